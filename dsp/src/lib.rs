@@ -1,0 +1,1 @@
+//! Signal processing on blocks of samples: tones, levels, concealment, resampling, echo.

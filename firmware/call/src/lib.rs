@@ -1,0 +1,1 @@
+//! The call controller: who is called, who may open the door, what is recorded.

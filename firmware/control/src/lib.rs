@@ -1,0 +1,1 @@
+//! The one table of commands behind CLI, console and local socket.

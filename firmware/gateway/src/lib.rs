@@ -1,0 +1,1 @@
+//! The gateway core: line, call, SIP and media joined, without I/O.

@@ -1,0 +1,1 @@
+//! RTP media session core without I/O.

@@ -1,0 +1,1 @@
+//! What an analog intercom line is: profiles, bands, detectors, timed sequences, the line card border.

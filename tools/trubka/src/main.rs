@@ -1,0 +1,3 @@
+//! The technician's command line and demo.
+
+fn main() {}
