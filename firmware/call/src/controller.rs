@@ -62,7 +62,11 @@ impl Settings {
             door: config.door.clone(),
             call: config.call.clone(),
             open_wait: config.journal.open_wait,
-            accounts: config.accounts.iter().map(|account| account.name.clone()).collect(),
+            accounts: config
+                .accounts
+                .iter()
+                .map(|account| account.name.clone())
+                .collect(),
             lines: config.lines.iter().map(line).collect(),
         }
     }
@@ -117,7 +121,10 @@ enum Phase {
     /// The panel selected our pair; the ring rule is not met yet.
     Selected { since: Duration },
     /// The visitor waits; a phone is being called, unless every target failed.
-    Ringing { since: Duration, attempt: Option<Attempt> },
+    Ringing {
+        since: Duration,
+        attempt: Option<Attempt>,
+    },
     /// A party and the visitor talk through us.
     Talking(Box<Talk>),
     /// The old handset has the visitor.
@@ -131,7 +138,9 @@ impl Phase {
         match self {
             Phase::Idle => "idle",
             Phase::Selected { .. } => "selected",
-            Phase::Ringing { attempt: Some(_), .. } => "ringing",
+            Phase::Ringing {
+                attempt: Some(_), ..
+            } => "ringing",
             Phase::Ringing { attempt: None, .. } => "unanswered",
             Phase::Talking(_) => "talking",
             Phase::Handset => "handset",
@@ -167,7 +176,14 @@ impl Controller {
     /// A controller with every line idle.
     pub fn new(settings: Settings) -> Controller {
         let phases = settings.lines.iter().map(|_| Phase::Idle).collect();
-        Controller { settings, phases, actions: VecDeque::new(), next_leg: 0, next_record: 0, next_token: 0 }
+        Controller {
+            settings,
+            phases,
+            actions: VecDeque::new(),
+            next_leg: 0,
+            next_record: 0,
+            next_token: 0,
+        }
     }
 
     /// The next order, oldest first.
@@ -186,14 +202,20 @@ impl Controller {
         let phase = self.phases.get(line)?;
         let (party, since) = match phase {
             Phase::Ringing { since, attempt } => {
-                let target = attempt.as_ref().and_then(|attempt| self.settings.lines[line].route.targets.get(attempt.target));
+                let target = attempt.as_ref().and_then(|attempt| {
+                    self.settings.lines[line].route.targets.get(attempt.target)
+                });
                 (target.cloned(), Some(*since))
             }
             Phase::Talking(talk) => (Some(talk.talker.shown().to_owned()), Some(talk.since)),
             Phase::Selected { since } => (None, Some(*since)),
             _ => (None, None),
         };
-        Some(LineView { phase: phase.name(), party, since })
+        Some(LineView {
+            phase: phase.name(),
+            party,
+            since,
+        })
     }
 
     /// Takes an event of a line. Events of unknown lines are ignored.
@@ -214,12 +236,19 @@ impl Controller {
             LineEvent::HandsetLifted => self.handset_lifted(now, line),
             LineEvent::HandsetReplaced => {
                 let apartment = self.settings.lines[line].apartment;
-                self.tell(Event::HandsetReplaced { line: name, apartment });
+                self.tell(Event::HandsetReplaced {
+                    line: name,
+                    apartment,
+                });
             }
             LineEvent::OffHookSettled => {}
-            LineEvent::DoorReleaseStarted { .. } => self.tell(Event::DoorReleaseStarted { line: name }),
+            LineEvent::DoorReleaseStarted { .. } => {
+                self.tell(Event::DoorReleaseStarted { line: name })
+            }
             LineEvent::DoorReleaseEnded { .. } => self.release_ended(now, line),
-            LineEvent::DoorReleaseFailed { reason, .. } => self.release_failed(line, reason.to_string()),
+            LineEvent::DoorReleaseFailed { reason, .. } => {
+                self.release_failed(line, reason.name().to_owned())
+            }
             LineEvent::DoorButton => self.handset_button(line),
             LineEvent::Idle => {
                 // A talk that outlives its line cannot be: end it before the line is free.
@@ -231,7 +260,16 @@ impl Controller {
             LineEvent::Fault { kind, reading } => {
                 let hint = kind.hint().to_owned();
                 let kind = kind.name().to_owned();
-                self.tell(Event::LineFault { line: name, kind, reading: reading.to_string(), hint });
+                let reading = format!(
+                    "{:.2} V, {:.1} mA, handset {:.2} V",
+                    reading.volts, reading.milliamps, reading.handset_volts
+                );
+                self.tell(Event::LineFault {
+                    line: name,
+                    kind,
+                    reading,
+                    hint,
+                });
             }
             LineEvent::FaultCleared { kind } => {
                 let kind = kind.name().to_owned();
@@ -266,19 +304,27 @@ impl Controller {
 
     /// When [`Controller::handle_timeout`] wants to be called.
     pub fn next_deadline(&self) -> Option<Duration> {
-        (0..self.phases.len()).filter_map(|line| self.line_deadline(line)).min()
+        (0..self.phases.len())
+            .filter_map(|line| self.line_deadline(line))
+            .min()
     }
 
     fn line_deadline(&self, line: usize) -> Option<Duration> {
         match &self.phases[line] {
-            Phase::Ringing { since, attempt: Some(attempt) } => {
+            Phase::Ringing {
+                since,
+                attempt: Some(attempt),
+            } => {
                 let target = attempt.since + self.settings.lines[line].route.target_timeout;
                 Some(target.min(*since + self.settings.call.ring_limit))
             }
             Phase::Talking(talk) => {
                 let limit = talk.since + self.settings.call.talk_limit;
                 let opening = talk.opening.as_ref().and_then(Opening::deadline);
-                [Some(limit), talk.end_at, opening].into_iter().flatten().min()
+                [Some(limit), talk.end_at, opening]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
             _ => None,
         }
@@ -287,7 +333,10 @@ impl Controller {
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Duration) {
         for line in 0..self.phases.len() {
-            if self.line_deadline(line).is_some_and(|deadline| deadline <= now) {
+            if self
+                .line_deadline(line)
+                .is_some_and(|deadline| deadline <= now)
+            {
                 self.line_timeout(now, line);
             }
         }
@@ -295,7 +344,10 @@ impl Controller {
 
     fn line_timeout(&mut self, now: Duration, line: usize) {
         match &self.phases[line] {
-            Phase::Ringing { since, attempt: Some(_) } => {
+            Phase::Ringing {
+                since,
+                attempt: Some(_),
+            } => {
                 if now >= *since + self.settings.call.ring_limit {
                     self.drop_attempt(line, "ring limit");
                 } else {
@@ -336,6 +388,11 @@ impl Controller {
     /// itself, we only keep the record.
     fn handset_button(&mut self, line: usize) {
         let (name, apartment) = (self.line_name(line), self.settings.lines[line].apartment);
-        self.record(Event::DoorOpened { line: name, apartment, party: "handset".into(), cause: Cause::Handset });
+        self.record(Event::DoorOpened {
+            line: name,
+            apartment,
+            party: "handset".into(),
+            cause: Cause::Handset,
+        });
     }
 }

@@ -17,13 +17,21 @@ pub struct DigitMatcher {
 impl DigitMatcher {
     /// A matcher for `code`, a string of DTMF keys.
     pub fn new(code: &str) -> DigitMatcher {
-        DigitMatcher { code: code.chars().collect(), recent: Vec::new(), last: None, wrong: 0 }
+        DigitMatcher {
+            code: code.chars().collect(),
+            recent: Vec::new(),
+            last: None,
+            wrong: 0,
+        }
     }
 
     /// Takes one key; `true` when it completes the opening keys. Keys are consumed by a match, so
     /// that "99" pressed as three nines opens once.
     pub fn press(&mut self, now: Duration, key: char) -> bool {
-        if self.last.is_some_and(|last| now.saturating_sub(last) > FORGET_AFTER) {
+        if self
+            .last
+            .is_some_and(|last| now.saturating_sub(last) > FORGET_AFTER)
+        {
             self.forget();
         }
         self.last = Some(now);
@@ -57,7 +65,11 @@ mod tests {
     use super::*;
 
     fn press_all(matcher: &mut DigitMatcher, keys: &str) -> Vec<usize> {
-        let press = |(at, key): (usize, char)| matcher.press(Duration::from_millis(200 * at as u64), key).then_some(at);
+        let press = |(at, key): (usize, char)| {
+            matcher
+                .press(Duration::from_millis(200 * at as u64), key)
+                .then_some(at)
+        };
         keys.chars().enumerate().filter_map(press).collect()
     }
 
@@ -70,7 +82,10 @@ mod tests {
 
     #[test]
     fn a_code_is_found_behind_wrong_keys_and_consumed_by_a_match() {
-        assert_eq!(press_all(&mut DigitMatcher::new("12#"), "112#2#12#"), [3, 8]);
+        assert_eq!(
+            press_all(&mut DigitMatcher::new("12#"), "112#2#12#"),
+            [3, 8]
+        );
         assert_eq!(press_all(&mut DigitMatcher::new("99"), "999"), [1]);
     }
 
@@ -92,6 +107,10 @@ mod tests {
                 matcher.press(now, key);
             }
         }
-        assert!(matcher.wrong() > 300, "{} wrong keys counted", matcher.wrong());
+        assert!(
+            matcher.wrong() > 300,
+            "{} wrong keys counted",
+            matcher.wrong()
+        );
     }
 }

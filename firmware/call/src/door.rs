@@ -15,7 +15,11 @@ pub(crate) struct Opening {
 impl Opening {
     /// Waits for `record`, but no longer than `deadline`.
     pub(crate) fn new(record: RecordId, deadline: Duration) -> Opening {
-        Opening { record, deadline, released: false }
+        Opening {
+            record,
+            deadline,
+            released: false,
+        }
     }
 
     pub(crate) fn waits_for(&self, record: RecordId) -> bool {

@@ -37,9 +37,15 @@ impl Refusal {
     /// What a person can do about it.
     pub fn hint(self) -> &'static str {
         match self {
-            Refusal::PartyNotAllowed => "add the extension to may_open of the apartment's [[route]]",
-            Refusal::TooManyWrongDigits => "hang up and call again; the limit is door.max_wrong_digits",
-            Refusal::NoCall => "the panel releases its lock only while a visitor's call is up on the line",
+            Refusal::PartyNotAllowed => {
+                "add the extension to may_open of the apartment's [[route]]"
+            }
+            Refusal::TooManyWrongDigits => {
+                "hang up and call again; the limit is door.max_wrong_digits"
+            }
+            Refusal::NoCall => {
+                "the panel releases its lock only while a visitor's call is up on the line"
+            }
             Refusal::AlreadyOpening => "wait until the running release has ended",
             Refusal::LineUnavailable => "run: trubka doctor",
         }

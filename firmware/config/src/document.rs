@@ -7,7 +7,7 @@ use std::ops::Range;
 use toml_edit::{Document as Toml, Item, Table, Value as TomlValue};
 
 use crate::problem::{Problem, ProblemKind};
-use crate::schema::{Default, Key, Kind, SECTIONS, Section, section};
+use crate::schema::{Fallback, Key, Kind, SECTIONS, Section, section};
 
 /// A value that passed its type and range check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,10 @@ impl Entry {
     }
 
     pub(crate) fn bool(&self, key: &str) -> bool {
-        matches!(self.get(key).map(|setting| &setting.value), Some(Value::Bool(true)))
+        matches!(
+            self.get(key).map(|setting| &setting.value),
+            Some(Value::Bool(true))
+        )
     }
 
     pub(crate) fn list(&self, key: &str) -> Vec<String> {
@@ -83,7 +86,9 @@ pub(crate) struct Document {
 
 impl Document {
     pub(crate) fn many<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Entry> {
-        self.entries.iter().filter(move |entry| entry.schema.name == name)
+        self.entries
+            .iter()
+            .filter(move |entry| entry.schema.name == name)
     }
 
     pub(crate) fn one(&self, name: &str) -> Option<&Entry> {
@@ -92,7 +97,12 @@ impl Document {
 
     /// Checks `text` against the schema. `file` is only for messages.
     pub(crate) fn parse(text: &str, file: &str) -> Result<Document, Vec<Problem>> {
-        Reader { text, file, problems: Vec::new() }.read()
+        Reader {
+            text,
+            file,
+            problems: Vec::new(),
+        }
+        .read()
     }
 }
 
@@ -119,7 +129,14 @@ impl Reader<'_> {
         hint: impl Into<String>,
     ) {
         let (file, key, hint) = (self.file.to_owned(), key.to_owned(), hint.into());
-        self.problems.push(Problem { file, line, key, kind, cause, hint });
+        self.problems.push(Problem {
+            file,
+            line,
+            key,
+            kind,
+            cause,
+            hint,
+        });
     }
 
     fn read(mut self) -> Result<Document, Vec<Problem>> {
@@ -138,19 +155,27 @@ impl Reader<'_> {
             self.read_section(name, item, toml.as_table(), &mut entries);
         }
         for schema in SECTIONS.iter().filter(|schema| !schema.many) {
-            if !entries.iter().any(|entry: &Entry| entry.schema.name == schema.name) {
+            if !entries
+                .iter()
+                .any(|entry: &Entry| entry.schema.name == schema.name)
+            {
                 entries.push(self.fill_defaults(schema, 0, HashMap::new()));
             }
         }
         if self.problems.is_empty() {
-            Ok(Document { file: self.file.to_owned(), entries })
+            Ok(Document {
+                file: self.file.to_owned(),
+                entries,
+            })
         } else {
             Err(self.problems)
         }
     }
 
     fn read_section(&mut self, name: &str, item: &Item, root: &Table, entries: &mut Vec<Entry>) {
-        let span = item.span().or_else(|| root.key(name).and_then(|key| key.span()));
+        let span = item
+            .span()
+            .or_else(|| root.key(name).and_then(|key| key.span()));
         let line = self.line_of(span);
         let Some(schema) = section(name) else {
             let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
@@ -168,7 +193,11 @@ impl Reader<'_> {
                 }
             }
             _ => {
-                let form = if schema.many { format!("[[{name}]]") } else { format!("[{name}]") };
+                let form = if schema.many {
+                    format!("[[{name}]]")
+                } else {
+                    format!("[{name}]")
+                };
                 let cause = format!("\"{name}\" must be a section {form}");
                 let hint = format!("write {form} on a line of its own, its keys below");
                 self.problem(line, name, ProblemKind::WrongType, cause, hint);
@@ -179,7 +208,9 @@ impl Reader<'_> {
     fn read_entry(&mut self, schema: &'static Section, table: &Table, line: usize) -> Entry {
         let mut settings = HashMap::new();
         for (name, item) in table.iter() {
-            let span = item.span().or_else(|| table.key(name).and_then(|key| key.span()));
+            let span = item
+                .span()
+                .or_else(|| table.key(name).and_then(|key| key.span()));
             let line = self.line_of(span);
             let path = format!("{}.{}", schema.name, name);
             let Some(key) = schema.key(name) else {
@@ -189,7 +220,11 @@ impl Reader<'_> {
                 self.problem(line, &path, ProblemKind::UnknownKey, cause, hint);
                 continue;
             };
-            match item.as_value().ok_or_else(|| mistype(key, "a table")).and_then(|value| read_value(key, value)) {
+            match item
+                .as_value()
+                .ok_or_else(|| mistype(key, "a table"))
+                .and_then(|value| read_value(key, value))
+            {
                 Ok(value) => {
                     settings.insert(key.name, Setting { value, line });
                 }
@@ -210,28 +245,39 @@ impl Reader<'_> {
                 continue;
             }
             match key.default {
-                Default::None => {}
-                Default::Literal(literal) => {
+                Fallback::None => {}
+                Fallback::Literal(literal) => {
                     if let Ok(value) = default_value(key, literal) {
                         settings.insert(key.name, Setting { value, line: 0 });
                     }
                 }
                 // A key that was given but refused has its own problem already.
-                Default::Required if self.refused(schema, key, line) => {}
-                Default::Required => {
+                Fallback::Required if self.refused(schema, key, line) => {}
+                Fallback::Required => {
                     let path = format!("{}.{}", schema.name, key.name);
                     let cause = format!("\"{}\" is missing in this section", key.name);
-                    let hint = format!("add a line: {} = ... ({}). {}", key.name, key.kind.describe(), key.doc);
+                    let hint = format!(
+                        "add a line: {} = ... ({}). {}",
+                        key.name,
+                        key.kind.describe(),
+                        key.doc
+                    );
                     self.problem(line, &path, ProblemKind::MissingKey, cause, hint);
                 }
             }
         }
-        Entry { schema, line, settings }
+        Entry {
+            schema,
+            line,
+            settings,
+        }
     }
 
     fn refused(&self, schema: &Section, key: &Key, line: usize) -> bool {
         let path = format!("{}.{}", schema.name, key.name);
-        self.problems.iter().any(|problem| problem.key == path && problem.line >= line)
+        self.problems
+            .iter()
+            .any(|problem| problem.key == path && problem.line >= line)
     }
 }
 
@@ -245,19 +291,38 @@ type Refusal = (ProblemKind, String, String);
 
 fn mistype(key: &Key, found: &str) -> Refusal {
     let cause = format!("expected {}, found {found}", key.kind.describe());
-    (ProblemKind::WrongType, cause, unit_hint(key).unwrap_or_else(|| key.doc.to_owned()))
+    (
+        ProblemKind::WrongType,
+        cause,
+        unit_hint(key).unwrap_or_else(|| key.doc.to_owned()),
+    )
 }
 
 /// A hint about the unit, for keys whose name carries one.
 fn unit_hint(key: &Key) -> Option<String> {
-    let units = [("_ms", "milliseconds"), ("_s", "seconds"), ("_days", "days"), ("_kib", "KiB")];
-    let (_, unit) = units.iter().find(|(suffix, _)| key.name.ends_with(suffix))?;
-    Some(format!("give {} as a bare number of {unit}, without a unit behind it", key.name))
+    let units = [
+        ("_ms", "milliseconds"),
+        ("_s", "seconds"),
+        ("_days", "days"),
+        ("_kib", "KiB"),
+    ];
+    let (_, unit) = units
+        .iter()
+        .find(|(suffix, _)| key.name.ends_with(suffix))?;
+    Some(format!(
+        "give {} as a bare number of {unit}, without a unit behind it",
+        key.name
+    ))
 }
 
 /// Checks one value against its key.
 pub(crate) fn read_value(key: &Key, value: &TomlValue) -> Result<Value, Refusal> {
-    let found = || mistype(key, &format!("{} ({})", value.type_name(), shown(key, value)));
+    let found = || {
+        mistype(
+            key,
+            &format!("{} ({})", value.type_name(), shown(key, value)),
+        )
+    };
     match key.kind {
         Kind::Integer { min, max } => {
             let number = value.as_integer().ok_or_else(found)?;
@@ -265,14 +330,20 @@ pub(crate) fn read_value(key: &Key, value: &TomlValue) -> Result<Value, Refusal>
                 Ok(Value::Integer(number))
             } else {
                 let cause = format!("{number} is outside {min}..{max}");
-                Err((ProblemKind::OutOfRange, cause, range_hint(key, number, min, max)))
+                Err((
+                    ProblemKind::OutOfRange,
+                    cause,
+                    range_hint(key, number, min, max),
+                ))
             }
         }
         Kind::Bool => value.as_bool().map(Value::Bool).ok_or_else(found),
         Kind::TextList => {
             let array = value.as_array().ok_or_else(found)?;
-            let texts: Option<Vec<String>> =
-                array.iter().map(|text| text.as_str().map(str::to_owned)).collect();
+            let texts: Option<Vec<String>> = array
+                .iter()
+                .map(|text| text.as_str().map(str::to_owned))
+                .collect();
             texts.map(Value::List).ok_or_else(found)
         }
         kind => {
@@ -285,13 +356,20 @@ pub(crate) fn read_value(key: &Key, value: &TomlValue) -> Result<Value, Refusal>
 }
 
 fn shown(key: &Key, value: &TomlValue) -> String {
-    if key.kind == Kind::Secret { "***".into() } else { value.to_string().trim().to_owned() }
+    if key.kind == Kind::Secret {
+        "***".into()
+    } else {
+        value.to_string().trim().to_owned()
+    }
 }
 
 fn range_hint(key: &Key, number: i64, min: i64, max: i64) -> String {
     let scaled = number / 1000;
     if key.name.ends_with("_s") && number > max && (min..=max).contains(&scaled) {
-        format!("this looks like milliseconds; {} is in seconds: {} = {scaled}", key.name, key.name)
+        format!(
+            "this looks like milliseconds; {} is in seconds: {} = {scaled}",
+            key.name, key.name
+        )
     } else {
         key.doc.to_owned()
     }
@@ -304,15 +382,19 @@ fn check_text(kind: Kind, text: &str) -> Result<(), String> {
             .parse::<std::net::SocketAddr>()
             .map(|_| ())
             .map_err(|_| format!("{quoted} is not address:port")),
-        Kind::Host => crate::host::HostPort::parse(text).map(|_| ()).map_err(|cause| format!("{quoted}: {cause}")),
+        Kind::Host => crate::host::HostPort::parse(text)
+            .map(|_| ())
+            .map_err(|cause| format!("{quoted}: {cause}")),
         Kind::OneOf(words) if !words.contains(&text) => {
             Err(format!("{quoted} is not one of {}", words.join(", ")))
         }
         Kind::Digits if text.is_empty() || text.len() > 16 => Err("needs 1 to 16 keys".into()),
-        Kind::Digits if !text.bytes().all(|key| b"0123456789*#ABCD".contains(&key)) => {
-            Err(format!("{quoted} holds something that is no DTMF key (0-9 * # A-D)"))
+        Kind::Digits if !text.bytes().all(|key| b"0123456789*#ABCD".contains(&key)) => Err(
+            format!("{quoted} holds something that is no DTMF key (0-9 * # A-D)"),
+        ),
+        Kind::Text | Kind::Path | Kind::Secret if text.is_empty() => {
+            Err("must not be empty".into())
         }
-        Kind::Text | Kind::Path | Kind::Secret if text.is_empty() => Err("must not be empty".into()),
         Kind::Text if text.chars().any(char::is_control) => Err("holds a control character".into()),
         _ => Ok(()),
     }
@@ -331,7 +413,10 @@ fn suggestion(name: &str, known: &[&str]) -> String {
 
 /// A key without its unit: `talk_limit_ms` and `talk_limit_s` share a stem.
 fn stem(name: &str) -> &str {
-    ["_ms", "_s", "_sec", "_seconds", "_min"].iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(name)
+    ["_ms", "_s", "_sec", "_seconds", "_min"]
+        .iter()
+        .find_map(|unit| name.strip_suffix(unit))
+        .unwrap_or(name)
 }
 
 fn distance(a: &str, b: &str) -> usize {

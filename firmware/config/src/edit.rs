@@ -26,23 +26,51 @@ pub struct Change {
 /// The problems of the result; then nothing has changed.
 pub fn apply_changes(text: &str, file: &str, changes: &[Change]) -> Result<String, Vec<Problem>> {
     let one = |key: &str, kind, cause: String, hint: &str| {
-        vec![Problem { file: file.into(), line: 0, key: key.into(), kind, cause, hint: hint.into() }]
+        vec![Problem {
+            file: file.into(),
+            line: 0,
+            key: key.into(),
+            kind,
+            cause,
+            hint: hint.into(),
+        }]
     };
-    let mut document: DocumentMut = text
-        .parse()
-        .map_err(|error: toml_edit::TomlError| one("", ProblemKind::Syntax, error.message().into(), "mend the file by hand first"))?;
+    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
+        one(
+            "",
+            ProblemKind::Syntax,
+            error.message().into(),
+            "mend the file by hand first",
+        )
+    })?;
     for change in changes {
         let path = format!("{}.{}", change.section, change.key);
-        let known = section(&change.section).and_then(|section| Some((section, section.key(&change.key)?)));
+        let known =
+            section(&change.section).and_then(|section| Some((section, section.key(&change.key)?)));
         let Some((section, key)) = known else {
-            return Err(one(&path, ProblemKind::UnknownKey, "there is no such key".into(), "see: trubka config explain"));
+            return Err(one(
+                &path,
+                ProblemKind::UnknownKey,
+                "there is no such key".into(),
+                "see: trubka config explain",
+            ));
         };
         let new = typed(key, &change.value).ok_or_else(|| {
-            one(&path, ProblemKind::WrongType, format!("expected {}", key.kind.describe()), key.doc)
+            one(
+                &path,
+                ProblemKind::WrongType,
+                format!("expected {}", key.kind.describe()),
+                key.doc,
+            )
         })?;
         read_value(key, &new).map_err(|(kind, cause, hint)| one(&path, kind, cause, &hint))?;
         let table = entry_table(&mut document, section, change.index).ok_or_else(|| {
-            one(&path, ProblemKind::MissingKey, format!("there is no {} number {}", section.name, change.index + 1), "add the section to the file first")
+            one(
+                &path,
+                ProblemKind::MissingKey,
+                format!("there is no {} number {}", section.name, change.index + 1),
+                "add the section to the file first",
+            )
         })?;
         put(table, key.name, new);
     }
@@ -56,18 +84,27 @@ fn typed(key: &schema::Key, text: &str) -> Option<TomlValue> {
         Kind::Integer { .. } => TomlValue::from(text.trim().parse::<i64>().ok()?),
         Kind::Bool => TomlValue::from(text.trim().parse::<bool>().ok()?),
         Kind::TextList => {
-            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            let parts = text
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty());
             TomlValue::from(parts.collect::<Array>())
         }
         _ => TomlValue::from(text),
     })
 }
 
-fn entry_table<'a>(document: &'a mut DocumentMut, section: &schema::Section, index: usize) -> Option<&'a mut Table> {
+fn entry_table<'a>(
+    document: &'a mut DocumentMut,
+    section: &schema::Section,
+    index: usize,
+) -> Option<&'a mut Table> {
     let item = document.as_table_mut().entry(section.name);
     if section.many {
         match item {
-            toml_edit::Entry::Occupied(item) => item.into_mut().as_array_of_tables_mut()?.get_mut(index),
+            toml_edit::Entry::Occupied(item) => {
+                item.into_mut().as_array_of_tables_mut()?.get_mut(index)
+            }
             toml_edit::Entry::Vacant(_) => None,
         }
     } else {

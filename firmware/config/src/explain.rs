@@ -4,34 +4,51 @@ use std::fmt::Write as _;
 
 use crate::document::{Document, Value};
 use crate::problem::Problem;
-use crate::schema::{Default, Key, Kind, SECTIONS, Section};
+use crate::schema::{Fallback, Key, Kind, SECTIONS, Section};
 
 fn default_text(key: &Key) -> String {
     match key.default {
-        Default::Required => "must be given".into(),
-        Default::None => "unset".into(),
-        Default::Literal(literal) => format!("default {literal}"),
+        Fallback::Required => "must be given".into(),
+        Fallback::None => "unset".into(),
+        Fallback::Literal(literal) => format!("default {literal}"),
     }
 }
 
 /// Explains `section.key`, or every key of `section`. `None` when there is no such thing.
 pub fn explain(path: &str) -> Option<String> {
-    let (name, key) = path.split_once('.').map_or((path, None), |(name, key)| (name, Some(key)));
+    let (name, key) = path
+        .split_once('.')
+        .map_or((path, None), |(name, key)| (name, Some(key)));
     let section = crate::schema::section(name)?;
     let keys: Vec<&Key> = match key {
         Some(key) => vec![section.key(key)?],
         None => section.keys.iter().collect(),
     };
-    let mut text = if key.is_none() { format!("{}: {}\n", heading(section), section.doc) } else { String::new() };
+    let mut text = if key.is_none() {
+        format!("{}: {}\n", heading(section), section.doc)
+    } else {
+        String::new()
+    };
     for key in keys {
-        let _ = writeln!(text, "{}.{}  ({}; {})", section.name, key.name, key.kind.describe(), default_text(key));
+        let _ = writeln!(
+            text,
+            "{}.{}  ({}; {})",
+            section.name,
+            key.name,
+            key.kind.describe(),
+            default_text(key)
+        );
         let _ = writeln!(text, "    {}", key.doc);
     }
     Some(text)
 }
 
 fn heading(section: &Section) -> String {
-    if section.many { format!("[[{}]]", section.name) } else { format!("[{}]", section.name) }
+    if section.many {
+        format!("[[{}]]", section.name)
+    } else {
+        format!("[{}]", section.name)
+    }
 }
 
 /// The configuration in force, defaults included and marked, secrets hidden; itself valid TOML.
@@ -45,8 +62,14 @@ pub fn effective(text: &str, file: &str) -> Result<String, Vec<Problem>> {
         for entry in document.many(schema.name) {
             let _ = writeln!(out, "{}", heading(schema));
             for key in schema.keys {
-                let Some(setting) = entry.get(key.name) else { continue };
-                let shown = if key.kind == Kind::Secret { "\"***\"".to_owned() } else { literal(&setting.value) };
+                let Some(setting) = entry.get(key.name) else {
+                    continue;
+                };
+                let shown = if key.kind == Kind::Secret {
+                    "\"***\"".to_owned()
+                } else {
+                    literal(&setting.value)
+                };
                 let mark = if setting.line == 0 { "  # default" } else { "" };
                 let _ = writeln!(out, "{} = {shown}{mark}", key.name);
             }
@@ -63,7 +86,13 @@ fn literal(value: &Value) -> String {
         Value::Integer(number) => number.to_string(),
         Value::Bool(flag) => flag.to_string(),
         Value::List(list) => {
-            format!("[{}]", list.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "))
+            format!(
+                "[{}]",
+                list.iter()
+                    .map(|text| quoted(text))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )
         }
     }
 }
@@ -76,9 +105,21 @@ pub fn reference_page() -> String {
          `trubka config check` checks a file, `trubka config explain KEY` explains a key, `trubka config show --effective` prints what is in force.\n",
     );
     for section in SECTIONS {
-        let _ = write!(page, "\n## `{}`\n\n{}\n\n| key | value | default | meaning |\n|---|---|---|---|\n", heading(section), section.doc);
+        let _ = write!(
+            page,
+            "\n## `{}`\n\n{}\n\n| key | value | default | meaning |\n|---|---|---|---|\n",
+            heading(section),
+            section.doc
+        );
         for key in section.keys {
-            let _ = writeln!(page, "| `{}` | {} | {} | {} |", key.name, key.kind.describe(), default_text(key), key.doc);
+            let _ = writeln!(
+                page,
+                "| `{}` | {} | {} | {} |",
+                key.name,
+                key.kind.describe(),
+                default_text(key),
+                key.doc
+            );
         }
     }
     page

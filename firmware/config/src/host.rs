@@ -17,16 +17,24 @@ impl HostPort {
     pub fn parse(text: &str) -> Result<HostPort, &'static str> {
         if let Some(rest) = text.strip_prefix('[') {
             let (address, tail) = rest.split_once(']').ok_or("no closing bracket")?;
-            address.parse::<Ipv6Addr>().map_err(|_| "not an IPv6 address in the brackets")?;
+            address
+                .parse::<Ipv6Addr>()
+                .map_err(|_| "not an IPv6 address in the brackets")?;
             let port = match tail.strip_prefix(':') {
                 Some(port) => Some(read_port(port)?),
                 None if tail.is_empty() => None,
                 None => return Err("something stands behind the bracket"),
             };
-            return Ok(HostPort { host: address.to_owned(), port });
+            return Ok(HostPort {
+                host: address.to_owned(),
+                port,
+            });
         }
         if text.parse::<Ipv6Addr>().is_ok() {
-            return Ok(HostPort { host: text.to_owned(), port: None });
+            return Ok(HostPort {
+                host: text.to_owned(),
+                port: None,
+            });
         }
         let (host, port) = match text.split_once(':') {
             Some((host, port)) => (host, Some(read_port(port)?)),
@@ -35,13 +43,18 @@ impl HostPort {
         let label = |label: &str| {
             !label.is_empty()
                 && label.len() <= 63
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         };
         let name = host.strip_suffix('.').unwrap_or(host);
         if name.len() > 253 || !name.split('.').all(label) {
             return Err("not a host name or address");
         }
-        Ok(HostPort { host: host.to_owned(), port })
+        Ok(HostPort {
+            host: host.to_owned(),
+            port,
+        })
     }
 
     /// The socket address, when the host is an address and not a name.

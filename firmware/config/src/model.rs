@@ -198,6 +198,8 @@ pub struct Journal {
     pub path: PathBuf,
     /// How long an opening waits for the disk.
     pub open_wait: Duration,
+    /// Socket of the system log.
+    pub syslog_socket: PathBuf,
     /// Age at which records are removed, in days.
     pub keep_days: u32,
 }
@@ -222,13 +224,13 @@ pub struct Trace {
     pub pcap: Option<PathBuf>,
     /// Size at which the capture stops, in bytes.
     pub pcap_limit_bytes: u64,
-    /// Directory for recordings.
-    pub line_audio_dir: Option<PathBuf>,
 }
 
 impl Config {
     /// The route of an apartment.
     pub fn route(&self, apartment: u16) -> Option<&Route> {
-        self.routes.iter().find(|route| route.apartment == apartment)
+        self.routes
+            .iter()
+            .find(|route| route.apartment == apartment)
     }
 }

@@ -5,18 +5,28 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use line_interface::Profile;
+
 use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
-    Account, Call, Card, Codec, Config, Console, Door, Handset, Journal, Line, Media, Route, Secret, Sip, Trace,
+    Account, Call, Card, Codec, Config, Console, Door, Handset, Journal, Line, Media, Route,
+    Secret, Sip, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
 /// Builds the typed configuration, or says everything that does not fit.
 pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
-    let mut resolver = Resolver { document, problems: Vec::new() };
+    let mut resolver = Resolver {
+        document,
+        problems: Vec::new(),
+    };
     let config = resolver.config();
-    if resolver.problems.is_empty() { Ok(config) } else { Err(resolver.problems) }
+    if resolver.problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(resolver.problems)
+    }
 }
 
 struct Resolver<'a> {
@@ -25,7 +35,14 @@ struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    fn problem(&mut self, entry: &Entry, key: &str, kind: ProblemKind, cause: String, hint: impl Into<String>) {
+    fn problem(
+        &mut self,
+        entry: &Entry,
+        key: &str,
+        kind: ProblemKind,
+        cause: String,
+        hint: impl Into<String>,
+    ) {
         self.problems.push(Problem {
             file: self.document.file.clone(),
             line: entry.line_of(key),
@@ -52,14 +69,21 @@ impl<'a> Resolver<'a> {
         let cards = self.cards();
         let lines = self.lines(&cards);
         let routes = self.routes(&accounts, &lines);
-        let empty = Entry { schema: &crate::schema::SECTIONS[0], line: 0, settings: HashMap::new() };
+        let empty = Entry {
+            schema: &crate::schema::SECTIONS[0],
+            line: 0,
+            settings: HashMap::new(),
+        };
         let one = |name: &str| self.document.one(name).unwrap_or(&empty);
         let (sip, door, call, journal) = (one("sip"), one("door"), one("call"), one("journal"));
         let (console, trace, control) = (one("console"), one("trace"), one("control"));
         let media = self.media(one("media"));
         Config {
             sip: Sip {
-                listen: sip.text("listen").parse().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 5060))),
+                listen: sip
+                    .text("listen")
+                    .parse()
+                    .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 5060))),
                 user_agent: sip.text("user_agent"),
             },
             accounts,
@@ -69,7 +93,8 @@ impl<'a> Resolver<'a> {
             door: Door {
                 digits: door.text("digits"),
                 max_wrong_digits: number(door, "max_wrong_digits"),
-                hangup_after_open: Some(seconds(door, "hangup_after_open_s")).filter(|time| !time.is_zero()),
+                hangup_after_open: Some(seconds(door, "hangup_after_open_s"))
+                    .filter(|time| !time.is_zero()),
             },
             call: Call {
                 ring_limit: seconds(call, "ring_limit_s"),
@@ -80,6 +105,7 @@ impl<'a> Resolver<'a> {
             journal: Journal {
                 path: PathBuf::from(journal.text("path")),
                 open_wait: Duration::from_millis(number(journal, "open_wait_ms").into()),
+                syslog_socket: PathBuf::from(journal.text("syslog_socket")),
                 keep_days: number(journal, "keep_days"),
             },
             control_socket: PathBuf::from(control.text("socket")),
@@ -92,7 +118,6 @@ impl<'a> Resolver<'a> {
             trace: Trace {
                 pcap: trace.optional_text("pcap").map(PathBuf::from),
                 pcap_limit_bytes: u64::from(number(trace, "pcap_limit_kib")) * 1024,
-                line_audio_dir: trace.optional_text("line_audio_dir").map(PathBuf::from),
             },
         }
     }
@@ -104,8 +129,11 @@ impl<'a> Resolver<'a> {
         for entry in document.many(section) {
             let value = value_of(entry);
             if let Some(first) = seen.get(&value) {
-                let cause = format!("{key} {value} stands already in the [[{section}]] at line {first}");
-                let hint = format!("each [[{section}]] needs its own {key}; change or remove one of the two");
+                let cause =
+                    format!("{key} {value} stands already in the [[{section}]] at line {first}");
+                let hint = format!(
+                    "each [[{section}]] needs its own {key}; change or remove one of the two"
+                );
                 self.problem(entry, key, ProblemKind::Duplicate, cause, hint);
             } else {
                 seen.insert(value, entry.line);
@@ -118,8 +146,15 @@ impl<'a> Resolver<'a> {
         let document = self.document;
         let mut accounts = Vec::new();
         for entry in document.many("account") {
-            let host = |key: &str| entry.optional_text(key).and_then(|text| HostPort::parse(&text).ok());
-            let domain = host("domain").unwrap_or(HostPort { host: String::new(), port: None });
+            let host = |key: &str| {
+                entry
+                    .optional_text(key)
+                    .and_then(|text| HostPort::parse(&text).ok())
+            };
+            let domain = host("domain").unwrap_or(HostPort {
+                host: String::new(),
+                port: None,
+            });
             let extension = entry.text("extension");
             if !is_extension(&extension) {
                 let cause = format!("\"{extension}\" cannot be the user part of a SIP address");
@@ -128,7 +163,13 @@ impl<'a> Resolver<'a> {
             }
             if entry.get("password").is_some() && entry.get("password_file").is_some() {
                 let cause = "both password and password_file are given".to_owned();
-                self.problem(entry, "password", ProblemKind::Duplicate, cause, "keep password_file and remove password");
+                self.problem(
+                    entry,
+                    "password",
+                    ProblemKind::Duplicate,
+                    cause,
+                    "keep password_file and remove password",
+                );
             }
             accounts.push(Account {
                 name: entry.text("name"),
@@ -145,7 +186,10 @@ impl<'a> Resolver<'a> {
             });
         }
         if accounts.is_empty() {
-            self.missing_section("account", "add an [[account]] with name, extension, domain and password_file");
+            self.missing_section(
+                "account",
+                "add an [[account]] with name, extension, domain and password_file",
+            );
         }
         accounts
     }
@@ -153,14 +197,25 @@ impl<'a> Resolver<'a> {
     fn cards(&mut self) -> Vec<Card> {
         self.unique("card", "name", |entry| entry.text("name"));
         self.unique("card", "socket", |entry| entry.text("socket"));
-        let card = |entry: &Entry| Card { name: entry.text("name"), socket: PathBuf::from(entry.text("socket")) };
+        let card = |entry: &Entry| Card {
+            name: entry.text("name"),
+            socket: PathBuf::from(entry.text("socket")),
+        };
         self.document.many("card").map(card).collect()
     }
 
     fn lines(&mut self, cards: &[Card]) -> Vec<Line> {
         self.unique("line", "name", |entry| entry.text("name"));
-        self.unique("line", "apartment", |entry| entry.integer("apartment").to_string());
-        self.unique("line", "channel", |entry| format!("{} of card {}", entry.integer("channel"), entry.text("card")));
+        self.unique("line", "apartment", |entry| {
+            entry.integer("apartment").to_string()
+        });
+        self.unique("line", "channel", |entry| {
+            format!(
+                "{} of card {}",
+                entry.integer("channel"),
+                entry.text("card")
+            )
+        });
         let document = self.document;
         let mut lines = Vec::new();
         for entry in document.many("line") {
@@ -169,14 +224,20 @@ impl<'a> Resolver<'a> {
             if card.is_none() {
                 let names: Vec<&str> = cards.iter().map(|card| card.name.as_str()).collect();
                 let cause = format!("there is no card named \"{wanted}\"");
-                let hint = format!("add a [[card]] of that name, or use one of: {}", names.join(", "));
+                let hint = format!(
+                    "add a [[card]] of that name, or use one of: {}",
+                    names.join(", ")
+                );
                 self.problem(entry, "card", ProblemKind::UnknownReference, cause, hint);
             }
             let profile = entry.text("profile");
-            let builtin = line_interface::profile::builtin_names();
+            let builtin: Vec<&str> = Profile::builtin_names().collect();
             if !profile.ends_with(".toml") && !builtin.contains(&profile.as_str()) {
                 let cause = format!("there is no built-in profile \"{profile}\"");
-                let hint = format!("use one of {}, or the path of a profile file ending in .toml", builtin.join(", "));
+                let hint = format!(
+                    "use one of {}, or the path of a profile file ending in .toml",
+                    builtin.join(", ")
+                );
                 self.problem(entry, "profile", ProblemKind::UnknownReference, cause, hint);
             }
             lines.push(Line {
@@ -185,32 +246,50 @@ impl<'a> Resolver<'a> {
                 channel: number(entry, "channel") as usize,
                 profile,
                 apartment: number(entry, "apartment") as u16,
-                handset: if entry.text("handset") == "absent" { Handset::Absent } else { Handset::Relayed },
+                handset: if entry.text("handset") == "absent" {
+                    Handset::Absent
+                } else {
+                    Handset::Relayed
+                },
             });
         }
         lines
     }
 
     fn routes(&mut self, accounts: &[Account], lines: &[Line]) -> Vec<Route> {
-        self.unique("route", "apartment", |entry| entry.integer("apartment").to_string());
+        self.unique("route", "apartment", |entry| {
+            entry.integer("apartment").to_string()
+        });
         let document = self.document;
         let mut routes = Vec::new();
         for entry in document.many("route") {
             let apartment = number(entry, "apartment") as u16;
             let account = match entry.optional_text("account") {
                 None => 0,
-                Some(name) => accounts.iter().position(|account| account.name == name).unwrap_or_else(|| {
-                    let cause = format!("there is no account named \"{name}\"");
-                    let names: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
-                    let hint = format!("use one of: {}", names.join(", "));
-                    self.problem(entry, "account", ProblemKind::UnknownReference, cause, hint);
-                    0
-                }),
+                Some(name) => accounts
+                    .iter()
+                    .position(|account| account.name == name)
+                    .unwrap_or_else(|| {
+                        let cause = format!("there is no account named \"{name}\"");
+                        let names: Vec<&str> = accounts
+                            .iter()
+                            .map(|account| account.name.as_str())
+                            .collect();
+                        let hint = format!("use one of: {}", names.join(", "));
+                        self.problem(entry, "account", ProblemKind::UnknownReference, cause, hint);
+                        0
+                    }),
             };
             let targets = entry.list("targets");
             if targets.is_empty() {
                 let cause = format!("apartment {apartment} would call nobody");
-                self.problem(entry, "targets", ProblemKind::UnroutableTarget, cause, "name at least one: targets = [\"400\"]");
+                self.problem(
+                    entry,
+                    "targets",
+                    ProblemKind::UnroutableTarget,
+                    cause,
+                    "name at least one: targets = [\"400\"]",
+                );
             }
             for target in &targets {
                 if let Err(why) = check_target(target) {
@@ -222,12 +301,27 @@ impl<'a> Resolver<'a> {
             if !lines.is_empty() && !lines.iter().any(|line| line.apartment == apartment) {
                 let cause = format!("no [[line]] serves apartment {apartment}");
                 let hint = "add the [[line]] or remove this route";
-                self.problem(entry, "apartment", ProblemKind::UnknownReference, cause, hint);
+                self.problem(
+                    entry,
+                    "apartment",
+                    ProblemKind::UnknownReference,
+                    cause,
+                    hint,
+                );
             }
             let may_open = entry.list("may_open");
-            for party in may_open.iter().filter(|party| *party != "called" && !is_extension(party)) {
+            for party in may_open
+                .iter()
+                .filter(|party| *party != "called" && !is_extension(party))
+            {
                 let cause = format!("\"{party}\" is neither \"called\" nor an extension");
-                self.problem(entry, "may_open", ProblemKind::OutOfRange, cause, "write for example may_open = [\"called\", \"200\"]");
+                self.problem(
+                    entry,
+                    "may_open",
+                    ProblemKind::OutOfRange,
+                    cause,
+                    "write for example may_open = [\"called\", \"200\"]",
+                );
             }
             routes.push(Route {
                 apartment,
@@ -236,32 +330,65 @@ impl<'a> Resolver<'a> {
                 target_timeout: seconds(entry, "target_timeout_s"),
                 display_name: entry.optional_text("display_name"),
                 called_may_open: may_open.iter().any(|party| party == "called"),
-                callers_may_open: may_open.into_iter().filter(|party| party != "called").collect(),
+                callers_may_open: may_open
+                    .into_iter()
+                    .filter(|party| party != "called")
+                    .collect(),
             });
         }
         for entry in document.many("line") {
             let apartment = number(entry, "apartment") as u16;
             if !routes.iter().any(|route| route.apartment == apartment) {
-                let cause = format!("apartment {apartment} has a line but no route, so its visitors would call nobody");
-                let hint = format!("add [[route]] with apartment = {apartment} and targets = [\"...\"]");
-                self.problem(entry, "apartment", ProblemKind::UnroutableTarget, cause, hint);
+                let cause = format!(
+                    "apartment {apartment} has a line but no route, so its visitors would call nobody"
+                );
+                let hint =
+                    format!("add [[route]] with apartment = {apartment} and targets = [\"...\"]");
+                self.problem(
+                    entry,
+                    "apartment",
+                    ProblemKind::UnroutableTarget,
+                    cause,
+                    hint,
+                );
             }
         }
         routes
     }
 
     fn media(&mut self, entry: &Entry) -> Media {
-        let (first, last) = (entry.integer("rtp_port_first"), entry.integer("rtp_port_last"));
+        let (first, last) = (
+            entry.integer("rtp_port_first"),
+            entry.integer("rtp_port_last"),
+        );
         if first % 2 != 0 {
             let cause = format!("{first} is odd");
-            self.problem(entry, "rtp_port_first", ProblemKind::OutOfRange, cause, "RTP uses even ports; RTCP is one above");
+            self.problem(
+                entry,
+                "rtp_port_first",
+                ProblemKind::OutOfRange,
+                cause,
+                "RTP uses even ports; RTCP is one above",
+            );
         }
         if last <= first {
             let cause = format!("{last} does not lie above rtp_port_first = {first}");
-            self.problem(entry, "rtp_port_last", ProblemKind::OutOfRange, cause, "leave room for two ports a call");
+            self.problem(
+                entry,
+                "rtp_port_last",
+                ProblemKind::OutOfRange,
+                cause,
+                "leave room for two ports a call",
+            );
         } else if last - first > 512 {
             let cause = format!("{} ports are more than one box can use", last - first + 1);
-            self.problem(entry, "rtp_port_last", ProblemKind::OutOfRange, cause, "512 ports at the most: each pair is opened at start");
+            self.problem(
+                entry,
+                "rtp_port_last",
+                ProblemKind::OutOfRange,
+                cause,
+                "512 ports at the most: each pair is opened at start",
+            );
         }
         let names = entry.list("codecs");
         let codecs: Vec<Codec> = names
@@ -274,15 +401,30 @@ impl<'a> Resolver<'a> {
             .collect();
         if codecs.len() != names.len() || codecs.is_empty() {
             let cause = format!("{names:?} is not a list of known codecs");
-            self.problem(entry, "codecs", ProblemKind::OutOfRange, cause, "known: pcma, pcmu");
+            self.problem(
+                entry,
+                "codecs",
+                ProblemKind::OutOfRange,
+                cause,
+                "known: pcma, pcmu",
+            );
         }
         if entry.integer("ptime_ms") % 10 != 0 {
             let cause = "not a multiple of 10".to_owned();
-            self.problem(entry, "ptime_ms", ProblemKind::OutOfRange, cause, "use 20 unless the PBX demands another length");
+            self.problem(
+                entry,
+                "ptime_ms",
+                ProblemKind::OutOfRange,
+                cause,
+                "use 20 unless the PBX demands another length",
+            );
         }
         let ports = first.max(0) as u16..=last.clamp(0, 65_535) as u16;
         Media {
-            rtp_ports: ports.step_by(2).filter(|port| i64::from(*port) < last).collect(),
+            rtp_ports: ports
+                .step_by(2)
+                .filter(|port| i64::from(*port) < last)
+                .collect(),
             codecs,
             ptime_ms: number(entry, "ptime_ms"),
             telephone_event_payload_type: number(entry, "telephone_event_payload_type") as u8,
@@ -300,13 +442,21 @@ fn seconds(entry: &Entry, key: &str) -> Duration {
 }
 
 fn is_extension(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+*#".contains(&byte))
+    !text.is_empty()
+        && text.len() <= 64
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.+*#".contains(&byte))
 }
 
 /// Whether a call target can be called: an extension, or `sip:user@host[:port]`.
 pub fn check_target(target: &str) -> Result<(), &'static str> {
     let Some(rest) = target.strip_prefix("sip:") else {
-        return if is_extension(target) { Ok(()) } else { Err("neither an extension nor a sip: address") };
+        return if is_extension(target) {
+            Ok(())
+        } else {
+            Err("neither an extension nor a sip: address")
+        };
     };
     let (user, host) = rest.split_once('@').ok_or("no user@host behind sip:")?;
     if !is_extension(user) {

@@ -32,14 +32,22 @@ impl Command {
         let mut usage = self.name.to_owned();
         for argument in self.arguments {
             let upper = argument.name.to_uppercase();
-            usage += &if argument.required { format!(" {upper}") } else { format!(" [{upper}]") };
+            usage += &if argument.required {
+                format!(" {upper}")
+            } else {
+                format!(" [{upper}]")
+            };
         }
         usage
     }
 }
 
 const fn argument(name: &'static str, required: bool, doc: &'static str) -> Argument {
-    Argument { name, required, doc }
+    Argument {
+        name,
+        required,
+        doc,
+    }
 }
 
 /// Every command of the daemon.
@@ -62,7 +70,11 @@ pub static COMMANDS: &[Command] = &[
         name: "sip test-call",
         arguments: &[
             argument("target", true, "extension or sip: address to call"),
-            argument("account", false, "account to call by; the first unless given"),
+            argument(
+                "account",
+                false,
+                "account to call by; the first unless given",
+            ),
         ],
         ask_first: None,
         help: "Calls a phone, plays a tone, tells what came back, and hangs up.",
@@ -77,7 +89,11 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         name: "journal",
-        arguments: &[argument("limit", false, "how many records, newest last; 20 unless given")],
+        arguments: &[argument(
+            "limit",
+            false,
+            "how many records, newest last; 20 unless given",
+        )],
         ask_first: None,
         help: "The last records of the journal.",
         example: "trubka journal 50",
@@ -133,8 +149,16 @@ mod tests {
             let words: Vec<&str> = command.name.split(' ').collect();
             assert_eq!(find(&words).unwrap().0.name, command.name);
             assert!(command.example.contains(command.name), "{}", command.name);
-            let required: Vec<bool> = command.arguments.iter().map(|argument| argument.required).collect();
-            assert!(required.is_sorted_by(|a, b| a >= b), "{}: required arguments come first", command.name);
+            let required: Vec<bool> = command
+                .arguments
+                .iter()
+                .map(|argument| argument.required)
+                .collect();
+            assert!(
+                required.is_sorted_by(|a, b| a >= b),
+                "{}: required arguments come first",
+                command.name
+            );
         }
     }
 }

@@ -49,7 +49,11 @@ pub struct Failure {
 impl Failure {
     /// A failure with its hint.
     pub fn new(kind: FailureKind, cause: impl Into<String>, hint: impl Into<String>) -> Failure {
-        Failure { kind, cause: cause.into(), hint: hint.into() }
+        Failure {
+            kind,
+            cause: cause.into(),
+            hint: hint.into(),
+        }
     }
 }
 

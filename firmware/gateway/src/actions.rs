@@ -11,8 +11,22 @@ use crate::{Gateway, Output};
 impl Gateway {
     pub(crate) fn carry_out(&mut self, now: Duration, action: Action) {
         match action {
-            Action::PlaceCall { leg, line, account, target, display_name } => {
-                if let Err(why) = self.place_call(now, leg, account, &target, display_name, Some(line), Kind::Outgoing) {
+            Action::PlaceCall {
+                leg,
+                line,
+                account,
+                target,
+                display_name,
+            } => {
+                if let Err(why) = self.place_call(
+                    now,
+                    leg,
+                    account,
+                    &target,
+                    display_name,
+                    Some(line),
+                    Kind::Outgoing,
+                ) {
                     self.controller.leg_ended(now, leg, None, &why);
                 }
             }
@@ -39,12 +53,17 @@ impl Gateway {
                 }
             }
             Action::ReleaseDoor { line, token } => {
-                let released = self.lines.get_mut(line).map(|slot| slot.line.release_door(now, token));
+                let released = self
+                    .lines
+                    .get_mut(line)
+                    .map(|slot| slot.line.release_door(now, token));
                 if let Some(Err(error)) = released {
                     self.controller.release_failed(line, error.to_string());
                 }
             }
-            Action::Record { record, event } => self.outputs.push_back(Output::Record { record, event }),
+            Action::Record { record, event } => {
+                self.outputs.push_back(Output::Record { record, event })
+            }
             Action::Tell(event) => self.tell(event),
         }
     }
@@ -58,7 +77,10 @@ impl Gateway {
     }
 
     /// Places a call; the error is the reason in words.
-    #[allow(clippy::too_many_arguments, reason = "the parts of one call, used in two places")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of one call, used in two places"
+    )]
     pub(crate) fn place_call(
         &mut self,
         now: Duration,
@@ -71,11 +93,24 @@ impl Gateway {
     ) -> Result<(), String> {
         let (slot, mut session) = self.new_session(id).ok_or("all audio ports are in use")?;
         let sdp_offer = session.create_offer();
-        let request = OutgoingCall { target: target.to_owned(), sdp_offer, display_name, headers: Vec::new() };
+        let request = OutgoingCall {
+            target: target.to_owned(),
+            sdp_offer,
+            display_name,
+            headers: Vec::new(),
+        };
         match self.ua.invite(now, account, request) {
             Ok(call) => {
                 let party = target.to_owned();
-                let leg = crate::leg::Leg { call, session, slot, line, kind, party, connected: false };
+                let leg = crate::leg::Leg {
+                    call,
+                    session,
+                    slot,
+                    line,
+                    kind,
+                    party,
+                    connected: false,
+                };
                 self.legs.insert(id, leg);
                 self.calls.insert(call, id);
                 Ok(())
@@ -88,7 +123,9 @@ impl Gateway {
     }
 
     fn answer_incoming(&mut self, now: Duration, id: LegId, line: usize) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Some(leg) = self.legs.get_mut(&id) else {
+            return;
+        };
         let offer = match &mut leg.kind {
             Kind::Incoming { offer } => offer.take(),
             _ => None,
@@ -108,7 +145,12 @@ impl Gateway {
             Err(error) => {
                 self.ua.reject(now, call, error.kind.sip_status(), None);
                 self.finish_leg(now, id);
-                self.controller.leg_ended(now, id, Some(error.kind.sip_status()), &error.to_string());
+                self.controller.leg_ended(
+                    now,
+                    id,
+                    Some(error.kind.sip_status()),
+                    &error.to_string(),
+                );
             }
         }
     }

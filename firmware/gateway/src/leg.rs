@@ -38,7 +38,10 @@ impl Leg {
             Kind::Test(test) => Some(test.next_deadline()),
             _ => None,
         };
-        [self.session.next_deadline(), test].into_iter().flatten().min()
+        [self.session.next_deadline(), test]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Moves the packets that wait in the session to the outputs.

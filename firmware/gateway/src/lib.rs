@@ -16,8 +16,7 @@ use std::time::Duration;
 
 use call::{Cause, Controller, Event, LegId, RecordId, Refusal, Settings};
 use config::Config;
-use line_interface::card::{CardInfo, DriveBlock, SenseBlock};
-use line_interface::profile::Profile;
+use line_interface::{CardInfo, DriveBlock, Profile, SenseBlock};
 use sip::{CallId, UserAgent};
 
 use leg::Leg;
@@ -101,11 +100,26 @@ struct CardSlot {
 impl Gateway {
     /// A gateway at rest. [`Gateway::start`] sets it going.
     pub fn new(setup: Setup) -> Gateway {
-        let Setup { config, profiles, registrars, sip_local, rtp_local, seed } = setup;
+        let Setup {
+            config,
+            profiles,
+            registrars,
+            sip_local,
+            rtp_local,
+            seed,
+        } = setup;
         let controller = Controller::new(Settings::new(&config));
         let ua = UserAgent::new(sip_side::ua_config(&config, &registrars, sip_local), seed);
-        let lines = config.lines.iter().zip(profiles).map(|(line, profile)| LineSlot::new(line, profile)).collect();
-        let away = || CardSlot { present: false, detail: "not there yet".into() };
+        let lines = config
+            .lines
+            .iter()
+            .zip(profiles)
+            .map(|(line, profile)| LineSlot::new(line, profile))
+            .collect();
+        let away = || CardSlot {
+            present: false,
+            detail: "not there yet".into(),
+        };
         Gateway {
             lines,
             cards: config.cards.iter().map(|_| away()).collect(),
@@ -145,6 +159,13 @@ impl Gateway {
         self.ua.call_count() == 0
     }
 
+    /// Whether no registration is left at any PBX.
+    pub fn is_unregistered(&self) -> bool {
+        (0..self.config.accounts.len()).all(|account| {
+            !matches!(self.ua.registration(account), sip::RegistrationState::Registered { .. } | sip::RegistrationState::Trying)
+        })
+    }
+
     /// A datagram came on the SIP socket.
     pub fn handle_sip(&mut self, now: Duration, source: SocketAddr, payload: &[u8]) {
         self.ua.handle_datagram(now, source, payload);
@@ -158,7 +179,14 @@ impl Gateway {
     }
 
     /// A datagram came on an RTP (or RTCP) socket.
-    pub fn handle_rtp(&mut self, now: Duration, slot: usize, rtcp: bool, source: SocketAddr, payload: &[u8]) {
+    pub fn handle_rtp(
+        &mut self,
+        now: Duration,
+        slot: usize,
+        rtcp: bool,
+        source: SocketAddr,
+        payload: &[u8],
+    ) {
         let leg = self.slot_of.get(slot).copied().flatten();
         if let Some(leg) = leg.and_then(|leg| self.legs.get_mut(&leg)) {
             if rtcp {
@@ -172,11 +200,20 @@ impl Gateway {
 
     /// A line card is there. `info` tells how many lines it carries.
     pub fn card_present(&mut self, now: Duration, card: usize, info: &CardInfo) {
-        let Some(slot) = self.cards.get_mut(card) else { return };
+        let Some(slot) = self.cards.get_mut(card) else {
+            return;
+        };
         let detail = line_slot::describe(info);
-        *slot = CardSlot { present: true, detail: detail.clone() };
+        *slot = CardSlot {
+            present: true,
+            detail: detail.clone(),
+        };
         let name = self.config.cards[card].name.clone();
-        self.tell(Event::LineCard { card: name, present: true, detail });
+        self.tell(Event::LineCard {
+            card: name,
+            present: true,
+            detail,
+        });
         for slot in self.lines.iter_mut().filter(|slot| slot.card == card) {
             slot.present = slot.channel < line_slot::lines_of(info);
         }
@@ -185,7 +222,9 @@ impl Gateway {
 
     /// A line card is gone: every call on it ends, the lines are in their safe state.
     pub fn card_lost(&mut self, now: Duration, card: usize, why: &str) {
-        let Some(slot) = self.cards.get_mut(card) else { return };
+        let Some(slot) = self.cards.get_mut(card) else {
+            return;
+        };
         let was_present = std::mem::replace(&mut slot.present, false);
         let changed = slot.detail != why;
         slot.detail = why.to_owned();
@@ -197,13 +236,23 @@ impl Gateway {
         }
         if was_present || changed {
             let name = self.config.cards[card].name.clone();
-            self.tell(Event::LineCard { card: name, present: false, detail: why.to_owned() });
+            self.tell(Event::LineCard {
+                card: name,
+                present: false,
+                detail: why.to_owned(),
+            });
         }
         self.pump(now);
     }
 
     /// One 10 ms block of readings of every line of a card; fills the drive for the next block.
-    pub fn handle_block(&mut self, now: Duration, card: usize, sense: &[SenseBlock], drive: &mut [DriveBlock]) {
+    pub fn handle_block(
+        &mut self,
+        now: Duration,
+        card: usize,
+        sense: &[SenseBlock],
+        drive: &mut [DriveBlock],
+    ) {
         for index in 0..self.lines.len() {
             let slot = &mut self.lines[index];
             if slot.card == card
@@ -218,7 +267,9 @@ impl Gateway {
         }
         self.pump(now);
         for slot in self.lines.iter().filter(|slot| slot.card == card) {
-            let Some(block) = drive.get_mut(slot.channel) else { continue };
+            let Some(block) = drive.get_mut(slot.channel) else {
+                continue;
+            };
             block.drive = slot.line.drive();
             block.audio.fill(0);
             if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
@@ -251,7 +302,14 @@ impl Gateway {
     /// When [`Gateway::handle_timeout`] wants to be called.
     pub fn next_deadline(&self) -> Option<Duration> {
         let legs = self.legs.values().filter_map(Leg::next_deadline).min();
-        [self.controller.next_deadline(), self.ua.next_deadline(), legs].into_iter().flatten().min()
+        [
+            self.controller.next_deadline(),
+            self.ua.next_deadline(),
+            legs,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due at `now`.

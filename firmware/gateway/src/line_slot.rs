@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use call::LegId;
-use line_interface::card::{CardInfo, SenseBlock};
-use line_interface::profile::Profile;
-use line_interface::{HandsetFitting, Line, LineEvent};
+use line_interface::{CardInfo, HandsetFitting, Line, LineEvent, Profile, SenseBlock};
 
 /// Mean readings of the last block.
 #[derive(Debug, Clone, Copy, Default)]

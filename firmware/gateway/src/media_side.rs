@@ -11,9 +11,24 @@ use crate::leg::{Kind, Leg};
 
 impl Gateway {
     /// Makes a leg with a media session on a free pair of ports; `None` when all are in use.
-    pub(crate) fn add_leg(&mut self, id: LegId, call: CallId, line: Option<usize>, kind: Kind, party: String) -> Option<()> {
+    pub(crate) fn add_leg(
+        &mut self,
+        id: LegId,
+        call: CallId,
+        line: Option<usize>,
+        kind: Kind,
+        party: String,
+    ) -> Option<()> {
         let (slot, session) = self.new_session(id)?;
-        let leg = Leg { call, session, slot, line, kind, party, connected: false };
+        let leg = Leg {
+            call,
+            session,
+            slot,
+            line,
+            kind,
+            party,
+            connected: false,
+        };
         self.legs.insert(id, leg);
         self.calls.insert(call, id);
         Some(())

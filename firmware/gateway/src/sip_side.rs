@@ -11,7 +11,11 @@ use crate::Gateway;
 use crate::leg::Kind;
 
 /// The user agent's part of the configuration.
-pub(crate) fn ua_config(config: &Config, registrars: &[Option<SocketAddr>], local: SocketAddr) -> UaConfig {
+pub(crate) fn ua_config(
+    config: &Config,
+    registrars: &[Option<SocketAddr>],
+    local: SocketAddr,
+) -> UaConfig {
     let account = |(index, account): (usize, &config::Account)| sip::Account {
         name: account.name.clone(),
         user: account.extension.clone(),
@@ -49,7 +53,13 @@ impl Gateway {
             UaEvent::Registration { account, state } => self.registration(account, &state),
             UaEvent::PeerUnreachable { account } => self.reachable(account, false),
             UaEvent::PeerReachable { account } => self.reachable(account, true),
-            UaEvent::Incoming { call, from, request_user, sdp, .. } => {
+            UaEvent::Incoming {
+                call,
+                from,
+                request_user,
+                sdp,
+                ..
+            } => {
                 self.incoming(now, call, &from, &request_user, sdp);
             }
             UaEvent::Provisional { call, status, .. } => {
@@ -58,7 +68,9 @@ impl Gateway {
                 }
             }
             UaEvent::Answered { call, sdp, .. } => self.answered(now, call, sdp.as_deref()),
-            UaEvent::Confirmed { .. } | UaEvent::OfferWithdrawn { .. } | UaEvent::OfferRejected { .. } => {}
+            UaEvent::Confirmed { .. }
+            | UaEvent::OfferWithdrawn { .. }
+            | UaEvent::OfferRejected { .. } => {}
             UaEvent::AckSdp { call, sdp } => self.take_answer(now, call, &sdp),
             UaEvent::OfferAccepted { call, sdp } => {
                 if let Some(sdp) = sdp {
@@ -72,7 +84,12 @@ impl Gateway {
                     self.ua.answer_offer(now, call, offer, sdp);
                 }
             }
-            UaEvent::Info { call, content_type, body, .. } => {
+            UaEvent::Info {
+                call,
+                content_type,
+                body,
+                ..
+            } => {
                 if let Some(leg) = self.calls.get(&call).and_then(|leg| self.legs.get_mut(leg)) {
                     // A body without a key is counted by the session.
                     let _ = leg.session.info_digit(now, &content_type, &body);
@@ -84,23 +101,43 @@ impl Gateway {
                     self.test_call_failed(leg, cause.status, &cause.reason);
                     self.legs.remove(&leg);
                     self.calls.remove(&call);
-                    self.controller.leg_ended(now, leg, cause.status, &cause.reason);
+                    self.controller
+                        .leg_ended(now, leg, cause.status, &cause.reason);
                 }
             }
-            UaEvent::Refused { source, method, status, why } => {
-                self.tell(Event::SipRefused { source: source.to_string(), method, status, reason: why.to_owned() });
+            UaEvent::Refused {
+                source,
+                method,
+                status,
+                why,
+            } => {
+                self.tell(Event::SipRefused {
+                    source: source.to_string(),
+                    method,
+                    status,
+                    reason: why.to_owned(),
+                });
             }
         }
     }
 
     fn account_name(&self, account: usize) -> String {
-        self.config.accounts.get(account).map(|account| account.name.clone()).unwrap_or_default()
+        self.config
+            .accounts
+            .get(account)
+            .map(|account| account.name.clone())
+            .unwrap_or_default()
     }
 
     fn registration(&mut self, account: usize, state: &RegistrationState) {
         let (state, detail, hint) = registration_words(state);
         let account = self.account_name(account);
-        self.tell(Event::Registration { account, state: state.to_owned(), detail, hint: hint.to_owned() });
+        self.tell(Event::Registration {
+            account,
+            state: state.to_owned(),
+            detail,
+            hint: hint.to_owned(),
+        });
     }
 
     fn reachable(&mut self, account: usize, reachable: bool) {
@@ -108,21 +145,44 @@ impl Gateway {
         self.tell(Event::PbxReachable { account, reachable });
     }
 
-    fn incoming(&mut self, now: Duration, call: CallId, from: &sip::Party, request_user: &str, sdp: Option<Vec<u8>>) {
+    fn incoming(
+        &mut self,
+        now: Duration,
+        call: CallId,
+        from: &sip::Party,
+        request_user: &str,
+        sdp: Option<Vec<u8>>,
+    ) {
         let leg = self.controller.new_leg();
         let kind = Kind::Incoming { offer: sdp };
-        if self.add_leg(leg, call, None, kind, from.user.clone()).is_none() {
-            self.ua.reject(now, call, 486, Some("SIP;cause=486;text=\"all audio ports are in use\""));
+        if self
+            .add_leg(leg, call, None, kind, from.user.clone())
+            .is_none()
+        {
+            self.ua.reject(
+                now,
+                call,
+                486,
+                Some("SIP;cause=486;text=\"all audio ports are in use\""),
+            );
             return;
         }
-        self.controller.leg_incoming(now, leg, request_user, &from.user);
+        self.controller
+            .leg_incoming(now, leg, request_user, &from.user);
     }
 
     fn answered(&mut self, now: Duration, call: CallId, sdp: Option<&[u8]>) {
-        let Some(id) = self.calls.get(&call).copied() else { return };
-        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Some(id) = self.calls.get(&call).copied() else {
+            return;
+        };
+        let Some(leg) = self.legs.get_mut(&id) else {
+            return;
+        };
         let taken = match sdp {
-            Some(sdp) => leg.session.accept_answer(now, sdp).map_err(|error| error.to_string()),
+            Some(sdp) => leg
+                .session
+                .accept_answer(now, sdp)
+                .map_err(|error| error.to_string()),
             None => Err("the answer holds no session description".to_owned()),
         };
         match taken {
@@ -136,7 +196,8 @@ impl Gateway {
                 }
             }
             Err(why) => {
-                self.ua.hang_up(now, call, Some("SIP;cause=488;text=\"no common codec\""));
+                self.ua
+                    .hang_up(now, call, Some("SIP;cause=488;text=\"no common codec\""));
                 self.test_call_failed(id, Some(488), &why);
                 self.controller.leg_ended(now, id, Some(488), &why);
                 self.finish_leg(now, id);
@@ -145,11 +206,16 @@ impl Gateway {
     }
 
     fn take_answer(&mut self, now: Duration, call: CallId, sdp: &[u8]) {
-        let Some(id) = self.calls.get(&call).copied() else { return };
-        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Some(id) = self.calls.get(&call).copied() else {
+            return;
+        };
+        let Some(leg) = self.legs.get_mut(&id) else {
+            return;
+        };
         if let Err(error) = leg.session.accept_answer(now, sdp) {
             self.end_leg(now, id, "no common codec");
-            self.controller.leg_ended(now, id, Some(488), &error.to_string());
+            self.controller
+                .leg_ended(now, id, Some(488), &error.to_string());
         }
     }
 
@@ -158,14 +224,18 @@ impl Gateway {
         let leg = self.calls.get(&call).and_then(|leg| self.legs.get_mut(leg));
         match leg.map(|leg| leg.session.answer_offer(now, sdp)) {
             Some(Ok(answer)) => self.ua.answer_offer(now, call, offer, answer),
-            Some(Err(error)) => self.ua.reject_offer(now, call, offer, error.kind.sip_status()),
+            Some(Err(error)) => self
+                .ua
+                .reject_offer(now, call, offer, error.kind.sip_status()),
             None => self.ua.reject_offer(now, call, offer, 488),
         }
     }
 
     /// Ends a leg in whatever state it is.
     pub(crate) fn end_leg(&mut self, now: Duration, id: LegId, why: &str) {
-        let Some(leg) = self.legs.get(&id) else { return };
+        let Some(leg) = self.legs.get(&id) else {
+            return;
+        };
         let call = leg.call;
         let reason = format!("Q.850;cause=16;text=\"{why}\"");
         self.ua.hang_up(now, call, Some(&reason));
@@ -174,7 +244,9 @@ impl Gateway {
 
     /// Closes the media of a leg and frees its ports; what it still has to send is collected.
     pub(crate) fn finish_leg(&mut self, now: Duration, id: LegId) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Some(leg) = self.legs.get_mut(&id) else {
+            return;
+        };
         leg.session.close(now);
         leg.collect(&mut self.outputs);
         if self.slot_of.get(leg.slot) == Some(&Some(id)) {
@@ -187,14 +259,27 @@ impl Gateway {
 }
 
 /// A registration state as name, detail and hint.
-pub(crate) fn registration_words(state: &RegistrationState) -> (&'static str, String, &'static str) {
+pub(crate) fn registration_words(
+    state: &RegistrationState,
+) -> (&'static str, String, &'static str) {
     match state {
         RegistrationState::Unregistered => ("unregistered", String::new(), ""),
         RegistrationState::Trying => ("trying", String::new(), ""),
-        RegistrationState::Registered { expires_s } => ("registered", format!("for {expires_s} s"), ""),
-        RegistrationState::Failed { status, reason, retry_in_s, hint } => {
+        RegistrationState::Registered { expires_s } => {
+            ("registered", format!("for {expires_s} s"), "")
+        }
+        RegistrationState::Failed {
+            status,
+            reason,
+            retry_in_s,
+            hint,
+        } => {
             let status = status.map_or(String::new(), |status| format!("{status} "));
-            ("failed", format!("{status}{reason}, next try in {retry_in_s} s"), hint)
+            (
+                "failed",
+                format!("{status}{reason}, next try in {retry_in_s} s"),
+                hint,
+            )
         }
     }
 }

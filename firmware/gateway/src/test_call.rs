@@ -44,7 +44,12 @@ impl Gateway {
     ///
     /// # Errors
     /// Why the call could not be placed, in words.
-    pub fn test_call(&mut self, now: Duration, account: usize, target: &str) -> Result<LegId, String> {
+    pub fn test_call(
+        &mut self,
+        now: Duration,
+        account: usize,
+        target: &str,
+    ) -> Result<LegId, String> {
         config::check_target(target).map_err(str::to_owned)?;
         let leg = self.controller.new_leg();
         let report = TestCall {
@@ -58,8 +63,22 @@ impl Gateway {
             detail: String::new(),
             hint: String::new(),
         };
-        let state = TestCallState { report, started: now, next_block: None, end: now + ANSWER_WITHIN, phase: 0.0 };
-        self.place_call(now, leg, account, target, None, None, Kind::Test(Box::new(state)))?;
+        let state = TestCallState {
+            report,
+            started: now,
+            next_block: None,
+            end: now + ANSWER_WITHIN,
+            phase: 0.0,
+        };
+        self.place_call(
+            now,
+            leg,
+            account,
+            target,
+            None,
+            None,
+            Kind::Test(Box::new(state)),
+        )?;
         self.pump(now);
         Ok(leg)
     }
@@ -74,7 +93,8 @@ impl Gateway {
     pub(crate) fn test_call_answered(&mut self, now: Duration, id: LegId) {
         if let Some(state) = self.test_state(id) {
             state.report.answered = true;
-            state.report.answered_after_ms = Some(now.saturating_sub(state.started).as_millis() as u64);
+            state.report.answered_after_ms =
+                Some(now.saturating_sub(state.started).as_millis() as u64);
             state.next_block = Some(now);
             state.end = now + TALK;
         }
@@ -90,16 +110,26 @@ impl Gateway {
 
     pub(crate) fn test_call_silent(&mut self, id: LegId) {
         if let Some(state) = self.test_state(id) {
-            state.report.hint = "no audio came back: check NAT and the firewall between box and PBX".into();
+            state.report.hint =
+                "no audio came back: check NAT and the firewall between box and PBX".into();
         }
     }
 
     /// Plays the tones and ends the test calls whose time is over.
     pub(crate) fn run_test_calls(&mut self, now: Duration) {
-        let due: Vec<LegId> = self.legs.iter().filter(|(_, leg)| matches!(leg.kind, Kind::Test(_))).map(|(id, _)| *id).collect();
+        let due: Vec<LegId> = self
+            .legs
+            .iter()
+            .filter(|(_, leg)| matches!(leg.kind, Kind::Test(_)))
+            .map(|(id, _)| *id)
+            .collect();
         for id in due {
-            let Some(leg) = self.legs.get_mut(&id) else { continue };
-            let Kind::Test(state) = &mut leg.kind else { continue };
+            let Some(leg) = self.legs.get_mut(&id) else {
+                continue;
+            };
+            let Kind::Test(state) = &mut leg.kind else {
+                continue;
+            };
             while let Some(at) = state.next_block.filter(|at| *at <= now) {
                 leg.session.push_audio(now, &state.tone());
                 leg.session.pull_audio(now, &mut [0; 80]);
@@ -108,19 +138,42 @@ impl Gateway {
             }
             if now >= state.end {
                 let answered = state.report.answered;
-                let detail = if answered { "answered, tone played" } else { "no answer within 30 s" };
-                self.finish_test_call(now, id, detail, if answered { "" } else { "check that the phone is registered at the PBX and not forwarded" });
+                let detail = if answered {
+                    "answered, tone played"
+                } else {
+                    "no answer within 30 s"
+                };
+                self.finish_test_call(
+                    now,
+                    id,
+                    detail,
+                    if answered {
+                        ""
+                    } else {
+                        "check that the phone is registered at the PBX and not forwarded"
+                    },
+                );
             }
         }
     }
 
     /// The call ended before we ended it.
     pub(crate) fn test_call_failed(&mut self, id: LegId, status: Option<u16>, reason: &str) {
-        let Some(state) = self.test_state(id) else { return };
+        let Some(state) = self.test_state(id) else {
+            return;
+        };
         let answered = state.report.answered;
         let status = status.map_or(String::new(), |status| format!("{status} "));
-        let detail = if answered { "answered; the other side hung up".to_owned() } else { format!("not answered: {status}{reason}") };
-        let hint = if answered { "" } else { "run: trubka status; and look into the PBX's log for this call" };
+        let detail = if answered {
+            "answered; the other side hung up".to_owned()
+        } else {
+            format!("not answered: {status}{reason}")
+        };
+        let hint = if answered {
+            ""
+        } else {
+            "run: trubka status; and look into the PBX's log for this call"
+        };
         self.report_test_call(id, &detail, hint);
     }
 
@@ -131,23 +184,37 @@ impl Gateway {
 
     /// Reports once: afterwards the leg is an ordinary one on its way out.
     fn report_test_call(&mut self, id: LegId, detail: &str, hint: &str) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Some(leg) = self.legs.get_mut(&id) else {
+            return;
+        };
         if !matches!(leg.kind, Kind::Test(_)) {
             return;
         }
-        let Kind::Test(state) = std::mem::replace(&mut leg.kind, Kind::Outgoing) else { return };
+        let Kind::Test(state) = std::mem::replace(&mut leg.kind, Kind::Outgoing) else {
+            return;
+        };
         let stats = leg.session.stats();
         let mut report = state.report;
-        report.codec = stats.codec.map(|codec| format!("{codec:?}").to_uppercase()).unwrap_or_default();
+        report.codec = stats
+            .codec
+            .map(|codec| format!("{codec:?}").to_uppercase())
+            .unwrap_or_default();
         report.packets_sent = stats.packets_sent;
         report.packets_received = stats.packets_received;
         report.detail = detail.to_owned();
         if report.answered && report.packets_received == 0 && report.hint.is_empty() {
-            report.hint = "no audio came back: check NAT, the firewall, and the media address of the PBX".into();
+            report.hint =
+                "no audio came back: check NAT, the firewall, and the media address of the PBX"
+                    .into();
         } else if report.hint.is_empty() {
             report.hint = hint.to_owned();
         }
-        self.tell(Event::TestCall { target: report.target.clone(), answered: report.answered, detail: report.detail.clone() });
-        self.outputs.push_back(Output::TestCallDone { leg: id, report });
+        self.tell(Event::TestCall {
+            target: report.target.clone(),
+            answered: report.answered,
+            detail: report.detail.clone(),
+        });
+        self.outputs
+            .push_back(Output::TestCallDone { leg: id, report });
     }
 }

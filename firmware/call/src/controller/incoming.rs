@@ -29,18 +29,25 @@ impl Controller {
     }
 
     fn refuse_call(&mut self, leg: LegId, user: &str, status: u16, why: &'static str) {
-        self.actions.push_back(Action::RejectIncoming { leg, status, why });
-        self.tell(Event::CallRefused { party: user.to_owned(), status, reason: why.to_owned() });
+        self.actions
+            .push_back(Action::RejectIncoming { leg, status, why });
+        self.tell(Event::CallRefused {
+            party: user.to_owned(),
+            status,
+            reason: why.to_owned(),
+        });
     }
 
     /// The line that a dialled user part means: an apartment, a line name, or, for the extension
     /// itself, the one line on which a visitor is.
     fn dialled_line(&self, user: &str) -> Result<usize, &'static str> {
-        let named = |line: &super::LineSettings| line.name == user || line.apartment.to_string() == user;
+        let named =
+            |line: &super::LineSettings| line.name == user || line.apartment.to_string() == user;
         if let Some(line) = self.settings.lines.iter().position(named) {
             return Ok(line);
         }
-        let mut active = (0..self.phases.len()).filter(|line| !matches!(self.phases[*line], Phase::Idle | Phase::Over));
+        let mut active = (0..self.phases.len())
+            .filter(|line| !matches!(self.phases[*line], Phase::Idle | Phase::Over));
         match (active.next(), active.next()) {
             (Some(line), None) => Ok(line),
             (None, _) => Err("no visitor is on the line"),

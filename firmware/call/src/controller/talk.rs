@@ -11,22 +11,43 @@ use crate::leg::{Action, LegId};
 
 impl Controller {
     pub(super) fn talk_of(&self, leg: LegId) -> Option<usize> {
-        self.phases.iter().position(|phase| matches!(phase, Phase::Talking(talk) if talk.leg == Some(leg)))
+        self.phases
+            .iter()
+            .position(|phase| matches!(phase, Phase::Talking(talk) if talk.leg == Some(leg)))
     }
 
-    pub(super) fn begin_talk(&mut self, now: Duration, line: usize, leg: Option<LegId>, talker: Talker) {
+    pub(super) fn begin_talk(
+        &mut self,
+        now: Duration,
+        line: usize,
+        leg: Option<LegId>,
+        talker: Talker,
+    ) {
         let settings = &self.settings.lines[line];
         if leg.is_some() {
             let event = Event::CallAnswered {
                 line: settings.name.clone(),
                 apartment: settings.apartment,
                 party: talker.shown().to_owned(),
-                direction: if matches!(talker, Talker::Called(_)) { "outgoing" } else { "incoming" }.to_owned(),
+                direction: if matches!(talker, Talker::Called(_)) {
+                    "outgoing"
+                } else {
+                    "incoming"
+                }
+                .to_owned(),
             };
             self.actions.push_back(Action::Tell(event));
         }
         let digits = DigitMatcher::new(&self.settings.door.digits);
-        let talk = Talk { leg, talker, since: now, digits, locked: false, opening: None, end_at: None };
+        let talk = Talk {
+            leg,
+            talker,
+            since: now,
+            digits,
+            locked: false,
+            opening: None,
+            end_at: None,
+        };
         self.phases[line] = Phase::Talking(Box::new(talk));
         if let Some(leg) = leg {
             self.actions.push_back(Action::AnswerLine { line, leg });
@@ -35,16 +56,25 @@ impl Controller {
 
     /// A key was pressed on a leg. Only an answered leg that is joined to a line counts.
     pub fn leg_digit(&mut self, now: Duration, leg: LegId, key: char, via: &str) {
-        let Some(line) = self.talk_of(leg) else { return };
+        let Some(line) = self.talk_of(leg) else {
+            return;
+        };
         let limit = self.settings.door.max_wrong_digits;
         let name = self.line_name(line);
-        let Phase::Talking(talk) = &mut self.phases[line] else { return };
+        let Phase::Talking(talk) = &mut self.phases[line] else {
+            return;
+        };
         let complete = talk.digits.press(now, key);
         let party = talk.talker.shown().to_owned();
         let locks = !talk.locked && talk.digits.wrong() >= limit;
         talk.locked |= locks;
         let refused = talk.locked && (complete || locks);
-        self.tell(Event::Digit { line: name, party, via: via.to_owned(), complete });
+        self.tell(Event::Digit {
+            line: name,
+            party,
+            via: via.to_owned(),
+            complete,
+        });
         if refused {
             self.refuse_door(line, Cause::Dtmf, Refusal::TooManyWrongDigits);
         } else if complete {
@@ -98,7 +128,12 @@ impl Controller {
             Cause::Dtmf => talk.talker.shown().to_owned(),
             _ => "technician".to_owned(),
         };
-        let record = self.record(Event::DoorOpened { line: name, apartment, party, cause });
+        let record = self.record(Event::DoorOpened {
+            line: name,
+            apartment,
+            party,
+            cause,
+        });
         let deadline = now + self.settings.open_wait;
         if let Phase::Talking(talk) = &mut self.phases[line] {
             talk.opening = Some(Opening::new(record, deadline));
@@ -113,7 +148,13 @@ impl Controller {
             (Phase::Talking(talk), Cause::Dtmf) => talk.talker.shown().to_owned(),
             _ => "technician".to_owned(),
         };
-        self.record(Event::DoorRefused { line: name, apartment, party, cause, reason });
+        self.record(Event::DoorRefused {
+            line: name,
+            apartment,
+            party,
+            cause,
+            reason,
+        });
     }
 
     /// The release is over: the call ends a while later.
@@ -123,7 +164,11 @@ impl Controller {
         if let Phase::Talking(talk) = &mut self.phases[line] {
             talk.opening = None;
             // A technician holds no conversation: without a phone the line is left at once.
-            let after = if talk.leg.is_none() { Some(after.unwrap_or_default()) } else { after };
+            let after = if talk.leg.is_none() {
+                Some(after.unwrap_or_default())
+            } else {
+                after
+            };
             talk.end_at = talk.end_at.or(after.map(|after| now + after));
         }
         self.tell(Event::DoorReleaseEnded { line: name });
@@ -131,7 +176,9 @@ impl Controller {
 
     /// The line could not carry out an authorised release.
     pub fn release_failed(&mut self, line: usize, reason: String) {
-        let Some(phase) = self.phases.get_mut(line) else { return };
+        let Some(phase) = self.phases.get_mut(line) else {
+            return;
+        };
         if let Phase::Talking(talk) = phase {
             talk.opening = None;
         }
@@ -142,9 +189,17 @@ impl Controller {
     /// The panel ended its call.
     pub(super) fn panel_left(&mut self, now: Duration, line: usize, how: &'static str) {
         let settings = &self.settings.lines[line];
-        let event = Event::PanelEnded { line: settings.name.clone(), apartment: settings.apartment, how: how.to_owned() };
+        let event = Event::PanelEnded {
+            line: settings.name.clone(),
+            apartment: settings.apartment,
+            how: how.to_owned(),
+        };
         self.tell(event);
-        let why = if how == "gave_up" { "the panel gave up" } else { "the panel ended the call" };
+        let why = if how == "gave_up" {
+            "the panel gave up"
+        } else {
+            "the panel ended the call"
+        };
         self.drop_attempt(line, why);
         self.end_talk(now, line, why, true);
         if !matches!(self.phases[line], Phase::Idle) {
@@ -155,7 +210,10 @@ impl Controller {
     /// Promise 6: the old handset wins, whatever we were doing.
     pub(super) fn handset_lifted(&mut self, now: Duration, line: usize) {
         let settings = &self.settings.lines[line];
-        let event = Event::HandsetLifted { line: settings.name.clone(), apartment: settings.apartment };
+        let event = Event::HandsetLifted {
+            line: settings.name.clone(),
+            apartment: settings.apartment,
+        };
         self.tell(event);
         self.drop_attempt(line, "handset lifted");
         // The line has given itself back already; it must not be hung up under the resident.
@@ -185,7 +243,10 @@ impl Controller {
             return;
         };
         if let Some(leg) = talk.leg {
-            self.actions.push_back(Action::HangUp { leg, why: hang_up_reason(why) });
+            self.actions.push_back(Action::HangUp {
+                leg,
+                why: hang_up_reason(why),
+            });
         }
         if hang_up_line {
             self.actions.push_back(Action::HangUpLine { line });
@@ -193,7 +254,10 @@ impl Controller {
         let name = self.line_name(line);
         if talk.opening.is_some() {
             let reason = format!("the call ended before the release was over: {why}");
-            self.tell(Event::DoorReleaseFailed { line: name.clone(), reason });
+            self.tell(Event::DoorReleaseFailed {
+                line: name.clone(),
+                reason,
+            });
         }
         let event = Event::CallEnded {
             line: name,
@@ -218,5 +282,9 @@ fn hang_up_reason(why: &str) -> &'static str {
         "no audio from the PBX",
         "line idle",
     ];
-    KNOWN.iter().copied().find(|known| *known == why).unwrap_or("call ended")
+    KNOWN
+        .iter()
+        .copied()
+        .find(|known| *known == why)
+        .unwrap_or("call ended")
 }
