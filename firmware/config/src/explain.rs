@@ -124,3 +124,36 @@ pub fn reference_page() -> String {
     }
     page
 }
+
+/// The text as it stands in the file, comments and all, with the values of secret keys hidden.
+/// Works line by line, so that it also shows a file that does not parse.
+pub fn redacted(text: &str) -> String {
+    let all = SECTIONS.iter().flat_map(|section| section.keys);
+    let secret: Vec<&str> = all
+        .filter(|key| key.kind == Kind::Secret)
+        .map(|key| key.name)
+        .collect();
+    text.lines()
+        .map(|line| hide_values(line, &secret) + "\n")
+        .collect()
+}
+
+/// Cuts a line off behind the first secret key that is given a value in it, wherever it stands.
+fn hide_values(line: &str, secret: &[&str]) -> String {
+    let given = |name: &str| {
+        line.match_indices(name)
+            .map(|(at, _)| at + name.len())
+            .find(|end| {
+                let rest = line
+                    .get(*end..)
+                    .unwrap_or("")
+                    .trim_start_matches(['"', '\''])
+                    .trim_start();
+                rest.starts_with('=')
+            })
+    };
+    match secret.iter().filter_map(|name| given(name)).min() {
+        Some(end) => format!("{} = \"***\"", line.get(..end).unwrap_or("")),
+        None => line.to_owned(),
+    }
+}

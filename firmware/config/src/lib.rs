@@ -11,7 +11,7 @@ mod resolve;
 pub mod schema;
 
 pub use edit::{Change, apply_changes};
-pub use explain::{effective, explain, reference_page};
+pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
     Account, Call, Card, Codec, Config, Console, Door, Handset, Journal, Line, Media, Route,

@@ -36,7 +36,10 @@ impl CardThread {
             .name(format!("card{card}"))
             .stack_size(256 * 1024)
             .spawn(move || serve(card, &socket, &inbox, &stopped))?;
-        Ok(CardThread { stop, thread: Some(thread) })
+        Ok(CardThread {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 
@@ -88,10 +91,17 @@ fn open(socket: &PathBuf) -> Result<VirtualCard<UnixStream>, String> {
 }
 
 /// Exchanges blocks until the card fails (the reason) or the daemon ends (`None`).
-fn exchange(card: usize, mut opened: VirtualCard<UnixStream>, inbox: &Inbox, stop: &AtomicBool) -> Option<String> {
+fn exchange(
+    card: usize,
+    mut opened: VirtualCard<UnixStream>,
+    inbox: &Inbox,
+    stop: &AtomicBool,
+) -> Option<String> {
     let info = opened.info();
     let lines = info.lines;
-    inbox.blocking_send(Input::CardPresent { card, info }).ok()?;
+    inbox
+        .blocking_send(Input::CardPresent { card, info })
+        .ok()?;
     let (back, from_core) = std::sync::mpsc::channel();
     let mut blocks = Box::new(Exchange {
         sense: vec![SenseBlock::default(); lines],
@@ -108,11 +118,20 @@ fn exchange(card: usize, mut opened: VirtualCard<UnixStream>, inbox: &Inbox, sto
         if let Err(error) = opened.exchange(&blocks.drive, &mut blocks.sense) {
             return Some(error.to_string());
         }
-        inbox.blocking_send(Input::Block { card, exchange: blocks, back: back.clone() }).ok()?;
+        inbox
+            .blocking_send(Input::Block {
+                card,
+                exchange: blocks,
+                back: back.clone(),
+            })
+            .ok()?;
         blocks = match from_core.recv_timeout(CORE_PATIENCE) {
             Ok(blocks) => blocks,
             // The core is ending: it let the block go.
-            Err(_) => Box::new(Exchange { sense: vec![SenseBlock::default(); lines], drive: vec![DriveBlock::default(); lines] }),
+            Err(_) => Box::new(Exchange {
+                sense: vec![SenseBlock::default(); lines],
+                drive: vec![DriveBlock::default(); lines],
+            }),
         };
     }
 }

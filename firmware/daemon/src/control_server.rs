@@ -19,11 +19,17 @@ const CLIENTS: usize = 32;
 
 /// Opens the socket. One left behind by a daemon that died is replaced; one that answers is not.
 pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+    if let Some(directory) = path
+        .parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+    {
         std::fs::create_dir_all(directory)?;
     }
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(io::Error::new(io::ErrorKind::AddrInUse, "a daemon answers on it"));
+        return Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "a daemon answers on it",
+        ));
     }
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -64,7 +70,9 @@ async fn client(stream: UnixStream, inbox: Inbox, subscribers: Subscribers) {
 
 async fn write(mut writer: OwnedWriteHalf, mut replies: mpsc::Receiver<Response>) {
     while let Some(response) = replies.recv().await {
-        let Ok(mut line) = serde_json::to_vec(&response) else { continue };
+        let Ok(mut line) = serde_json::to_vec(&response) else {
+            continue;
+        };
         line.push(b'\n');
         if writer.write_all(&line).await.is_err() {
             return;
@@ -72,7 +80,12 @@ async fn write(mut writer: OwnedWriteHalf, mut replies: mpsc::Receiver<Response>
     }
 }
 
-async fn read(reader: OwnedReadHalf, inbox: Inbox, subscribers: Subscribers, reply: mpsc::Sender<Response>) {
+async fn read(
+    reader: OwnedReadHalf,
+    inbox: Inbox,
+    subscribers: Subscribers,
+    reply: mpsc::Sender<Response>,
+) {
     let mut reader = BufReader::new(reader);
     let mut subscriptions = JoinSet::new();
     let mut line = Vec::new();
@@ -87,8 +100,16 @@ async fn read(reader: OwnedReadHalf, inbox: Inbox, subscribers: Subscribers, rep
         let request: Request = match serde_json::from_slice(&line) {
             Ok(request) => request,
             Err(error) => {
-                let failure = Failure::new(FailureKind::Usage, format!("not a request: {error}"), "one JSON object a line: {\"id\":1,\"command\":\"status\"}");
-                if reply.send(Response::Failed { id: 0, failure }).await.is_err() {
+                let failure = Failure::new(
+                    FailureKind::Usage,
+                    format!("not a request: {error}"),
+                    "one JSON object a line: {\"id\":1,\"command\":\"status\"}",
+                );
+                if reply
+                    .send(Response::Failed { id: 0, failure })
+                    .await
+                    .is_err()
+                {
                     return;
                 }
                 continue;
@@ -96,7 +117,14 @@ async fn read(reader: OwnedReadHalf, inbox: Inbox, subscribers: Subscribers, rep
         };
         if request.command == "events" {
             subscriptions.spawn(follow(request.id, subscribers.subscribe(), reply.clone()));
-        } else if inbox.send(Input::Command { request, reply: reply.clone() }).await.is_err() {
+        } else if inbox
+            .send(Input::Command {
+                request,
+                reply: reply.clone(),
+            })
+            .await
+            .is_err()
+        {
             return;
         }
     }
@@ -105,13 +133,22 @@ async fn read(reader: OwnedReadHalf, inbox: Inbox, subscribers: Subscribers, rep
 /// Sends events until the client leaves. One that reads too slowly loses the oldest and is told.
 async fn follow(id: u64, mut events: broadcast::Receiver<Stamped>, reply: mpsc::Sender<Response>) {
     // The answer at once says that nothing from now on is missed.
-    if reply.send(Response::Done { id, result: "following".into() }).await.is_err() {
+    if reply
+        .send(Response::Done {
+            id,
+            result: "following".into(),
+        })
+        .await
+        .is_err()
+    {
         return;
     }
     loop {
         let event = match events.recv().await {
             Ok(stamped) => serde_json::Value::Object(stamped.to_json()),
-            Err(broadcast::error::RecvError::Lagged(missed)) => serde_json::json!({ "event": "missed", "count": missed }),
+            Err(broadcast::error::RecvError::Lagged(missed)) => {
+                serde_json::json!({ "event": "missed", "count": missed })
+            }
             Err(broadcast::error::RecvError::Closed) => return,
         };
         if reply.send(Response::Event { id, event }).await.is_err() {

@@ -15,7 +15,10 @@ pub(crate) struct Stamped {
 
 impl Stamped {
     pub(crate) fn now(event: Event) -> Stamped {
-        Stamped { time: clock::wall_time(), event }
+        Stamped {
+            time: clock::wall_time(),
+            event,
+        }
     }
 
     /// The event as JSON with its time in front.
@@ -53,7 +56,9 @@ fn is_trouble(event: &Event) -> bool {
         Event::PbxReachable { reachable, .. } => !reachable,
         Event::LineCard { present, .. } => !present,
         Event::JournalAlarm { failing, .. } => *failing,
-        Event::CallFailed { .. } | Event::DoorRefused { .. } | Event::DoorReleaseFailed { .. } => true,
+        Event::CallFailed { .. } | Event::DoorRefused { .. } | Event::DoorReleaseFailed { .. } => {
+            true
+        }
         Event::LineFault { .. } | Event::SipRefused { .. } => true,
         _ => false,
     }

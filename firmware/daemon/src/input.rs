@@ -20,17 +20,42 @@ pub(crate) struct Exchange {
 /// Something that happened outside.
 #[derive(Debug)]
 pub(crate) enum Input {
-    Sip { source: SocketAddr, payload: Vec<u8> },
-    SipUnreachable { destination: SocketAddr },
-    Rtp { slot: usize, rtcp: bool, source: SocketAddr, payload: Vec<u8> },
-    CardPresent { card: usize, info: CardInfo },
-    CardLost { card: usize, why: String },
-    Block { card: usize, exchange: Box<Exchange>, back: std::sync::mpsc::Sender<Box<Exchange>> },
-    JournalDone { record: RecordId },
+    Sip {
+        source: SocketAddr,
+        payload: Vec<u8>,
+    },
+    Rtp {
+        slot: usize,
+        rtcp: bool,
+        source: SocketAddr,
+        payload: Vec<u8>,
+    },
+    CardPresent {
+        card: usize,
+        info: CardInfo,
+    },
+    CardLost {
+        card: usize,
+        why: String,
+    },
+    Block {
+        card: usize,
+        exchange: Box<Exchange>,
+        back: std::sync::mpsc::Sender<Box<Exchange>>,
+    },
+    JournalDone {
+        record: RecordId,
+    },
     JournalAlarm(Event),
-    Command { request: Request, reply: mpsc::Sender<Response> },
+    Command {
+        request: Request,
+        reply: mpsc::Sender<Response>,
+    },
     /// A host name of the configuration resolves now, or to another address.
-    NamesChanged,
+    RegistrarResolved {
+        account: usize,
+        address: SocketAddr,
+    },
 }
 
 /// The way to the core.

@@ -4,5 +4,10 @@ use tracing::Level;
 
 /// Starts logging. Secrets never reach it: messages with credentials are not logged at all.
 pub(crate) fn start(level: Level) {
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).with_ansi(false).init();
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(false)
+        .init();
 }

@@ -28,7 +28,9 @@ fn main() -> ExitCode {
         }
     };
     logging::start(arguments.log_level);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -25,7 +25,12 @@ impl Capture {
     pub(crate) fn open(trace: &Trace, own: IpAddr, sip_port: u16, rtp_ports: &[u16]) -> Capture {
         let file = trace.pcap.as_ref().and_then(|path| {
             let open = || {
-                let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+                let mut file = OpenOptions::new()
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .mode(0o600)
+                    .open(path)?;
                 let mut header = Vec::with_capacity(24);
                 header.extend(0xa1b2_c3d4_u32.to_le_bytes());
                 header.extend([2, 0, 4, 0]);
@@ -35,10 +40,19 @@ impl Capture {
                 file.write_all(&header)?;
                 Ok(BufWriter::new(file))
             };
-            open().inspect_err(|error: &std::io::Error| tracing::warn!("no capture: {}: {error}", path.display())).ok()
+            open()
+                .inspect_err(|error: &std::io::Error| {
+                    tracing::warn!("no capture: {}: {error}", path.display())
+                })
+                .ok()
         });
         let sip = SocketAddr::new(own, sip_port);
-        Capture { file, left: trace.pcap_limit_bytes, sip, rtp_ports: rtp_ports.to_vec() }
+        Capture {
+            file,
+            left: trace.pcap_limit_bytes,
+            sip,
+            rtp_ports: rtp_ports.to_vec(),
+        }
     }
 
     pub(crate) fn sip_in(&mut self, source: SocketAddr, payload: &[u8]) {
@@ -61,7 +75,13 @@ impl Capture {
         self.write(source, own, payload);
     }
 
-    pub(crate) fn rtp_out(&mut self, slot: usize, rtcp: bool, destination: SocketAddr, payload: &[u8]) {
+    pub(crate) fn rtp_out(
+        &mut self,
+        slot: usize,
+        rtcp: bool,
+        destination: SocketAddr,
+        payload: &[u8],
+    ) {
         let own = self.rtp(slot, rtcp);
         self.write(own, destination, payload);
     }
@@ -79,7 +99,9 @@ impl Capture {
 
     fn write(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         let Some(file) = &mut self.file else { return };
-        let Some(packet) = ip_packet(from, to, payload) else { return };
+        let Some(packet) = ip_packet(from, to, payload) else {
+            return;
+        };
         let size = 16 + packet.len() as u64;
         if size > self.left {
             self.file = None;
@@ -87,13 +109,19 @@ impl Capture {
             return;
         }
         self.left -= size;
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let time = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         let mut header = Vec::with_capacity(16);
         header.extend((time.as_secs() as u32).to_le_bytes());
         header.extend(time.subsec_micros().to_le_bytes());
         header.extend((packet.len() as u32).to_le_bytes());
         header.extend((packet.len() as u32).to_le_bytes());
-        if file.write_all(&header).and_then(|()| file.write_all(&packet)).is_err() {
+        if file
+            .write_all(&header)
+            .and_then(|()| file.write_all(&packet))
+            .is_err()
+        {
             self.file = None;
         }
     }
@@ -112,7 +140,10 @@ fn ip_packet(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Option<Vec<u8>
             packet.extend([0, 0, 0x40, 0, 64, 17, 0, 0]);
             packet.extend(from.octets());
             packet.extend(to.octets());
-            let mut sum: u32 = packet.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+            let mut sum: u32 = packet
+                .chunks(2)
+                .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
+                .sum();
             while sum > 0xffff {
                 sum = (sum & 0xffff) + (sum >> 16);
             }
@@ -138,18 +169,41 @@ fn ip_packet(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Option<Vec<u8>
 /// The message with the values of credentials blotted out, byte for byte, so that lengths stay.
 fn without_secrets(message: &[u8]) -> Vec<u8> {
     let mut out = message.to_vec();
-    let head_end = message.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(message.len());
+    let head_end = message
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap_or(message.len());
     let (mut start, mut blot) = (0, false);
     while start < head_end {
-        let end = message[start..head_end].iter().position(|byte| *byte == b'\n').map_or(head_end, |at| start + at);
+        let end = message[start..head_end]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(head_end, |at| start + at);
         let line = &message[start..end];
-        let folded = line.first().is_some_and(|byte| *byte == b' ' || *byte == b'\t');
+        let folded = line
+            .first()
+            .is_some_and(|byte| *byte == b' ' || *byte == b'\t');
         if !folded {
-            let name: Vec<u8> = line.iter().take_while(|byte| **byte != b':').map(u8::to_ascii_lowercase).collect();
-            blot = matches!(name.trim_ascii_end(), b"authorization" | b"proxy-authorization");
+            let name: Vec<u8> = line
+                .iter()
+                .take_while(|byte| **byte != b':')
+                .map(u8::to_ascii_lowercase)
+                .collect();
+            blot = matches!(
+                name.trim_ascii_end(),
+                b"authorization" | b"proxy-authorization"
+            );
         }
         if blot {
-            let from = if folded { start } else { start + line.iter().position(|byte| *byte == b':').map_or(0, |at| at + 1) };
+            let from = if folded {
+                start
+            } else {
+                start
+                    + line
+                        .iter()
+                        .position(|byte| *byte == b':')
+                        .map_or(0, |at| at + 1)
+            };
             let until = if line.ends_with(b"\r") { end - 1 } else { end };
             out[from.min(until)..until].fill(b'*');
         }
@@ -158,9 +212,15 @@ fn without_secrets(message: &[u8]) -> Vec<u8> {
     // Keys of SRTP (RFC 4568) stand in the body.
     let key = b"inline:";
     let mut at = head_end;
-    while let Some(found) = out[at..].windows(key.len()).position(|window| window == key) {
+    while let Some(found) = out[at..]
+        .windows(key.len())
+        .position(|window| window == key)
+    {
         let from = at + found + key.len();
-        let until = out[from..].iter().position(|byte| b"\r\n |".contains(byte)).map_or(out.len(), |length| from + length);
+        let until = out[from..]
+            .iter()
+            .position(|byte| b"\r\n |".contains(byte))
+            .map_or(out.len(), |length| from + length);
         out[from..until].fill(b'*');
         at = until;
     }
@@ -177,14 +237,28 @@ mod tests {
         let clean = without_secrets(message);
         let text = String::from_utf8(clean.clone()).unwrap();
         assert_eq!(clean.len(), message.len());
-        assert!(!text.contains("abc") && !text.contains("600") && !text.contains("SECRETKEY"), "{text}");
-        assert!(text.contains("Call-ID: 1") && text.contains("|2^20"), "{text}");
+        assert!(
+            !text.contains("abc") && !text.contains("600") && !text.contains("SECRETKEY"),
+            "{text}"
+        );
+        assert!(
+            text.contains("Call-ID: 1") && text.contains("|2^20"),
+            "{text}"
+        );
     }
 
     #[test]
     fn an_ipv4_header_checks_out() {
-        let packet = ip_packet(([127, 0, 0, 1], 5060).into(), ([127, 0, 0, 2], 5061).into(), b"hi").unwrap();
-        let mut sum: u32 = packet[..20].chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+        let packet = ip_packet(
+            ([127, 0, 0, 1], 5060).into(),
+            ([127, 0, 0, 2], 5061).into(),
+            b"hi",
+        )
+        .unwrap();
+        let mut sum: u32 = packet[..20]
+            .chunks(2)
+            .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
+            .sum();
         while sum > 0xffff {
             sum = (sum & 0xffff) + (sum >> 16);
         }

@@ -98,14 +98,23 @@ async fn serve(
     }
     let bound = config.sip.listen;
     let own = startup::own_address(bound, registrars.iter().flatten().next().copied()).await;
-    let sockets = Sockets::bind(bound, bound.ip(), &config.media.rtp_ports).await.map_err(|error| error.to_string())?;
+    let sockets = Sockets::bind(bound, bound.ip(), &config.media.rtp_ports)
+        .await
+        .map_err(|error| error.to_string())?;
     let sip_local = SocketAddr::new(own, bound.port());
-    let rtp_local: Vec<SocketAddr> = config.media.rtp_ports.iter().map(|port| SocketAddr::new(own, *port)).collect();
+    let rtp_local: Vec<SocketAddr> = config
+        .media
+        .rtp_ports
+        .iter()
+        .map(|port| SocketAddr::new(own, *port))
+        .collect();
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| format!("no random numbers: {error}"))?;
 
     let (inbox, mut inputs) = mpsc::channel(QUEUE);
-    let journal = Arc::new(Journal::start(&config.journal, inbox.clone()).map_err(|error| error.to_string())?);
+    let journal = Arc::new(
+        Journal::start(&config.journal, inbox.clone()).map_err(|error| error.to_string())?,
+    );
     let listener = control_server::bind(&config.control_socket).map_err(|error| {
         format!(
             "cannot open the control socket {}: {error}\n    hint: is another trubkad running? does the directory exist?",
@@ -113,7 +122,14 @@ async fn serve(
         )
     })?;
     let capture = Capture::open(&config.trace, own, bound.port(), &config.media.rtp_ports);
-    let setup = Setup { config: config.clone(), profiles, registrars: registrars.clone(), sip_local, rtp_local, seed };
+    let setup = Setup {
+        config: config.clone(),
+        profiles,
+        registrars: registrars.clone(),
+        sip_local,
+        rtp_local,
+        seed,
+    };
     let mut daemon = Daemon {
         clock: Clock::start(),
         gateway: Gateway::new(setup),
@@ -125,22 +141,35 @@ async fn serve(
     };
 
     let mut tasks = daemon.sockets.read_into(&inbox);
-    tasks.spawn(control_server::serve(listener, inbox.clone(), subscribers.clone()));
+    tasks.spawn(control_server::serve(
+        listener,
+        inbox.clone(),
+        subscribers.clone(),
+    ));
     tasks.spawn(watch_names(config.clone(), registrars, inbox.clone()));
     let mut cards = Vec::new();
     for (index, card) in config.cards.iter().enumerate() {
         let thread = CardThread::start(index, card.socket.clone(), inbox.clone());
-        cards.push(thread.map_err(|error| format!("cannot start a thread for card {}: {error}", card.name))?);
+        cards.push(
+            thread.map_err(|error| {
+                format!("cannot start a thread for card {}: {error}", card.name)
+            })?,
+        );
     }
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let mut hangup = signal(SignalKind::hangup()).map_err(|error| error.to_string())?;
 
-    daemon.tell(Event::Started { version: env!("CARGO_PKG_VERSION").to_owned() });
+    daemon.tell(Event::Started {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    });
     daemon.gateway.start(daemon.clock.now());
     daemon.carry_out();
     let end = loop {
-        let deadline = daemon.gateway.next_deadline().map(|at| daemon.clock.instant(at));
+        let deadline = daemon
+            .gateway
+            .next_deadline()
+            .map(|at| daemon.clock.instant(at));
         let sleep = async {
             match deadline {
                 Some(at) => tokio::time::sleep_until(at).await,
@@ -158,7 +187,6 @@ async fn serve(
                 daemon.carry_out();
             }
             input = inputs.recv() => match input {
-                Some(Input::NamesChanged) if daemon.gateway.is_quiet() => break End::Reload,
                 Some(input) => {
                     if daemon.take(input) {
                         break End::Reload;
@@ -182,17 +210,35 @@ async fn serve(
     Ok(end)
 }
 
-/// Tells when a host name of the configuration starts to resolve, or to another address.
-async fn watch_names(config: Config, known: Vec<Option<SocketAddr>>, inbox: crate::input::Inbox) {
-    let named: Vec<_> = config.accounts.iter().map(|account| &account.registrar).zip(known).collect();
-    if named.iter().all(|(host, _)| host.socket_addr(5060).is_some()) {
+/// Looks host names up again and again, and tells when one resolves, or to another address.
+async fn watch_names(
+    config: Config,
+    mut known: Vec<Option<SocketAddr>>,
+    inbox: crate::input::Inbox,
+) {
+    let hosts: Vec<_> = config
+        .accounts
+        .iter()
+        .map(|account| &account.registrar)
+        .collect();
+    if hosts.iter().all(|host| host.socket_addr(5060).is_some()) {
         return;
     }
     loop {
         tokio::time::sleep(RESOLVE_AGAIN).await;
-        for (host, known) in &named {
-            let now = startup::resolve(host).await;
-            if now.is_some() && now != *known && inbox.send(Input::NamesChanged).await.is_err() {
+        for (account, host) in hosts.iter().enumerate() {
+            let Some(address) = startup::resolve(host).await else {
+                continue;
+            };
+            if known[account] == Some(address) {
+                continue;
+            }
+            known[account] = Some(address);
+            if inbox
+                .send(Input::RegistrarResolved { account, address })
+                .await
+                .is_err()
+            {
                 return;
             }
         }
@@ -208,15 +254,24 @@ impl Daemon {
                 self.capture.sip_in(source, &payload);
                 self.gateway.handle_sip(now, source, &payload);
             }
-            Input::SipUnreachable { destination } => self.gateway.sip_unreachable(now, destination),
-            Input::Rtp { slot, rtcp, source, payload } => {
+            Input::Rtp {
+                slot,
+                rtcp,
+                source,
+                payload,
+            } => {
                 self.capture.rtp_in(slot, rtcp, source, &payload);
                 self.gateway.handle_rtp(now, slot, rtcp, source, &payload);
             }
             Input::CardPresent { card, info } => self.gateway.card_present(now, card, &info),
             Input::CardLost { card, why } => self.gateway.card_lost(now, card, &why),
-            Input::Block { card, mut exchange, back } => {
-                self.gateway.handle_block(now, card, &exchange.sense, &mut exchange.drive);
+            Input::Block {
+                card,
+                mut exchange,
+                back,
+            } => {
+                self.gateway
+                    .handle_block(now, card, &exchange.sense, &mut exchange.drive);
                 let _ = back.send(exchange);
             }
             Input::JournalDone { record } => self.gateway.journal_done(now, record),
@@ -224,7 +279,9 @@ impl Daemon {
             Input::Command { request, reply } => {
                 return self.commands.handle(now, &mut self.gateway, request, reply);
             }
-            Input::NamesChanged => {}
+            Input::RegistrarResolved { account, address } => {
+                self.gateway.registrar_resolved(now, account, address);
+            }
         }
         false
     }
@@ -234,13 +291,23 @@ impl Daemon {
         while let Some(output) = self.gateway.poll_output() {
             match output {
                 Output::Sip(transmit) => {
-                    self.capture.sip_out(transmit.destination, &transmit.payload);
-                    let sent = self.sockets.sip.try_send_to(&transmit.payload, transmit.destination);
+                    self.capture
+                        .sip_out(transmit.destination, &transmit.payload);
+                    let sent = self
+                        .sockets
+                        .sip
+                        .try_send_to(&transmit.payload, transmit.destination);
                     if sent.is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock) {
-                        self.gateway.sip_unreachable(self.clock.now(), transmit.destination);
+                        self.gateway
+                            .sip_unreachable(self.clock.now(), transmit.destination);
                     }
                 }
-                Output::Rtp { slot, rtcp, destination, payload } => {
+                Output::Rtp {
+                    slot,
+                    rtcp,
+                    destination,
+                    payload,
+                } => {
                     self.capture.rtp_out(slot, rtcp, destination, &payload);
                     self.sockets.send_rtp(slot, rtcp, destination, &payload);
                 }
@@ -274,12 +341,13 @@ impl Daemon {
         self.gateway.shutdown(self.clock.now());
         self.carry_out();
         let end = self.clock.now() + FAREWELL;
-        while self.clock.now() < end && !(self.gateway.is_quiet() && self.gateway.is_unregistered()) {
+        while self.clock.now() < end && !(self.gateway.is_quiet() && self.gateway.is_unregistered())
+        {
             let wake = self.gateway.next_deadline().map_or(end, |at| at.min(end));
             tokio::select! {
                 () = tokio::time::sleep_until(self.clock.instant(wake)) => self.gateway.handle_timeout(self.clock.now()),
                 input = inputs.recv() => match input {
-                    Some(Input::Command { .. } | Input::NamesChanged) => {}
+                    Some(Input::Command { .. }) => {}
                     Some(input) => { self.take(input); }
                     None => break,
                 },

@@ -40,16 +40,26 @@ pub(crate) struct Sockets {
 }
 
 async fn bind(address: SocketAddr) -> Result<Arc<UdpSocket>, BindError> {
-    UdpSocket::bind(address).await.map(Arc::new).map_err(|cause| BindError { address, cause })
+    UdpSocket::bind(address)
+        .await
+        .map(Arc::new)
+        .map_err(|cause| BindError { address, cause })
 }
 
 impl Sockets {
     /// Binds all of them.
-    pub(crate) async fn bind(listen: SocketAddr, media: IpAddr, ports: &[u16]) -> Result<Sockets, BindError> {
+    pub(crate) async fn bind(
+        listen: SocketAddr,
+        media: IpAddr,
+        ports: &[u16],
+    ) -> Result<Sockets, BindError> {
         let sip = bind(listen).await?;
         let mut rtp = Vec::new();
         for port in ports {
-            let pair = (bind(SocketAddr::new(media, *port)).await?, bind(SocketAddr::new(media, port + 1)).await?);
+            let pair = (
+                bind(SocketAddr::new(media, *port)).await?,
+                bind(SocketAddr::new(media, port + 1)).await?,
+            );
             rtp.push(pair);
         }
         Ok(Sockets { sip, rtp })
@@ -68,7 +78,13 @@ impl Sockets {
     }
 
     /// Sends at once; a datagram that the kernel cannot take is lost, as UDP may.
-    pub(crate) fn send_rtp(&self, slot: usize, rtcp: bool, destination: SocketAddr, payload: &[u8]) {
+    pub(crate) fn send_rtp(
+        &self,
+        slot: usize,
+        rtcp: bool,
+        destination: SocketAddr,
+        payload: &[u8],
+    ) {
         if let Some(pair) = self.rtp.get(slot) {
             let socket = if rtcp { &pair.1 } else { &pair.0 };
             let _ = socket.try_send_to(payload, destination);
@@ -98,7 +114,16 @@ async fn read_rtp(socket: Arc<UdpSocket>, slot: usize, rtcp: bool, inbox: Inbox)
         match socket.recv_from(&mut buffer).await {
             Ok((length, source)) => {
                 let payload = buffer[..length].to_vec();
-                if inbox.send(Input::Rtp { slot, rtcp, source, payload }).await.is_err() {
+                if inbox
+                    .send(Input::Rtp {
+                        slot,
+                        rtcp,
+                        source,
+                        payload,
+                    })
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }

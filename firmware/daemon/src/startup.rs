@@ -47,7 +47,9 @@ const FILE_LIMIT: u64 = 1 << 20;
 
 fn read_file(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
-    std::fs::File::open(path)?.take(FILE_LIMIT).read_to_string(&mut text)?;
+    std::fs::File::open(path)?
+        .take(FILE_LIMIT)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -65,15 +67,29 @@ fn unreadable(file: &Path, key: &str, error: &std::io::Error, hint: &str) -> Pro
 /// The configuration with its passwords and profiles.
 pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> {
     let text = read_file(path).map_err(|error| {
-        vec![unreadable(path, "", &error, "name the file with --config FILE; docs/guide/first-start.md shows one to begin with")]
+        vec![unreadable(
+            path,
+            "",
+            &error,
+            "name the file with --config FILE; docs/guide/first-start.md shows one to begin with",
+        )]
     })?;
     let mut config = Config::parse(&text, &path.display().to_string())?;
     let mut problems = Vec::new();
     for account in &mut config.accounts {
-        let Some(file) = &account.password_file else { continue };
+        let Some(file) = &account.password_file else {
+            continue;
+        };
         match read_file(file) {
-            Ok(text) => account.password = Secret::new(text.lines().next().unwrap_or("").trim_end()),
-            Err(error) => problems.push(unreadable(file, "account.password_file", &error, "create the file with the password as its first line, mode 0600")),
+            Ok(text) => {
+                account.password = Secret::new(text.lines().next().unwrap_or("").trim_end())
+            }
+            Err(error) => problems.push(unreadable(
+                file,
+                "account.password_file",
+                &error,
+                "create the file with the password as its first line, mode 0600",
+            )),
         }
     }
     let mut profiles = Vec::new();
@@ -83,7 +99,11 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> 
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() { Ok((config, profiles)) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok((config, profiles))
+    } else {
+        Err(problems)
+    }
 }
 
 fn load_profile(name: &str) -> Result<Profile, Problem> {
@@ -91,7 +111,14 @@ fn load_profile(name: &str) -> Result<Profile, Problem> {
         return Ok(profile);
     }
     let path = Path::new(name);
-    let text = read_file(path).map_err(|error| unreadable(path, "line.profile", &error, "give the path of a profile file"))?;
+    let text = read_file(path).map_err(|error| {
+        unreadable(
+            path,
+            "line.profile",
+            &error,
+            "give the path of a profile file",
+        )
+    })?;
     Profile::from_toml(&text).map_err(|error| Problem {
         file: name.to_owned(),
         line: 0,
@@ -108,7 +135,10 @@ pub(crate) async fn resolve(host: &HostPort) -> Option<SocketAddr> {
         return Some(address);
     }
     let port = host.port.unwrap_or(5060);
-    tokio::net::lookup_host((host.host.as_str(), port)).await.ok()?.next()
+    tokio::net::lookup_host((host.host.as_str(), port))
+        .await
+        .ok()?
+        .next()
 }
 
 /// The address under which `peer` reaches us: the bound one, or the one the route to it has.

@@ -74,7 +74,6 @@ pub enum Output {
 }
 
 /// The gateway core.
-#[derive(Debug)]
 pub struct Gateway {
     config: Config,
     lines: Vec<LineSlot>,
@@ -95,6 +94,15 @@ pub struct Gateway {
 struct CardSlot {
     present: bool,
     detail: String,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway")
+            .field("lines", &self.lines)
+            .field("legs", &self.legs)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Gateway {
@@ -159,10 +167,19 @@ impl Gateway {
         self.ua.call_count() == 0
     }
 
+    /// The address of an account's registrar became known or changed.
+    pub fn registrar_resolved(&mut self, now: Duration, account: usize, address: SocketAddr) {
+        self.ua.set_registrar(now, account, address);
+        self.pump(now);
+    }
+
     /// Whether no registration is left at any PBX.
     pub fn is_unregistered(&self) -> bool {
         (0..self.config.accounts.len()).all(|account| {
-            !matches!(self.ua.registration(account), sip::RegistrationState::Registered { .. } | sip::RegistrationState::Trying)
+            !matches!(
+                self.ua.registration(account),
+                sip::RegistrationState::Registered { .. } | sip::RegistrationState::Trying
+            )
         })
     }
 

@@ -28,9 +28,17 @@ const QUEUE: usize = 1_024;
 const RETRY: Duration = Duration::from_secs(2);
 
 enum Job {
-    Write { record: Option<RecordId>, stamped: Stamped },
-    Read { limit: usize, reply: oneshot::Sender<Result<Vec<Record>, String>> },
-    Check { reply: oneshot::Sender<Result<String, String>> },
+    Write {
+        record: Option<RecordId>,
+        stamped: Stamped,
+    },
+    Read {
+        limit: usize,
+        reply: oneshot::Sender<Result<Vec<Record>, String>>,
+    },
+    Check {
+        reply: oneshot::Sender<Result<String, String>>,
+    },
 }
 
 /// The way to the journal's thread.
@@ -57,14 +65,20 @@ impl Journal {
             .name("journal".into())
             .stack_size(512 * 1024)
             .spawn(move || keeper.serve(&queue))?;
-        Ok(Journal { jobs: Some(jobs), thread: Some(thread), syslog: settings.syslog_socket.clone() })
+        Ok(Journal {
+            jobs: Some(jobs),
+            thread: Some(thread),
+            syslog: settings.syslog_socket.clone(),
+        })
     }
 
     /// Writes an event; with `record`, its completion comes back as an input.
     pub(crate) fn write(&self, record: Option<RecordId>, stamped: Stamped) {
         let Some(jobs) = &self.jobs else { return };
-        if let Err(TrySendError::Full(Job::Write { stamped, .. }) | TrySendError::Disconnected(Job::Write { stamped, .. })) =
-            jobs.try_send(Job::Write { record, stamped })
+        if let Err(
+            TrySendError::Full(Job::Write { stamped, .. })
+            | TrySendError::Disconnected(Job::Write { stamped, .. }),
+        ) = jobs.try_send(Job::Write { record, stamped })
         {
             // The thread is stuck in the disk. The opening goes ahead after its wait; here the
             // record must not be lost without a trace.
@@ -82,9 +96,15 @@ impl Journal {
         self.ask(|reply| Job::Check { reply }).await
     }
 
-    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Job) -> Result<T, String> {
+    async fn ask<T>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Job,
+    ) -> Result<T, String> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.try_send(job(reply)).is_ok());
+        let sent = self
+            .jobs
+            .as_ref()
+            .is_some_and(|jobs| jobs.try_send(job(reply)).is_ok());
         if !sent {
             return Err("the journal is busy with a slow disk".into());
         }
@@ -143,13 +163,21 @@ impl Keeper {
     }
 
     fn with_queue(&self, found: String) -> String {
-        if self.dropped == 0 { found } else { format!("{found}; {} records were lost from memory", self.dropped) }
+        if self.dropped == 0 {
+            found
+        } else {
+            format!("{found}; {} records were lost from memory", self.dropped)
+        }
     }
 
     fn write(&mut self, record: Option<RecordId>, stamped: Stamped) {
         // Records keep their order: what waits goes first.
         self.flush();
-        let written = if self.waiting.is_empty() { self.store.write(&stamped) } else { Err("older records wait".into()) };
+        let written = if self.waiting.is_empty() {
+            self.store.write(&stamped)
+        } else {
+            Err("older records wait".into())
+        };
         if let Err(why) = written {
             syslog::send(&self.syslog, &stamped);
             self.waiting.push_back(stamped);
@@ -184,7 +212,12 @@ impl Keeper {
             return;
         }
         self.failing = failing;
-        let event = Event::JournalAlarm { failing, waiting: self.waiting.len(), dropped: self.dropped, detail: detail.to_owned() };
+        let event = Event::JournalAlarm {
+            failing,
+            waiting: self.waiting.len(),
+            dropped: self.dropped,
+            detail: detail.to_owned(),
+        };
         let _ = self.inbox.blocking_send(Input::JournalAlarm(event));
     }
 }

@@ -37,7 +37,9 @@ impl UserAgent {
     /// Ends calls and unregisters.
     pub fn shutdown(&mut self, now: Duration) {}
     /// True when nothing is under way.
-    pub fn is_idle(&self) -> bool { true }
+    pub fn is_idle(&self) -> bool {
+        true
+    }
     /// A new address of an account's registrar.
     pub fn set_registrar(&mut self, now: Duration, account: usize, registrar: SocketAddr) {}
     /// Takes a datagram.
@@ -45,26 +47,47 @@ impl UserAgent {
     /// To be called at `next_deadline`.
     pub fn handle_timeout(&mut self, now: Duration) {}
     /// Next time something is due.
-    pub fn next_deadline(&self) -> Option<Duration> { None }
+    pub fn next_deadline(&self) -> Option<Duration> {
+        None
+    }
     /// ICMP unreachable and alike.
     pub fn transport_failed(&mut self, now: Duration, destination: SocketAddr) {}
     /// Next datagram to send.
-    pub fn poll_transmit(&mut self) -> Option<Transmit> { None }
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        None
+    }
     /// Next event.
-    pub fn poll_event(&mut self) -> Option<UaEvent> { None }
+    pub fn poll_event(&mut self) -> Option<UaEvent> {
+        None
+    }
     /// Calls somebody.
     ///
     /// # Errors
     /// See [`UaErrorKind`].
-    pub fn invite(&mut self, now: Duration, account: usize, request: OutgoingCall) -> Result<CallId, UaError> {
-        Err(UaError::new(UaErrorKind::NoAccount, self.config.user_agent.clone()))
+    pub fn invite(
+        &mut self,
+        now: Duration,
+        account: usize,
+        request: OutgoingCall,
+    ) -> Result<CallId, UaError> {
+        Err(UaError::new(
+            UaErrorKind::NoAccount,
+            self.config.user_agent.clone(),
+        ))
     }
     /// 180.
     pub fn ring(&mut self, now: Duration, call: CallId) {}
     /// 200.
     pub fn answer(&mut self, now: Duration, call: CallId, sdp: Vec<u8>) {}
     /// Final refusal.
-    pub fn reject(&mut self, now: Duration, call: CallId, status: u16, reason_header: Option<&str>) {}
+    pub fn reject(
+        &mut self,
+        now: Duration,
+        call: CallId,
+        status: u16,
+        reason_header: Option<&str>,
+    ) {
+    }
     /// Ends a call.
     pub fn hang_up(&mut self, now: Duration, call: CallId, reason_header: Option<&str>) {}
     /// Answers an offer.
@@ -75,21 +98,39 @@ impl UserAgent {
     ///
     /// # Errors
     /// See [`UaErrorKind`].
-    pub fn send_info(&mut self, now: Duration, call: CallId, content_type: &str, body: &[u8]) -> Result<(), UaError> { Ok(()) }
+    pub fn send_info(
+        &mut self,
+        now: Duration,
+        call: CallId,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<(), UaError> {
+        Ok(())
+    }
     /// Sends a re-INVITE.
     ///
     /// # Errors
     /// See [`UaErrorKind`].
-    pub fn reinvite(&mut self, now: Duration, call: CallId, sdp: Vec<u8>) -> Result<(), UaError> { Ok(()) }
+    pub fn reinvite(&mut self, now: Duration, call: CallId, sdp: Vec<u8>) -> Result<(), UaError> {
+        Ok(())
+    }
     /// Sends an UPDATE.
     ///
     /// # Errors
     /// See [`UaErrorKind`].
-    pub fn update(&mut self, now: Duration, call: CallId, sdp: Vec<u8>) -> Result<(), UaError> { Ok(()) }
+    pub fn update(&mut self, now: Duration, call: CallId, sdp: Vec<u8>) -> Result<(), UaError> {
+        Ok(())
+    }
     /// State of an account.
-    pub fn registration(&self, account: usize) -> RegistrationState { RegistrationState::Unregistered }
+    pub fn registration(&self, account: usize) -> RegistrationState {
+        RegistrationState::Unregistered
+    }
     /// Calls under way.
-    pub fn call_count(&self) -> usize { 0 }
+    pub fn call_count(&self) -> usize {
+        0
+    }
     /// Counts since start.
-    pub fn counters(&self) -> Counters { Counters::default() }
+    pub fn counters(&self) -> Counters {
+        Counters::default()
+    }
 }
