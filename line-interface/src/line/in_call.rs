@@ -51,10 +51,8 @@ impl Line {
             LineState::Answering => self.settle(),
             LineState::Talking => self.talk(),
             LineState::DoorRelease => self.door(),
-            LineState::HangingUp => {
-                if self.in_state_for(self.profile.timing.on_hook_ms.value) {
-                    self.leave();
-                }
+            LineState::HangingUp if self.in_state_for(self.profile.timing.on_hook_ms.value) => {
+                self.leave();
             }
             _ => {}
         }
