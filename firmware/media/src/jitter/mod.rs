@@ -1,1 +1,6 @@
-//! Filled by the next commits of this crate.
+//! The adaptive jitter buffer.
+
+mod buffer;
+mod slack;
+
+pub(crate) use buffer::JitterBuffer;

@@ -8,4 +8,4 @@ mod remote;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use negotiator::{Agreed, Negotiator};
+pub(crate) use negotiator::Negotiator;

@@ -162,10 +162,10 @@ fn read_audio(
         .filter(|pt| *pt < 128)
     {
         match format_of(media, payload_type) {
-            Some(Format::Speech(codec)) if codecs.contains(&codec) => {
-                if !found.iter().any(|(pt, _)| *pt == payload_type) {
-                    found.push((payload_type, codec));
-                }
+            Some(Format::Speech(codec))
+                if codecs.contains(&codec) && !found.iter().any(|(pt, _)| *pt == payload_type) =>
+            {
+                found.push((payload_type, codec));
             }
             Some(Format::Events) if event_pt.is_none() => event_pt = Some(payload_type),
             _ => {}
