@@ -29,6 +29,19 @@ const CONFIGURATION: [(&str, &str); 7] = [
     ),
 ];
 
+/// Asterisk complains when these are missing and is content when they are empty.
+const EMPTY: [&str; 9] = [
+    "acl.conf",
+    "ccss.conf",
+    "cdr.conf",
+    "cel.conf",
+    "features.conf",
+    "indications.conf",
+    "manager.conf",
+    "pjproject.conf",
+    "udptl.conf",
+];
+
 /// How long it may take from start to ready on a busy machine; half a second is usual.
 const BOOT_LIMIT: Duration = Duration::from_secs(20);
 /// The right password of every extension until [`Asterisk::set_password`].
@@ -224,6 +237,9 @@ impl Asterisk {
         ];
         for (name, template) in CONFIGURATION {
             folder.write(&format!("etc/{name}"), &fill(name, template, &values)?)?;
+        }
+        for name in EMPTY {
+            folder.write(&format!("etc/{name}"), "")?;
         }
         let mut command = tree.command();
         command

@@ -66,6 +66,14 @@ impl Sipp {
         std::fs::read_to_string(&self.trace).unwrap_or_default()
     }
 
+    /// Waits for the end of the scenario and tells whether it went as written.
+    ///
+    /// # Errors
+    /// When it takes longer than the limit.
+    pub fn went_well(&mut self, limit: Duration) -> Result<bool, Failure> {
+        Ok(self.process.wait(limit)?.success())
+    }
+
     /// Waits for the end of the scenario.
     ///
     /// # Errors
