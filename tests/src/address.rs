@@ -1,0 +1,71 @@
+//! Loopback addresses that no other test uses at the same time.
+//!
+//! The whole of 127.0.0.0/8 is this machine. Tests run in parallel processes, so an address is taken by
+//! binding a socket on it that nobody else needs and holding that socket.
+
+use crate::Failure;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The port whose socket says "taken"; no peer in the tests uses it.
+const CLAIM_PORT: u16 = 47_999;
+/// Addresses are handed out from 127.71.0.0/16.
+const BLOCK: u32 = 0x7F47_0000;
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A loopback address of one's own until it is dropped.
+#[derive(Debug)]
+pub struct Address {
+    ip: Ipv4Addr,
+    _claim: UdpSocket,
+}
+
+impl Address {
+    /// Takes an address nobody has.
+    ///
+    /// # Errors
+    /// When a thousand addresses in a row are taken.
+    pub fn take() -> Result<Self, Failure> {
+        for _ in 0..1000 {
+            let count = NEXT.fetch_add(1, Ordering::Relaxed);
+            // Processes start at points far from each other, so they seldom meet.
+            let start = std::process::id().wrapping_mul(0x9E37_79B1) >> 16;
+            let host = start.wrapping_add(count) & 0xFFFF;
+            // The .0 and .255 of each /24 look odd in logs and to some peers.
+            if matches!(host & 0xFF, 0 | 0xFF) {
+                continue;
+            }
+            let ip = Ipv4Addr::from(BLOCK | host);
+            if let Ok(claim) = UdpSocket::bind((ip, CLAIM_PORT)) {
+                return Ok(Self { ip, _claim: claim });
+            }
+        }
+        Err(Failure::new("no free loopback address in 127.71.0.0/16"))
+    }
+
+    /// The address.
+    pub fn ip(&self) -> Ipv4Addr {
+        self.ip
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.ip.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn addresses_differ_while_held() {
+        let held: Vec<_> = (0..600).map(|_| Address::take().unwrap()).collect();
+        let different: HashSet<_> = held.iter().map(Address::ip).collect();
+        assert_eq!(different.len(), held.len());
+        assert!(different.iter().all(|ip| ip.is_loopback()));
+    }
+}

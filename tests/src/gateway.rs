@@ -1,0 +1,489 @@
+//! The product as its user has it: `line-simulator` and `trubkad` as child processes, a configuration
+//! file, a visitor's script, and the `trubka` command to look inside.
+//!
+//! Every text that the programs read is made in [`configuration`] and [`Visit::text`], and every word of
+//! the programs' answers that the tests rely on is in [`words`].
+
+use crate::failure::{Doing, ensure};
+use crate::speech::{self, Voice};
+use crate::wav::Recording;
+use crate::{Failure, Outcome, address::Address, folder::Folder, process, process::Process, wait};
+use serde_json::Value;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// The words that the programs' JSON uses.
+pub mod words {
+    /// Simulator event: the lock was driven.
+    pub const LOCK_OPENED: &str = "lock_opened";
+    /// Simulator event: somebody took the call off the panel.
+    pub const ANSWERED: &str = "answered";
+    /// Simulator event: a ring burst began.
+    pub const RING_BURST: &str = "ring_burst";
+    /// Simulator event: the panel is at rest.
+    pub const PANEL_IDLE: &str = "idle";
+    /// Simulator event: the panel dropped a call.
+    pub const CALL_DROPPED: &str = "call_dropped";
+    /// Simulator event: the panel found the line electrically wrong.
+    pub const LINE_ERROR: &str = "line_error";
+    /// Journal record: the door was opened.
+    pub const DOOR_OPENED: &str = "door_opened";
+    /// Journal record: somebody was refused.
+    pub const DOOR_REFUSED: &str = "door_refused";
+    /// Status: a line with nothing to do.
+    pub const LINE_IDLE: &str = "idle";
+    /// Status: an account that the PBX knows.
+    pub const REGISTERED: &str = "registered";
+    /// Status: an account that the PBX does not take.
+    pub const FAILED: &str = "failed";
+}
+
+/// The apartment of every test; its handset hangs on the simulated line.
+pub const APARTMENT: u32 = 42;
+
+/// What a test may set before the start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The account at the PBX, also its digest user.
+    pub extension: String,
+    /// Its password.
+    pub password: String,
+    /// What the route of apartment 42 names.
+    pub targets: Vec<String>,
+    /// The visitor's doings.
+    pub visit: Visit,
+}
+
+impl Settings {
+    /// Extension 100 with the right password, one target, one visit.
+    pub fn new(target: &str, visit: Visit) -> Self {
+        Self {
+            extension: "100".into(),
+            password: crate::asterisk::PASSWORD.into(),
+            targets: vec![target.into()],
+            visit,
+        }
+    }
+}
+
+/// What happens at the panel and in the apartment, in order. Times are seconds since the
+/// simulator's start.
+#[derive(Debug, Clone, Default)]
+pub struct Visit {
+    steps: Vec<String>,
+}
+
+impl Visit {
+    /// The usual visitor: dials at `at_s`, speaks as soon as somebody answers, leaves at `leaves_s`.
+    pub fn usual(at_s: f64, leaves_s: f64) -> Self {
+        Self::default().dials(at_s).speaks().leaves(leaves_s)
+    }
+
+    /// The visitor dials apartment 42.
+    #[must_use]
+    pub fn dials(self, at_s: f64) -> Self {
+        self.step(format!("at {at_s:.3} dial {APARTMENT}"))
+    }
+
+    /// The visitor speaks whenever a call is answered.
+    #[must_use]
+    pub fn speaks(self) -> Self {
+        self.step("after answered say visitor.wav".into())
+    }
+
+    /// The visitor resets the panel and goes.
+    #[must_use]
+    pub fn leaves(self, at_s: f64) -> Self {
+        self.step(format!("at {at_s:.3} leave"))
+    }
+
+    /// Somebody in the apartment lifts the old handset.
+    #[must_use]
+    pub fn lifts_handset(self, at_s: f64) -> Self {
+        self.step(format!("at {at_s:.3} lift"))
+    }
+
+    /// The old handset is put back.
+    #[must_use]
+    pub fn replaces_handset(self, at_s: f64) -> Self {
+        self.step(format!("at {at_s:.3} replace"))
+    }
+
+    fn step(mut self, step: String) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    /// The script as the simulator reads it.
+    pub fn text(&self) -> String {
+        self.steps.join("\n") + "\n"
+    }
+}
+
+/// The daemon's configuration file.
+fn configuration(settings: &Settings, local: Ipv4Addr, pbx: Ipv4Addr, folder: &Path) -> String {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let targets: Vec<String> = settings
+        .targets
+        .iter()
+        .map(|t| format!("\"{t}\""))
+        .collect();
+    format!(
+        r#"
+[sip]
+listen = "{local}:5060"
+
+[rtp]
+first_port = 30000
+last_port = 30099
+
+[[account]]
+name = "pbx"
+extension = "{extension}"
+domain = "{pbx}"
+password = "{password}"
+expires_s = 60
+retry_max_s = 4
+keepalive_s = 4
+
+[[card]]
+name = "bench"
+kind = "virtual"
+socket = "{card}"
+
+[[line]]
+name = "riser-1"
+profile = "vizit"
+apartment = {APARTMENT}
+card = "bench"
+handset = "relayed"
+
+[[route]]
+apartment = {APARTMENT}
+account = "pbx"
+targets = [{targets}]
+ring_limit_s = 25
+
+[door]
+digits = "9"
+hang_up_after_s = 2
+
+[journal]
+path = "{journal}"
+
+[control]
+socket = "{control}"
+"#,
+        extension = settings.extension,
+        password = settings.password,
+        card = path("card.sock"),
+        targets = targets.join(", "),
+        journal = path("journal.sqlite"),
+        control = path("control.sock"),
+    )
+}
+
+/// A gateway box with its line, panel and visitor. Dropped, its processes are killed and what they
+/// wrote is printed.
+#[derive(Debug)]
+pub struct Gateway {
+    // The order is the order of the drop: the processes first, the folder last.
+    daemon: Process,
+    simulator: Process,
+    address: Address,
+    folder: Folder,
+}
+
+impl Gateway {
+    /// Starts the simulator and the daemon at an address of its own, towards a PBX, and waits until the
+    /// daemon answers at its control socket.
+    ///
+    /// # Errors
+    /// When a program is missing or does not come up; the end of its output is in the sentence.
+    pub fn start(settings: &Settings, pbx: Ipv4Addr) -> Result<Self, Failure> {
+        let folder = Folder::new("box")?;
+        let address = Address::take()?;
+        speech::make(Voice::Visitor, &folder.join("visitor.wav"))?;
+        let script = folder.write("visit.txt", &settings.visit.text())?;
+        let config = configuration(settings, address.ip(), pbx, folder.path());
+        let config = folder.write("trubka.toml", &config)?;
+
+        let mut command = program("trubkad")?;
+        command
+            .arg("--config")
+            .arg(config)
+            .current_dir(folder.path());
+        let daemon = Process::start("trubkad", &mut command, folder.path())?;
+        let mut command = program("line-simulator")?;
+        command
+            .arg("--socket")
+            .arg(folder.join("card.sock"))
+            .arg("--script")
+            .arg(script)
+            .arg("--heard")
+            .arg(folder.join("visitor-heard.wav"))
+            .arg("--json")
+            .current_dir(folder.path());
+        let simulator = Process::start("line-simulator", &mut command, folder.path())?;
+        let mut gateway = Self {
+            daemon,
+            simulator,
+            address,
+            folder,
+        };
+        wait::until_true("status from the daemon", Duration::from_secs(10), || {
+            gateway.daemon.must_live()?;
+            gateway.simulator.must_live()?;
+            Ok(gateway.try_control(&["status"]).is_ok())
+        })?;
+        Ok(gateway)
+    }
+
+    /// The daemon's SIP address; the port is 5060.
+    pub fn ip(&self) -> Ipv4Addr {
+        self.address.ip()
+    }
+
+    /// What the daemon has logged so far.
+    pub fn log(&self) -> String {
+        self.daemon.errors() + &self.daemon.output()
+    }
+
+    /// Runs `trubka ... --json` against the daemon's control socket.
+    ///
+    /// # Errors
+    /// When the command fails or does not print JSON.
+    pub fn control(&mut self, words: &[&str]) -> Result<Value, Failure> {
+        self.daemon.must_live()?;
+        self.try_control(words)
+            .map_err(|why| Failure::new(format!("trubka {}: {why}", words.join(" "))))
+    }
+
+    // Errors as text: while the daemon comes up they are no failure of the test.
+    fn try_control(&self, words: &[&str]) -> Result<Value, String> {
+        let result = program("trubka")
+            .map_err(|failure| failure.to_string())?
+            .arg("--socket")
+            .arg(self.folder.join("control.sock"))
+            .args(words)
+            .arg("--json")
+            .output()
+            .map_err(|error| error.to_string())?;
+        if !result.status.success() {
+            return Err(String::from_utf8_lossy(&result.stderr).into_owned());
+        }
+        serde_json::from_slice(&result.stdout).map_err(|error| {
+            format!(
+                "no JSON ({error}): {}",
+                String::from_utf8_lossy(&result.stdout)
+            )
+        })
+    }
+
+    /// The simulator's events so far: its verdicts, each a JSON object with `event` and `t`.
+    ///
+    /// # Errors
+    /// When a line of its output is no JSON.
+    pub fn panel_events(&self) -> Result<Vec<Value>, Failure> {
+        let output = self.simulator.output();
+        // The last line may still be in the writing.
+        let whole = output
+            .rfind('\n')
+            .and_then(|end| output.get(..end))
+            .unwrap_or_default();
+        whole
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line).doing(|| format!("the simulator printed '{line}'"))
+            })
+            .collect()
+    }
+
+    /// How often the simulator has reported an event.
+    ///
+    /// # Errors
+    /// As [`Gateway::panel_events`].
+    pub fn panel_count(&self, event: &str) -> Result<usize, Failure> {
+        let is = |value: &&Value| value.get("event").and_then(Value::as_str) == Some(event);
+        Ok(self.panel_events()?.iter().filter(is).count())
+    }
+
+    /// Waits until the simulator has reported an event at least once.
+    ///
+    /// # Errors
+    /// When it has not within the limit, or one of the programs ended.
+    pub fn wait_panel(&mut self, event: &str, limit: Duration) -> Outcome {
+        let what = format!("'{event}' from the panel");
+        wait::until_true(&what, limit, || {
+            self.daemon.must_live()?;
+            Ok(self.panel_count(event)? > 0)
+        })
+    }
+
+    /// The journal's records of one kind, oldest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn journal(&mut self, kind: &str) -> Result<Vec<Value>, Failure> {
+        let answer = self.control(&["journal"])?;
+        let records = answer.get("records").unwrap_or(&answer).as_array().cloned();
+        let is = |value: &Value| value.get("event").and_then(Value::as_str) == Some(kind);
+        Ok(records
+            .ok_or_else(|| Failure::new(format!("no list of records in {answer}")))?
+            .into_iter()
+            .filter(is)
+            .collect())
+    }
+
+    /// Waits until the account's state in the status is `state`.
+    ///
+    /// # Errors
+    /// When it is not within the limit.
+    pub fn wait_account(&mut self, state: &str, limit: Duration) -> Outcome {
+        self.wait_status(&format!("account that is {state}"), limit, |status| {
+            text(status, "/accounts/0/state") == Some(state)
+        })
+    }
+
+    /// Waits until the line is idle and no call is left: the next visitor can come.
+    ///
+    /// # Errors
+    /// When it is not within the limit.
+    pub fn wait_idle(&mut self, limit: Duration) -> Outcome {
+        self.wait_status("idle line without calls", limit, |status| {
+            let calls = status
+                .get("calls")
+                .and_then(Value::as_array)
+                .map_or(0, Vec::len);
+            calls == 0 && text(status, "/lines/0/state") == Some(words::LINE_IDLE)
+        })
+    }
+
+    fn wait_status(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Outcome {
+        let mut last = Value::Null;
+        let waited = wait::until_true(what, limit, || {
+            last = self.control(&["status"])?;
+            Ok(holds(&last))
+        });
+        waited.map_err(|failure| Failure::new(format!("{failure}; the last status: {last}")))
+    }
+
+    /// The lock opened `times` times by the simulator's verdict, and the journal has exactly as many
+    /// records of openings, each with cause, party, apartment, line and time.
+    ///
+    /// # Errors
+    /// When one of it is not so.
+    pub fn must_have_opened(&mut self, times: usize) -> Outcome {
+        let opened = self.panel_count(words::LOCK_OPENED)?;
+        ensure(opened == times, || {
+            format!("the lock opened {opened} times instead of {times}")
+        })?;
+        let records = self.journal(words::DOOR_OPENED)?;
+        ensure(records.len() == times, || {
+            format!(
+                "{} journal records for {times} openings: {records:?}",
+                records.len()
+            )
+        })?;
+        for record in &records {
+            for key in ["cause", "party", "apartment", "line", "time"] {
+                ensure(
+                    record.get(key).is_some_and(|value| !value.is_null()),
+                    || format!("a journal record without {key}: {record}"),
+                )?;
+            }
+            ensure(
+                record.get("apartment").and_then(Value::as_u64) == Some(APARTMENT.into()),
+                || format!("a journal record of another apartment: {record}"),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The lock stayed closed by the simulator's verdict, and the journal says neither that it opened nor
+    /// that anybody was refused.
+    ///
+    /// # Errors
+    /// When one of it is not so.
+    pub fn must_have_stayed_shut(&mut self) -> Outcome {
+        self.must_have_opened(0)?;
+        let refused = self.journal(words::DOOR_REFUSED)?;
+        ensure(refused.is_empty(), || {
+            format!("refusals where nobody asked: {refused:?}")
+        })
+    }
+
+    /// The panel saw nothing that it would not see from a handset.
+    ///
+    /// # Errors
+    /// When it did.
+    pub fn must_be_clean_for_the_panel(&self) -> Outcome {
+        let errors = self.panel_count(words::LINE_ERROR)?;
+        ensure(errors == 0, || {
+            format!("the panel found {errors} line errors")
+        })
+    }
+
+    /// What the visitor heard so far.
+    ///
+    /// # Errors
+    /// When there is no recording.
+    pub fn visitor_heard(&self) -> Result<Recording, Failure> {
+        Recording::read(&self.folder.join("visitor-heard.wav"))
+    }
+
+    /// What the visitor says.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn visitor_speech(&self) -> Result<Recording, Failure> {
+        Recording::read(&self.folder.join("visitor.wav"))
+    }
+
+    /// Ends both programs as a system stop would, so that their recordings are complete.
+    pub fn stop(&mut self) {
+        self.daemon.stop(Duration::from_secs(5));
+        self.simulator.stop(Duration::from_secs(5));
+    }
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer).and_then(Value::as_str)
+}
+
+/// A program of ours from the folder that this test was built into.
+///
+/// # Errors
+/// When it is not there.
+pub fn program(name: &str) -> Result<Command, Failure> {
+    let test = std::env::current_exe()?;
+    // target/debug/deps/test-123 -> target/debug
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    let path = folder.join(name);
+    ensure(path.exists(), || {
+        format!(
+            "no {}; build it with 'cargo build --workspace --bins'",
+            path.display()
+        )
+    })?;
+    Ok(Command::new(path))
+}
+
+/// Runs `trubka ARGUMENTS` without a daemon and gives what it prints.
+///
+/// # Errors
+/// When it fails.
+pub fn trubka(arguments: &[&str]) -> Result<String, Failure> {
+    process::run(program("trubka")?.args(arguments))
+}
