@@ -11,10 +11,7 @@ mod wire;
 
 use crate::timers::Timers;
 use crate::transaction::{ClientTimer, ClientTransaction, ServerTimer, ServerTransaction};
-use crate::{
-    CallId, EndedBy, OfferId, OutgoingCall, RegistrationState, Transmit, UaConfig, UaError,
-    UaEvent,
-};
+use crate::{CallId, EndedBy, RegistrationState, Transmit, UaConfig, UaEvent};
 use account::AccountState;
 use call::Call;
 use rand_chacha::ChaCha12Rng;
@@ -73,16 +70,6 @@ enum Owner {
     Bye(u64),
     /// CANCEL and the BYE of a surplus fork: nobody waits for the answer.
     Nobody,
-}
-
-impl Owner {
-    fn call(self) -> Option<u64> {
-        match self {
-            Self::Invite(c) | Self::Reinvite(c) | Self::Update(c) | Self::Info(c)
-            | Self::Bye(c) => Some(c),
-            Self::Register(_) | Self::Keepalive(_) | Self::Nobody => None,
-        }
-    }
 }
 
 /// A SIP user agent: accounts, registrations and calls, without I/O.

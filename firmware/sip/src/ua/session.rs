@@ -205,8 +205,17 @@ impl UserAgent {
         method: &Method,
         request: &Message,
     ) {
-        let inviting = self.calls.get(&id).is_some_and(|c| c.phase == Phase::Inviting);
-        if *method != Method::BYE || !inviting {
+        let phase = self.calls.get(&id).map(|c| c.phase);
+        if *method == Method::BYE && phase == Some(Phase::Ringing) {
+            // The caller may end an early dialog with BYE (RFC 3261 15).
+            let response = Message::response_to(request, 200, None);
+            self.respond_new(now, source, request.clone(), response);
+            if let Some(server) = self.calls.get(&id).and_then(|c| c.server) {
+                self.cancelled_by_peer(now, server, request);
+            }
+            return;
+        }
+        if *method != Method::BYE || phase != Some(Phase::Inviting) {
             self.refuse(now, source, request, 481, "the call is not up");
             return;
         }
