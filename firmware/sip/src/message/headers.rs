@@ -81,6 +81,11 @@ impl Headers {
         });
     }
 
+    /// Puts a field before all others (Via).
+    pub fn prepend(&mut self, name: impl Into<Cow<'static, str>>, value: impl AsRef<str>) {
+        self.0.insert(0, HeaderField { name: name.into(), value: clean(value.as_ref()) });
+    }
+
     /// Appends a header built with `rsip`.
     pub fn push_header(&mut self, header: impl Into<rsip::Header>) {
         self.0.push(header.into().into());
