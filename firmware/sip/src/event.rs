@@ -259,11 +259,7 @@ impl UaError {
             UaErrorKind::WrongState => "wait for the event that allows it",
             UaErrorKind::TooMany => "end calls that are no longer needed",
         };
-        Self {
-            kind,
-            cause: cause.into(),
-            hint,
-        }
+        Self { kind, cause: cause.into(), hint }
     }
 }
 
