@@ -165,7 +165,9 @@ impl Phone {
     /// A datagram came on the SIP socket.
     pub fn handle_sip(&mut self, now: Duration, source: SocketAddr, payload: &[u8]) {
         let register = read(payload).ok().filter(|message| {
-            message.method().is_some_and(|method| method.as_str() == "REGISTER")
+            message
+                .method()
+                .is_some_and(|method| method.as_str() == "REGISTER")
         });
         if let Some(request) = register {
             let (response, event) = self.registrar.answer(&request, source);
