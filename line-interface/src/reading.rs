@@ -13,6 +13,8 @@ pub struct BlockReading {
     pub handset_volts: f32,
     /// Distance between the mean of the upper half and the mean of the lower half of the signal.
     pub swing_volts: f32,
+    /// The part of the peak-to-peak range that the swing fills, 0 to 1.
+    pub fill: f32,
     /// Frequency of a steady signal, or `None` when the block holds no steady tone.
     pub tone_hz: Option<f32>,
     /// The line is being switched between fed and (nearly) not fed, as by a ring burst.
@@ -47,8 +49,9 @@ impl BlockReading {
         let lower = lower / lowers.max(1.0);
         let swing_volts = if uppers > 0.0 { upper - lower } else { 0.0 };
         let full = high - low;
+        let fill = if full > 0.0 { swing_volts / full } else { 0.0 };
         // A square wave fills its swing, a sine two thirds of it; speech and clicks much less.
-        let tone_hz = if full > 0.0 && swing_volts / full > 0.55 {
+        let tone_hz = if fill > 0.55 {
             steady(&volts, middle, full)
         } else {
             None
@@ -59,6 +62,7 @@ impl BlockReading {
             milliamps: mean(&sense.line_milliamps.map(finite)),
             handset_volts: mean(&sense.handset_volts.map(finite)),
             swing_volts,
+            fill,
             tone_hz,
             chopped,
             level_volts: if chopped { upper } else { mean_volts },

@@ -20,6 +20,7 @@ impl RingDetector {
     /// Takes the next block.
     pub fn update(&mut self, rule: &RingRule, reading: &BlockReading) {
         let tone = reading.swing_volts >= rule.min_swing_volts.value
+            && reading.fill >= rule.min_fill.value
             && reading.tone_hz.is_some_and(|hz| {
                 (rule.min_frequency_hz.value..=rule.max_frequency_hz.value).contains(&hz)
             });

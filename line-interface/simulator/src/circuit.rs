@@ -20,6 +20,8 @@ const HANDSET_FARADS: f32 = 5e-9;
 const RELAY_OPENS_SAMPLES: u32 = 16;
 /// The contact closes this long after the coil is released.
 const RELAY_CLOSES_SAMPLES: u32 = 32;
+/// The card's voltage divider; its current is not read.
+const DIVIDER_OHMS: f32 = 1e6;
 /// Residual resistance of a short.
 const SHORT_OHMS: f32 = 2.0;
 /// A lifted handset's amplifier needs this to work; the 5 V bias through 4.7 kOhm cannot hold it.
@@ -123,6 +125,7 @@ impl Circuit {
         } else {
             0.0
         };
+        let shunt = riser_g + 1.0 / DIVIDER_OHMS;
         let before = self.line;
         let fed = if joined { self.line } else { self.handset };
         self.biased_samples = if fed > AMPLIFIER_VOLTS {
@@ -151,8 +154,8 @@ impl Circuit {
         let line = newton(before, |v| {
             let (i, d) = card(v);
             (
-                (v - emf) * g + (v - before) * c + v * riser_g + i,
-                g + c + riser_g + d,
+                (v - emf) * g + (v - before) * c + v * shunt + i,
+                g + c + shunt + d,
             )
         });
         self.line = line;

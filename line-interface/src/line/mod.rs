@@ -71,6 +71,8 @@ pub struct Line {
     reversed_ms: u64,
     /// An on-hook handset was seen since the pair was selected.
     seen_on_hook: bool,
+    /// The handset looked on-hook when last seen in its own call.
+    back_on_hook: bool,
     /// The handset's door button is held.
     button_held: bool,
     /// Consecutive milliseconds the bias shows a lifted, a missing, a shorted handset.
@@ -103,6 +105,7 @@ impl Line {
             steady: Dwell::default(),
             reversed_ms: 0,
             seen_on_hook: false,
+            back_on_hook: false,
             button_held: false,
             bias: watch::BiasWatch::default(),
             tone_at: Duration::ZERO,

@@ -97,27 +97,30 @@ impl Line {
     }
 
     pub(super) fn watch_handset_call(&mut self) {
-        if self
-            .steady
-            .reached(Band::Idle, self.profile.timing.panel_end_ms.value)
-        {
-            self.leave();
-        } else if self
-            .steady
-            .reached(Band::OnHook, self.profile.handset.replace_ms.value)
-        {
-            self.emit(LineEvent::HandsetReplaced);
-            self.leave();
-        } else if self
-            .steady
-            .reached(Band::Open, self.profile.handset.button_ms.value)
-        {
-            if !self.button_held {
-                self.button_held = true;
-                self.emit(LineEvent::DoorButton);
-            }
+        let handset = &self.profile.handset;
+        let replaced = self.steady.reached(Band::OnHook, handset.replace_ms.value);
+        if self.steady.reached(Band::OnHook, handset.lift_ms.value) {
+            self.back_on_hook = true;
         } else if self.steady.band == Band::OffHook {
+            self.back_on_hook = false;
             self.button_held = false;
+        }
+        // A panel quicker than our debounce drops the line while we still watch the hook.
+        let dropped = self
+            .steady
+            .reached(Band::Idle, self.profile.timing.panel_end_ms.value);
+        if replaced || (dropped && self.back_on_hook) {
+            self.emit(LineEvent::HandsetReplaced);
+        }
+        if replaced || dropped {
+            self.leave();
+        } else if !self.button_held
+            && self
+                .steady
+                .reached(Band::Open, self.profile.handset.button_ms.value)
+        {
+            self.button_held = true;
+            self.emit(LineEvent::DoorButton);
         }
     }
 
@@ -166,6 +169,7 @@ impl Line {
     pub(super) fn hand_over(&mut self) {
         self.drive = self.rest();
         self.steady = super::Dwell::default();
+        self.back_on_hook = false;
         self.button_held = false;
         self.hang_up_wanted = false;
         self.emit(LineEvent::HandsetLifted);

@@ -79,6 +79,9 @@ pub struct Bands {
 pub struct RingRule {
     /// Least swing between the two halves of the ring signal.
     pub min_swing_volts: Figure<f32>,
+    /// Least part of its peak-to-peak range that the swing fills: 1 for a square wave, 0.64 for a
+    /// sine, less for speech.
+    pub min_fill: Figure<f32>,
     /// Lowest ring frequency.
     pub min_frequency_hz: Figure<f32>,
     /// Highest ring frequency.

@@ -103,6 +103,7 @@ fn figures(p: &Profile) -> Vec<(&'static str, f64, &str)> {
         v("bands.open_min_volts", &p.bands.open_min_volts),
         v("bands.short_min_milliamps", &p.bands.short_min_milliamps),
         v("ring.min_swing_volts", &p.ring.min_swing_volts),
+        v("ring.min_fill", &p.ring.min_fill),
         v("ring.min_frequency_hz", &p.ring.min_frequency_hz),
         v("ring.max_frequency_hz", &p.ring.max_frequency_hz),
         v(
@@ -223,6 +224,13 @@ fn bands(p: &Profile) -> Result<(), ProfileError> {
             ProfileErrorKind::OverlappingBands,
             "the handset bias bands overlap".to_owned(),
             "order them short < on-hook < missing, all below the 5 V of the bias",
+        ));
+    }
+    if p.ring.min_fill.value >= 0.95 {
+        return Err(error(
+            ProfileErrorKind::OutOfRange,
+            format!("ring.min_fill = {}", p.ring.min_fill.value),
+            "even a square wave fills only 0.95 after a cable; 0.72 leaves a sine and speech out",
         ));
     }
     if p.ring.min_frequency_hz.value >= p.ring.max_frequency_hz.value
