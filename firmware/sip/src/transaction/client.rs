@@ -51,6 +51,9 @@ pub(crate) struct ClientTransaction<O> {
     pub(crate) auth_attempts: u8,
     /// ACKs sent for 2xx by To tag, to be repeated when the 2xx is (RFC 3261 13.2.2.4).
     pub(crate) acks: Vec<(String, SocketAddr, Vec<u8>)>,
+    /// Longest wait after a provisional response to INVITE. None for a ringing phone; a re-INVITE
+    /// has one, since nobody would ever give it up with CANCEL.
+    pub(crate) proceeding_limit: Option<Duration>,
     payload: Vec<u8>,
     invite: bool,
     state: State,
@@ -77,6 +80,7 @@ impl<O> ClientTransaction<O> {
             owner,
             auth_attempts: 0,
             acks: Vec::new(),
+            proceeding_limit: None,
             payload,
             invite,
             state: State::Calling,
@@ -119,7 +123,7 @@ impl<O> ClientTransaction<O> {
                 self.state = State::Proceeding;
                 if self.invite {
                     self.retransmit_at = None;
-                    self.timeout_at = None;
+                    self.timeout_at = self.proceeding_limit.map(|limit| now + limit);
                 } else if self.retransmit_at.is_some() {
                     self.interval = T2;
                 }

@@ -4,7 +4,7 @@ use super::{
     ALLOW, MAX_CLIENT_TRANSACTIONS, MAX_SERVER_TRANSACTIONS, Owner, TimerKey, UserAgent,
 };
 use crate::message::{MAGIC_COOKIE, Message, Method};
-use crate::transaction::{ClientTransaction, ServerTransaction};
+use crate::transaction::{ClientTransaction, ServerTransaction, T1X64};
 use crate::{Transmit, Transport, UaEvent};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
@@ -64,7 +64,10 @@ impl UserAgent {
         owner: Owner,
     ) -> u64 {
         let id = self.new_id();
-        let client = ClientTransaction::new(request, destination, Transport::Udp, owner, now);
+        let mut client = ClientTransaction::new(request, destination, Transport::Udp, owner, now);
+        if matches!(owner, Owner::Reinvite(_)) {
+            client.proceeding_limit = Some(T1X64);
+        }
         self.transmit(destination, client.payload().to_vec());
         if let Some(key) = client_key(&client.request) {
             self.client_index.insert(key, id);
