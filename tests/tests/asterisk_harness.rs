@@ -18,7 +18,7 @@ fn call(pbx: &Asterisk, target: &str, talk_s: f64, speaks: bool) -> Result<rtp::
     let socket = media_socket(from.ip())?;
     let media = socket.local_addr()?.port().to_string();
     let pause_ms = format!("{:.0}", talk_s * 1000.0);
-    let phone = rtp::Phone::start(socket, speaks.then(|| pbx.speech()).transpose()?);
+    let phone = rtp::Phone::start(socket, speaks.then(|| pbx.speech()).transpose()?)?;
     let keys = [
         ("target", target),
         ("media", media.as_str()),
@@ -116,7 +116,7 @@ fn phone_401_presses_9_as_info() -> Outcome {
     let from = Address::take()?;
     let socket = media_socket(from.ip())?;
     let media = socket.local_addr()?.port().to_string();
-    let phone = rtp::Phone::start(socket, None);
+    let phone = rtp::Phone::start(socket, None)?;
     let keys = [
         ("target", "401"),
         ("media", media.as_str()),
@@ -156,30 +156,36 @@ fn phone_450_holds_and_resumes_through_the_pbx() -> Outcome {
     let pbx = Asterisk::start()?;
     let socket = media_socket(pbx.phone_ip())?;
     let media = socket.local_addr()?.port().to_string();
-    let held = rtp::Phone::start(socket, Some(pbx.speech()?));
+    let held = rtp::Phone::start(socket, Some(pbx.speech()?))?;
     let keys = [("media", media.as_str()), ("pause_ms", "8000")];
     let mut holder = Sipp::start("hold_phone", pbx.phone_ip(), pbx.ip(), "450", "", &keys)?;
 
     let from = Address::take()?;
     let socket = media_socket(from.ip())?;
     let media = socket.local_addr()?.port().to_string();
-    let caller = rtp::Phone::start(socket, Some(pbx.speech()?));
+    let caller = rtp::Phone::start(socket, Some(pbx.speech()?))?;
     let keys = [
         ("target", "450"),
         ("media", media.as_str()),
         ("pause_ms", "12000"),
     ];
     let mut scenario = Sipp::start("held_call", from.ip(), pbx.ip(), "100", PASSWORD, &keys)?;
+    holder.wait_for("ACK sip:450@", seconds(10.0))?;
+    let answered_at = held.elapsed();
+    held.open_towards(holder.remote_media()?)?;
     holder.must_succeed(seconds(40.0))?;
     scenario.must_succeed(seconds(10.0))?;
     let presses = caller.stop()?.presses();
     ensure(presses.len() == 1, || {
         format!("keys after the resume: {presses:?}")
     })?;
-    held.stop()?
+    let heard = held.stop()?;
+    heard
         .recording()
-        .must_hold("the caller's", &pbx.speech()?)
-        .map(drop)
+        .must_hold("the caller's", &pbx.speech()?)?;
+    // While it held, the PBX sent it nothing.
+    let count = heard.count_between(answered_at + seconds(8.5), answered_at + seconds(10.0));
+    ensure(count == 0, || format!("{count} packets while on hold"))
 }
 
 #[test]
