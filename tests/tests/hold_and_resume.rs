@@ -32,6 +32,10 @@ fn hold_and_resume() -> Outcome {
     scenario.wait_for("Subject: resume", seconds(10.0))?;
     let resumed = phone.elapsed();
     gateway.must_have_stayed_shut()?;
+    let dropped = gateway.panel_count(words::CALL_DROPPED)?;
+    ensure(dropped == 0, || {
+        format!("the panel dropped the call {dropped} times")
+    })?;
 
     gateway.wait_panel(words::LOCK_OPENED, seconds(20.0))?;
     gateway.wait_idle(seconds(20.0))?;
@@ -39,10 +43,6 @@ fn hold_and_resume() -> Outcome {
     pbx.wait_idle(seconds(5.0))?;
     gateway.must_have_opened(1)?;
     gateway.must_be_clean_for_the_panel()?;
-    let dropped = gateway.panel_count(words::CALL_DROPPED)?;
-    ensure(dropped == 0, || {
-        format!("the panel dropped the call {dropped} times")
-    })?;
 
     let heard = phone.stop()?;
     let before = heard.recording_between(wait::seconds(0.0), held);

@@ -18,9 +18,9 @@ fn wrong_password() -> Outcome {
             "408",
             Visit::default()
                 .dials(5.0)
-                .leaves(20.0)
-                .dials(60.0)
-                .leaves(85.0),
+                .leaves(18.0)
+                .dials(80.0)
+                .leaves(105.0),
         )
     };
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
@@ -29,7 +29,8 @@ fn wrong_password() -> Outcome {
     ensure(account.contains("401") || account.contains("403"), || {
         format!("status: {account}")
     })?;
-    ensure(account.contains("hint"), || {
+    let hint = gateway.control(&["status"])?["accounts"][0]["hint"].to_string();
+    ensure(hint.contains("password"), || {
         format!("no hint what to do: {account}")
     })?;
     ensure(pbx.contact("100")?.is_none(), || {
@@ -47,10 +48,11 @@ fn wrong_password() -> Outcome {
     gateway.must_have_stayed_shut()?;
 
     pbx.set_password(SECRET)?;
-    pbx.wait_registered("100", seconds(25.0))?;
+    // A refused password is tried again after a minute, not at once.
+    pbx.wait_registered("100", seconds(80.0))?;
     gateway.wait_account(words::REGISTERED, seconds(5.0))?;
     // The second visitor is served.
-    gateway.wait_panel(words::LOCK_OPENED, seconds(60.0))?;
+    gateway.wait_panel(words::LOCK_OPENED, seconds(90.0))?;
     gateway.wait_idle(seconds(30.0))?;
     gateway.must_have_opened(1)?;
     gateway.must_be_clean_for_the_panel()?;
