@@ -38,6 +38,8 @@ pub mod words {
     pub const REGISTERED: &str = "registered";
     /// Status: an account that the PBX does not take.
     pub const FAILED: &str = "failed";
+    /// Journal record: the PBX stopped or began to answer.
+    pub const PBX_REACHABLE: &str = "pbx_reachable";
 }
 
 /// The apartment of every test; its handset hangs on the simulated line.
@@ -69,7 +71,7 @@ impl Settings {
 }
 
 /// What happens at the panel and in the apartment, in order. Times are seconds since the
-/// simulator's start.
+/// daemon found the line card.
 #[derive(Debug, Clone, Default)]
 pub struct Visit {
     steps: Vec<String>,
@@ -84,31 +86,31 @@ impl Visit {
     /// The visitor dials apartment 42.
     #[must_use]
     pub fn dials(self, at_s: f64) -> Self {
-        self.step(format!("at {at_s:.3} dial {APARTMENT}"))
+        self.step(format!("at_s = {at_s:.3}\ndials = {APARTMENT}"))
     }
 
-    /// The visitor speaks whenever a call is answered.
+    /// The visitor speaks as soon as the call last dialled is answered.
     #[must_use]
     pub fn speaks(self) -> Self {
-        self.step("after answered say visitor.wav".into())
+        self.step("after_answer_s = 0.3\nsays = \"visitor.wav\"".into())
     }
 
     /// The visitor resets the panel and goes.
     #[must_use]
     pub fn leaves(self, at_s: f64) -> Self {
-        self.step(format!("at {at_s:.3} leave"))
+        self.step(format!("at_s = {at_s:.3}\nleaves = true"))
     }
 
     /// Somebody in the apartment lifts the old handset.
     #[must_use]
     pub fn lifts_handset(self, at_s: f64) -> Self {
-        self.step(format!("at {at_s:.3} lift"))
+        self.step(format!("at_s = {at_s:.3}\nlifts = true"))
     }
 
     /// The old handset is put back.
     #[must_use]
     pub fn replaces_handset(self, at_s: f64) -> Self {
-        self.step(format!("at {at_s:.3} replace"))
+        self.step(format!("at_s = {at_s:.3}\nreplaces = true"))
     }
 
     fn step(mut self, step: String) -> Self {
@@ -118,7 +120,10 @@ impl Visit {
 
     /// The script as the simulator reads it.
     pub fn text(&self) -> String {
-        self.steps.join("\n") + "\n"
+        self.steps
+            .iter()
+            .map(|step| format!("[[step]]\n{step}\n\n"))
+            .collect()
     }
 }
 
@@ -135,9 +140,9 @@ fn configuration(settings: &Settings, local: Ipv4Addr, pbx: Ipv4Addr, folder: &P
 [sip]
 listen = "{local}:5060"
 
-[rtp]
-first_port = 30000
-last_port = 30099
+[media]
+rtp_port_first = 30000
+rtp_port_last = 30099
 
 [[account]]
 name = "pbx"
@@ -145,7 +150,6 @@ extension = "{extension}"
 domain = "{pbx}"
 password = "{password}"
 expires_s = 60
-retry_max_s = 4
 keepalive_s = 4
 
 [[card]]
@@ -164,11 +168,15 @@ handset = "relayed"
 apartment = {APARTMENT}
 account = "pbx"
 targets = [{targets}]
-ring_limit_s = 25
+target_timeout_s = 25
 
 [door]
 digits = "9"
-hang_up_after_s = 2
+hangup_after_open_s = 2
+
+[call]
+ring_limit_s = 25
+rtp_timeout_s = 5
 
 [journal]
 path = "{journal}"
@@ -206,7 +214,7 @@ impl Gateway {
         let folder = Folder::new("box")?;
         let address = Address::take()?;
         speech::make(Voice::Visitor, &folder.join("visitor.wav"))?;
-        let script = folder.write("visit.txt", &settings.visit.text())?;
+        let script = folder.write("visit.toml", &settings.visit.text())?;
         let config = configuration(settings, address.ip(), pbx, folder.path());
         let config = folder.write("trubka.toml", &config)?;
 
@@ -218,13 +226,13 @@ impl Gateway {
         let daemon = Process::start("trubkad", &mut command, folder.path())?;
         let mut command = program("line-simulator")?;
         command
-            .arg("--socket")
+            .arg("--listen")
             .arg(folder.join("card.sock"))
+            .arg("--wait-for-gateway")
             .arg("--script")
             .arg(script)
             .arg("--heard")
             .arg(folder.join("visitor-heard.wav"))
-            .arg("--json")
             .current_dir(folder.path());
         let simulator = Process::start("line-simulator", &mut command, folder.path())?;
         let mut gateway = Self {
@@ -282,7 +290,7 @@ impl Gateway {
         })
     }
 
-    /// The simulator's events so far: its verdicts, each a JSON object with `event` and `t`.
+    /// The simulator's events so far: its verdicts, each a JSON object with `event` and `t_ms`.
     ///
     /// # Errors
     /// When a line of its output is no JSON.
@@ -357,7 +365,7 @@ impl Gateway {
                 .get("calls")
                 .and_then(Value::as_array)
                 .map_or(0, Vec::len);
-            calls == 0 && text(status, "/lines/0/state") == Some(words::LINE_IDLE)
+            calls == 0 && text(status, "/lines/0/phase") == Some(words::LINE_IDLE)
         })
     }
 

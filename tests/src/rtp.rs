@@ -125,22 +125,41 @@ impl Heard {
 #[derive(Debug)]
 pub struct Phone {
     stop: Arc<AtomicBool>,
+    socket: UdpSocket,
     began: Instant,
     thread: Option<JoinHandle<Heard>>,
 }
 
 impl Phone {
     /// Starts it. Without speech it only listens.
-    pub fn start(socket: UdpSocket, speech: Option<Recording>) -> Self {
+    ///
+    /// # Errors
+    /// When the system does not share the socket with the thread.
+    pub fn start(socket: UdpSocket, speech: Option<Recording>) -> Result<Self, Failure> {
+        let shared = socket.try_clone()?;
         let stop = Arc::new(AtomicBool::new(false));
         let began = Instant::now();
         let told = Arc::clone(&stop);
         let thread = std::thread::spawn(move || talk(&socket, speech.as_ref(), began, &told));
-        Self {
+        Ok(Self {
             stop,
+            socket: shared,
             began,
             thread: Some(thread),
-        }
+        })
+    }
+
+    /// Speaks first, to an address: two phones that both wait to hear something stay silent.
+    ///
+    /// # Errors
+    /// When nothing can be sent there.
+    pub fn open_towards(&self, peer: SocketAddr) -> Result<(), Failure> {
+        let silence = Recording {
+            rate_hz: 8000,
+            samples: vec![0],
+        };
+        self.socket.send_to(&frame(&silence, 0), peer)?;
+        Ok(())
     }
 
     /// Time since it started, the scale of [`Packet::at`].

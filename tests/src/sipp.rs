@@ -98,6 +98,24 @@ impl Sipp {
         crate::wait::until_true(&what, limit, || Ok(self.trace().contains(text)))
     }
 
+    /// Where the other side wants its audio, by the newest SDP that came.
+    ///
+    /// # Errors
+    /// When none came yet.
+    pub fn remote_media(&self) -> Result<std::net::SocketAddr, Failure> {
+        let trace = self.trace();
+        let received = trace.split("-----------------------------------------------");
+        received
+            .filter(|message| message.contains("message received"))
+            .filter_map(|message| {
+                let after = |key: &str| message.split_once(key)?.1.split_whitespace().next();
+                let ip = after("c=IN IP4 ")?;
+                format!("{ip}:{}", after("m=audio ")?).parse().ok()
+            })
+            .last()
+            .ok_or_else(|| Failure::new("no SDP came to the scenario"))
+    }
+
     /// Its folder.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()

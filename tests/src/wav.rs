@@ -85,6 +85,30 @@ impl Recording {
         Err("no data in it")
     }
 
+    /// Writes it as a WAV file, for a listener.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+        let length = (self.samples.len() * 2) as u32;
+        let mut bytes = b"RIFF".to_vec();
+        bytes.extend((length + 36).to_le_bytes());
+        bytes.extend(b"WAVEfmt ");
+        bytes.extend(16_u32.to_le_bytes());
+        for word in [1_u16, 1] {
+            bytes.extend(word.to_le_bytes());
+        }
+        bytes.extend(self.rate_hz.to_le_bytes());
+        bytes.extend((self.rate_hz * 2).to_le_bytes());
+        for word in [2_u16, 16] {
+            bytes.extend(word.to_le_bytes());
+        }
+        bytes.extend(b"data");
+        bytes.extend(length.to_le_bytes());
+        bytes.extend(self.samples.iter().flat_map(|sample| sample.to_le_bytes()));
+        std::fs::write(path, bytes).doing(|| format!("writing {}", path.display()))
+    }
+
     /// Length, seconds.
     pub fn seconds(&self) -> f32 {
         self.samples.len() as f32 / self.rate_hz.max(1) as f32
@@ -232,6 +256,18 @@ mod tests {
             rate_hz: 8000,
             samples,
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let folder = Folder::new("wav").unwrap();
+        let path = folder.join("tone.wav");
+        let written = tone(440.0, 0.5);
+        written.write(&path).unwrap();
+        let read = Recording::read(&path).unwrap();
+        assert_eq!((read.rate_hz, read.samples), (8000, written.samples));
+        assert!(Recording::parse(b"RIFF....WAVE").is_err());
+        assert!(Recording::parse(b"").is_err());
     }
 
     #[test]

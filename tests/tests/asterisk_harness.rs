@@ -18,7 +18,7 @@ fn call(pbx: &Asterisk, target: &str, talk_s: f64, speaks: bool) -> Result<rtp::
     let socket = media_socket(from.ip())?;
     let media = socket.local_addr()?.port().to_string();
     let pause_ms = format!("{:.0}", talk_s * 1000.0);
-    let phone = rtp::Phone::start(socket, speaks.then(|| pbx.speech()).transpose()?);
+    let phone = rtp::Phone::start(socket, speaks.then(|| pbx.speech()).transpose()?)?;
     let keys = [
         ("target", target),
         ("media", media.as_str()),
@@ -116,7 +116,7 @@ fn phone_401_presses_9_as_info() -> Outcome {
     let from = Address::take()?;
     let socket = media_socket(from.ip())?;
     let media = socket.local_addr()?.port().to_string();
-    let phone = rtp::Phone::start(socket, None);
+    let phone = rtp::Phone::start(socket, None)?;
     let keys = [
         ("target", "401"),
         ("media", media.as_str()),
@@ -156,20 +156,22 @@ fn phone_450_holds_and_resumes_through_the_pbx() -> Outcome {
     let pbx = Asterisk::start()?;
     let socket = media_socket(pbx.phone_ip())?;
     let media = socket.local_addr()?.port().to_string();
-    let held = rtp::Phone::start(socket, Some(pbx.speech()?));
+    let held = rtp::Phone::start(socket, Some(pbx.speech()?))?;
     let keys = [("media", media.as_str()), ("pause_ms", "8000")];
     let mut holder = Sipp::start("hold_phone", pbx.phone_ip(), pbx.ip(), "450", "", &keys)?;
 
     let from = Address::take()?;
     let socket = media_socket(from.ip())?;
     let media = socket.local_addr()?.port().to_string();
-    let caller = rtp::Phone::start(socket, Some(pbx.speech()?));
+    let caller = rtp::Phone::start(socket, Some(pbx.speech()?))?;
     let keys = [
         ("target", "450"),
         ("media", media.as_str()),
         ("pause_ms", "12000"),
     ];
     let mut scenario = Sipp::start("held_call", from.ip(), pbx.ip(), "100", PASSWORD, &keys)?;
+    holder.wait_for("ACK sip:450@", seconds(10.0))?;
+    held.open_towards(holder.remote_media()?)?;
     holder.must_succeed(seconds(40.0))?;
     scenario.must_succeed(seconds(10.0))?;
     let presses = caller.stop()?.presses();
