@@ -99,7 +99,6 @@ async fn serve(
     let bound = config.sip.listen;
     let own = startup::own_address(bound, registrars.iter().flatten().next().copied()).await;
     let sockets = Sockets::bind(bound, bound.ip(), &config.media.rtp_ports)
-        .await
         .map_err(|error| error.to_string())?;
     let sip_local = SocketAddr::new(own, bound.port());
     let rtp_local: Vec<SocketAddr> = config
@@ -295,9 +294,8 @@ impl Daemon {
                         .sip_out(transmit.destination, &transmit.payload);
                     let sent = self
                         .sockets
-                        .sip
-                        .try_send_to(&transmit.payload, transmit.destination);
-                    if sent.is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock) {
+                        .send_sip(transmit.destination, &transmit.payload);
+                    if sent.is_err() {
                         self.gateway
                             .sip_unreachable(self.clock.now(), transmit.destination);
                     }

@@ -34,31 +34,42 @@ impl std::fmt::Display for BindError {
 /// Every socket of the gateway.
 #[derive(Debug)]
 pub(crate) struct Sockets {
-    pub(crate) sip: Arc<UdpSocket>,
+    sip: Socket,
     /// RTP and RTCP of each slot.
-    rtp: Vec<(Arc<UdpSocket>, Arc<UdpSocket>)>,
+    rtp: Vec<(Socket, Socket)>,
 }
 
-async fn bind(address: SocketAddr) -> Result<Arc<UdpSocket>, BindError> {
-    UdpSocket::bind(address)
-        .await
-        .map(Arc::new)
-        .map_err(|cause| BindError { address, cause })
+/// One socket with two handles: the reader waits in the runtime, the sender goes straight to the
+/// kernel, which takes a datagram without any wait or knows at once why not.
+#[derive(Debug)]
+struct Socket {
+    reader: Arc<UdpSocket>,
+    sender: std::net::UdpSocket,
+}
+
+fn bind(address: SocketAddr) -> Result<Socket, BindError> {
+    let open = || {
+        let sender = std::net::UdpSocket::bind(address)?;
+        sender.set_nonblocking(true)?;
+        let reader = Arc::new(UdpSocket::from_std(sender.try_clone()?)?);
+        Ok(Socket { reader, sender })
+    };
+    open().map_err(|cause| BindError { address, cause })
 }
 
 impl Sockets {
     /// Binds all of them.
-    pub(crate) async fn bind(
+    pub(crate) fn bind(
         listen: SocketAddr,
         media: IpAddr,
         ports: &[u16],
     ) -> Result<Sockets, BindError> {
-        let sip = bind(listen).await?;
+        let sip = bind(listen)?;
         let mut rtp = Vec::new();
         for port in ports {
             let pair = (
-                bind(SocketAddr::new(media, *port)).await?,
-                bind(SocketAddr::new(media, port + 1)).await?,
+                bind(SocketAddr::new(media, *port))?,
+                bind(SocketAddr::new(media, port + 1))?,
             );
             rtp.push(pair);
         }
@@ -68,13 +79,23 @@ impl Sockets {
     /// Starts a reader for each socket; dropping the set ends them.
     pub(crate) fn read_into(&self, inbox: &Inbox) -> JoinSet<()> {
         let mut readers = JoinSet::new();
-        let (socket, sip_inbox) = (self.sip.clone(), inbox.clone());
-        readers.spawn(read_sip(socket, sip_inbox));
+        readers.spawn(read_sip(self.sip.reader.clone(), inbox.clone()));
         for (slot, (rtp, rtcp)) in self.rtp.iter().enumerate() {
-            readers.spawn(read_rtp(rtp.clone(), slot, false, inbox.clone()));
-            readers.spawn(read_rtp(rtcp.clone(), slot, true, inbox.clone()));
+            readers.spawn(read_rtp(rtp.reader.clone(), slot, false, inbox.clone()));
+            readers.spawn(read_rtp(rtcp.reader.clone(), slot, true, inbox.clone()));
         }
         readers
+    }
+
+    /// Sends a SIP message.
+    ///
+    /// # Errors
+    /// What the kernel knows at once, such as a missing route; not that its buffer is full.
+    pub(crate) fn send_sip(&self, destination: SocketAddr, payload: &[u8]) -> io::Result<()> {
+        match self.sip.sender.send_to(payload, destination) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Sends at once; a datagram that the kernel cannot take is lost, as UDP may.
@@ -87,7 +108,7 @@ impl Sockets {
     ) {
         if let Some(pair) = self.rtp.get(slot) {
             let socket = if rtcp { &pair.1 } else { &pair.0 };
-            let _ = socket.try_send_to(payload, destination);
+            let _ = socket.sender.send_to(payload, destination);
         }
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use call::{Cause, Controller, Event, LegId, RecordId, Refusal, Settings};
 use config::Config;
-use line_interface::{CardInfo, DriveBlock, Profile, SenseBlock};
+use line_interface::{BLOCK_SAMPLES, CardInfo, DriveBlock, Profile, SenseBlock};
 use sip::{CallId, UserAgent};
 
 use leg::Leg;
@@ -82,6 +82,8 @@ pub struct Gateway {
     ua: UserAgent,
     legs: BTreeMap<LegId, Leg>,
     calls: HashMap<CallId, LegId>,
+    /// The last state told of each account.
+    registrations: Vec<&'static str>,
     rtp_local: Vec<SocketAddr>,
     slot_of: Vec<Option<LegId>>,
     /// How often a slot was given away, so that each session gets a seed of its own.
@@ -135,6 +137,7 @@ impl Gateway {
             ua,
             legs: BTreeMap::new(),
             calls: HashMap::new(),
+            registrations: vec!["unregistered"; config.accounts.len()],
             slot_of: vec![None; rtp_local.len()],
             rtp_local,
             sessions: 0,
@@ -277,8 +280,13 @@ impl Gateway {
             {
                 slot.line.handle_block(now, sense);
                 slot.last = line_slot::Reading::of(sense);
+                let audio = if slot.is_muted(now) {
+                    &[0; BLOCK_SAMPLES]
+                } else {
+                    &sense.audio
+                };
                 if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
-                    leg.session.push_audio(now, &sense.audio);
+                    leg.session.push_audio(now, audio);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use call::LegId;
-use line_interface::{CardInfo, HandsetFitting, Line, LineEvent, Profile, SenseBlock};
+use line_interface::{CardInfo, HandsetFitting, Line, LineEvent, Load, Profile, SenseBlock};
 
 /// Mean readings of the last block.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,9 +33,23 @@ pub(crate) struct LineSlot {
     pub(crate) present: bool,
     pub(crate) fault: Option<String>,
     pub(crate) last: Reading,
+    /// Until then the codec still swings from the step of a load that changed.
+    mute_until: Duration,
 }
 
+/// How long the coupling capacitors take to settle after our load changed.
+const STEP_SETTLES: Duration = Duration::from_millis(60);
+
 impl LineSlot {
+    /// Whether the codec hears our own switching instead of the visitor: the step of a load that
+    /// comes or goes is a loud click in the resident's ear.
+    pub(crate) fn is_muted(&mut self, now: Duration) -> bool {
+        if self.line.drive().load != Load::OffHook {
+            self.mute_until = now + STEP_SETTLES;
+        }
+        now < self.mute_until
+    }
+
     pub(crate) fn new(line: &config::Line, profile: Profile) -> LineSlot {
         let fitting = match line.handset {
             config::Handset::Relayed => HandsetFitting::Relayed,
@@ -49,6 +63,7 @@ impl LineSlot {
             present: false,
             fault: None,
             last: Reading::default(),
+            mute_until: Duration::ZERO,
         }
     }
 

@@ -130,7 +130,15 @@ impl Gateway {
     }
 
     fn registration(&mut self, account: usize, state: &RegistrationState) {
+        // Refreshes that change nothing are not told, so that journal and flash stay quiet.
+        let last = self.registrations.get_mut(account);
         let (state, detail, hint) = registration_words(state);
+        let told = last.map(|last| std::mem::replace(last, state));
+        let unchanged = told == Some(state) && state != "failed";
+        let retrying = state == "trying" && told != Some("unregistered");
+        if unchanged || retrying {
+            return;
+        }
         let account = self.account_name(account);
         self.tell(Event::Registration {
             account,

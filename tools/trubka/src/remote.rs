@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use control::reply::{Doctor, Levels, Status, TestCall, Verdict};
+use control::reply::{Doctor, TestCall, Verdict};
 use control::{Client, render, table};
 use serde_json::Value;
 
@@ -128,23 +128,6 @@ fn verdict(command: &str, result: &Value) -> Result<(), Failed> {
                     _ => FAILURE,
                 };
                 failed(code, "some checks failed")
-            }
-            _ => Ok(()),
-        },
-        "status" => match read::<Status>(result) {
-            Some(status)
-                if status
-                    .accounts
-                    .iter()
-                    .any(|account| account.state == "failed") =>
-            {
-                failed(NOT_REGISTERED, "an account is not registered")
-            }
-            _ => Ok(()),
-        },
-        "line levels" => match read::<Levels>(result) {
-            Some(levels) if levels.lines.iter().any(|line| line.fault.is_some()) => {
-                failed(LINE_FAULT, "a line is faulty")
             }
             _ => Ok(()),
         },

@@ -1,0 +1,203 @@
+//! Who plays the PBX and the phone.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use phone::{
+    Algorithm, Behaviour, KeyBy, KeyPress, Phone, PhoneConfig, PhoneEvent, PhoneTransmit, Script,
+};
+
+use super::stage::{GATEWAY, PASSWORD, PHONE, Stage, write_wav};
+use super::story::{Source, Told};
+use crate::exit::{FAILURE, Failed};
+
+/// How long the phone rings before somebody answers.
+pub(crate) const RINGS_FOR: Duration = Duration::from_millis(1_500);
+/// From the answer to the first word and to the key.
+const SPEAKS_AFTER_MS: usize = 3_600;
+const PRESSES_AFTER: Duration = Duration::from_millis(7_000);
+
+/// The PBX of the play.
+pub(crate) trait Pbx {
+    /// Ends it and returns what the phone heard, which is also written to `phone-heard.wav`.
+    fn stop(self: Box<Self>, stage: &Stage) -> Result<Vec<i16>, Failed>;
+}
+
+pub(crate) fn describe(name: &str) -> &'static str {
+    if name == "asterisk" {
+        "a real Asterisk with a phone that answers and presses 9"
+    } else {
+        "a built-in PBX whose phone answers and presses 9"
+    }
+}
+
+pub(crate) fn start(name: &str, stage: &Stage, tell: Sender<Told>) -> Result<Box<dyn Pbx>, Failed> {
+    match name {
+        _ => Ok(Box::new(Builtin::start(stage, tell)?)),
+    }
+}
+
+struct Builtin {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Vec<i16>>>,
+}
+
+impl Builtin {
+    fn start(stage: &Stage, tell: Sender<Told>) -> Result<Builtin, Failed> {
+        let bind = |port: u16| {
+            let address = SocketAddr::from((stage.pbx, port));
+            let socket = UdpSocket::bind(address).map_err(|error| {
+                Failed::new(FAILURE, format!("cannot open UDP {address}: {error}"))
+            })?;
+            socket.set_nonblocking(true)?;
+            Ok::<_, Failed>(socket)
+        };
+        let sockets = Sockets {
+            sip: bind(5060)?,
+            rtp: bind(4000)?,
+            rtcp: bind(4001)?,
+        };
+        let mut says = vec![0; SPEAKS_AFTER_MS * 8];
+        says.extend(&stage.resident_speech);
+        let mut seed = [0; 32];
+        let time = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        seed[..16].copy_from_slice(&time.as_nanos().to_le_bytes());
+        let phone = Phone::new(PhoneConfig {
+            sip_local: SocketAddr::from((stage.pbx, 5060)),
+            rtp_local: SocketAddr::from((stage.pbx, 4000)),
+            extension: PHONE.into(),
+            gateway: GATEWAY.into(),
+            password: PASSWORD.into(),
+            algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
+            script: Script {
+                behaviour: Behaviour::Answer { after: RINGS_FOR },
+                says,
+                keys: vec![KeyPress {
+                    after: PRESSES_AFTER,
+                    digit: '9',
+                    by: KeyBy::Rfc4733,
+                }],
+                hang_up_after: None,
+            },
+            seed,
+        });
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || serve(phone, &sockets, &tell, &stopped));
+        Ok(Builtin {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Pbx for Builtin {
+    fn stop(mut self: Box<Self>, stage: &Stage) -> Result<Vec<i16>, Failed> {
+        self.stop.store(true, Ordering::Relaxed);
+        let heard = self
+            .thread
+            .take()
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default();
+        write_wav(&stage.path("phone-heard.wav"), &heard)?;
+        Ok(heard)
+    }
+}
+
+impl Drop for Builtin {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Sockets {
+    sip: UdpSocket,
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+}
+
+/// Runs the phone until told to stop; looks at its sockets every half millisecond.
+fn serve(mut phone: Phone, sockets: &Sockets, tell: &Sender<Told>, stop: &AtomicBool) -> Vec<i16> {
+    let start = Instant::now();
+    let mut buffer = vec![0; 65_535];
+    while !stop.load(Ordering::Relaxed) {
+        let now = start.elapsed();
+        let mut quiet = true;
+        quiet &= !receive(&sockets.sip, &mut buffer, |source, payload| {
+            phone.handle_sip(now, source, payload)
+        });
+        quiet &= !receive(&sockets.rtp, &mut buffer, |source, payload| {
+            phone.handle_rtp(now, false, source, payload)
+        });
+        quiet &= !receive(&sockets.rtcp, &mut buffer, |source, payload| {
+            phone.handle_rtp(now, true, source, payload)
+        });
+        if phone.next_deadline().is_some_and(|at| at <= now) {
+            phone.handle_timeout(now);
+            quiet = false;
+        }
+        while let Some(transmit) = phone.poll_transmit() {
+            // A datagram that the kernel cannot take is lost, as UDP may.
+            let _ = match &transmit {
+                PhoneTransmit::Sip {
+                    destination,
+                    payload,
+                } => sockets.sip.send_to(payload, destination),
+                PhoneTransmit::Rtp {
+                    rtcp: false,
+                    destination,
+                    payload,
+                } => sockets.rtp.send_to(payload, destination),
+                PhoneTransmit::Rtp {
+                    rtcp: true,
+                    destination,
+                    payload,
+                } => sockets.rtcp.send_to(payload, destination),
+            };
+        }
+        while let Some(event) = phone.poll_event() {
+            if tell.send(Told::now(Source::Phone, words(&event))).is_err() {
+                return phone.heard().to_vec();
+            }
+        }
+        if quiet {
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    }
+    phone.heard().to_vec()
+}
+
+fn receive(socket: &UdpSocket, buffer: &mut [u8], mut take: impl FnMut(SocketAddr, &[u8])) -> bool {
+    match socket.recv_from(buffer) {
+        Ok((length, source)) => {
+            take(source, &buffer[..length]);
+            true
+        }
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    }
+}
+
+/// An event of the phone in the form of the others.
+fn words(event: &PhoneEvent) -> serde_json::Value {
+    use serde_json::json;
+    match event {
+        PhoneEvent::Registered { algorithm } => {
+            json!({ "event": "registered", "digest": algorithm.token() })
+        }
+        PhoneEvent::Unregistered => json!({ "event": "unregistered" }),
+        PhoneEvent::RegistrationRefused => json!({ "event": "registration_refused" }),
+        PhoneEvent::Ringing { from } => json!({ "event": "ringing", "from": from }),
+        PhoneEvent::Answered => json!({ "event": "answered" }),
+        PhoneEvent::Pressed { digit } => json!({ "event": "pressed", "key": digit.to_string() }),
+        PhoneEvent::Ended { status, reason } => {
+            json!({ "event": "ended", "status": status, "reason": reason })
+        }
+    }
+}

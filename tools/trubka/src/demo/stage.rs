@@ -1,0 +1,155 @@
+//! Everything the play needs, in one directory: configuration, script, speech, and later what
+//! came of it.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use crate::exit::{FAILURE, Failed};
+
+/// The apartment that the visitor dials.
+pub(crate) const APARTMENT: u16 = 42;
+/// The gateway's extension and the phone's.
+pub(crate) const GATEWAY: &str = "600";
+pub(crate) const PHONE: &str = "400";
+/// Only the demo's own PBX on the loopback address knows it.
+pub(crate) const PASSWORD: &str = "demo-only";
+
+/// The stage.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    directory: PathBuf,
+    pub(crate) brand: String,
+    pub(crate) gateway: Ipv4Addr,
+    pub(crate) pbx: Ipv4Addr,
+    pub(crate) visitor_speech: Vec<i16>,
+    pub(crate) resident_speech: Vec<i16>,
+}
+
+impl Stage {
+    pub(crate) fn build(directory: &Path, brand: &str) -> Result<Stage, Failed> {
+        std::fs::create_dir_all(directory).map_err(|error| {
+            Failed::new(
+                FAILURE,
+                format!(
+                    "cannot create {}: {error}\n    hint: name another directory with --out DIR",
+                    directory.display()
+                ),
+            )
+        })?;
+        let directory = directory.canonicalize()?;
+        let (gateway, pbx) = free_addresses()?;
+        let stage = Stage {
+            directory,
+            brand: brand.to_owned(),
+            gateway,
+            pbx,
+            visitor_speech: phone::speak(phone::Speaker::Visitor, 3_000),
+            resident_speech: phone::speak(phone::Speaker::Resident, 3_000),
+        };
+        for old in [
+            "visitor-heard.wav",
+            "phone-heard.wav",
+            "journal.json",
+            "journal.sqlite",
+            "journal.sqlite-wal",
+            "journal.sqlite-shm",
+            "capture.pcap",
+            "line.svg",
+            "line.csv",
+            "story.txt",
+            "result.json",
+        ] {
+            let _ = std::fs::remove_file(stage.path(old));
+        }
+        write_wav(&stage.path("visitor-says.wav"), &stage.visitor_speech)?;
+        write_wav(&stage.path("phone-says.wav"), &stage.resident_speech)?;
+        std::fs::write(stage.path("trubka.toml"), stage.configuration())?;
+        std::fs::write(stage.path("visitor.toml"), stage.script())?;
+        Ok(stage)
+    }
+
+    /// A file of the stage.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Sockets have short names only: a deep directory gets them beside the system's others.
+    pub(crate) fn socket(&self, name: &str) -> PathBuf {
+        self.path(name)
+    }
+
+    fn configuration(&self) -> String {
+        let path = |name: &str| toml_text(&self.path(name));
+        format!(
+            "# Written by trubka demo.\n\
+             [sip]\nlisten = \"{gateway}:5060\"\n\n\
+             [[account]]\nname = \"demo\"\nextension = \"{GATEWAY}\"\ndomain = \"{pbx}\"\npassword = \"{PASSWORD}\"\ndisplay_name = \"Entrance 1\"\n\n\
+             [[card]]\nname = \"simulator\"\nkind = \"virtual\"\nsocket = {card}\n\n\
+             [[line]]\nname = \"apt42\"\ncard = \"simulator\"\nprofile = \"{brand}\"\napartment = {APARTMENT}\n\n\
+             [[route]]\napartment = {APARTMENT}\ntargets = [\"{PHONE}\"]\ndisplay_name = \"Entrance 1, apt {APARTMENT}\"\n\n\
+             [door]\ndigits = \"9\"\nhangup_after_open_s = 3\n\n\
+             [journal]\npath = {journal}\n\n\
+             [control]\nsocket = {control}\n\n\
+             [trace]\npcap = {pcap}\n",
+            gateway = self.gateway,
+            pbx = self.pbx,
+            brand = self.brand,
+            card = toml_text(&self.socket("card.sock")),
+            journal = path("journal.sqlite"),
+            control = toml_text(&self.socket("control.sock")),
+            pcap = path("capture.pcap"),
+        )
+    }
+
+    fn script(&self) -> String {
+        let speech = toml_text(&self.path("visitor-says.wav"));
+        format!(
+            "# Written by trubka demo.\n\
+             [[step]]\nat_s = 0.5\ndials = {APARTMENT}\n\n\
+             [[step]]\nafter_answer_s = 0.3\nsays = {speech}\n\n\
+             [[step]]\nat_s = 60.0\nleaves = true\n"
+        )
+    }
+}
+
+fn toml_text(path: &Path) -> String {
+    serde_json::Value::from(path.display().to_string()).to_string()
+}
+
+/// A pair of loopback addresses on which nobody has taken the SIP port.
+fn free_addresses() -> Result<(Ipv4Addr, Ipv4Addr), Failed> {
+    let free = |address: &Ipv4Addr| UdpSocket::bind(SocketAddr::from((*address, 5060))).is_ok();
+    let pair = (0..250_u8).map(|n| (Ipv4Addr::new(127, 84, n, 1), Ipv4Addr::new(127, 84, n, 2)));
+    pair.into_iter()
+        .find(|(gateway, pbx)| free(gateway) && free(pbx))
+        .ok_or_else(|| Failed::new(FAILURE, "no free loopback address for the demo\n    hint: end the other programs that hold UDP port 5060 on 127.84.x"))
+}
+
+/// Writes 8 kHz mono 16 bit.
+pub(crate) fn write_wav(path: &Path, samples: &[i16]) -> Result<(), Failed> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let write = || {
+        let mut wav = hound::WavWriter::create(path, spec)?;
+        for sample in samples {
+            wav.write_sample(*sample)?;
+        }
+        wav.finalize()
+    };
+    write()
+        .map_err(|error: hound::Error| Failed::new(FAILURE, format!("{}: {error}", path.display())))
+}
+
+/// Reads what [`write_wav`] or the simulator wrote.
+pub(crate) fn read_wav(path: &Path) -> Result<Vec<i16>, Failed> {
+    let read = || {
+        hound::WavReader::open(path)?
+            .samples::<i16>()
+            .collect::<Result<Vec<i16>, hound::Error>>()
+    };
+    read().map_err(|error| Failed::new(FAILURE, format!("{}: {error}", path.display())))
+}

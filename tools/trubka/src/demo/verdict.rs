@@ -1,0 +1,143 @@
+//! Whether it went well: the panel's word on the lock, and the recordings' on the speech.
+
+use std::fmt::Write as _;
+
+use phone::likeness;
+use serde_json::{Value, json};
+
+use super::stage::{Stage, read_wav};
+use super::story::{Source, Story};
+use crate::exit::Failed;
+
+/// A linear path with some noise gives more than this, other speech much less.
+const SAME_SPEECH: f32 = 0.5;
+
+/// What came of the play.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    lock_opened: usize,
+    records: usize,
+    visitor_heard_resident: f32,
+    phone_heard_visitor: f32,
+    own_share_ms: Option<u64>,
+    steps: Vec<(&'static str, Option<u64>)>,
+}
+
+/// Judges by the story and the recordings.
+pub(crate) fn judge(stage: &Stage, story: &Story, phone_heard: &[i16]) -> Result<Verdict, Failed> {
+    use Source::{Gateway, Panel, Phone};
+    let visitor_heard = read_wav(&stage.path("visitor-heard.wav"))?;
+    let profile = line_interface::Profile::builtin(&stage.brand);
+    let ring_minimum = profile.map_or(0, |profile| profile.ring.minimum_ms.value);
+    let between = |from, to| story.between(from, to).map(|time| time.as_millis() as u64);
+    let first_burst = between((Panel, "ring_burst"), (Gateway, "call_placed"));
+    let detect = first_burst.map(|time| time.saturating_sub(ring_minimum));
+    let answer = between((Phone, "answered"), (Gateway, "call_answered"));
+    let release = between((Phone, "pressed"), (Gateway, "door_release_started"));
+    let own_share_ms = [detect, answer, release].into_iter().sum::<Option<u64>>();
+    Ok(Verdict {
+        lock_opened: story.count(Panel, "lock_opened"),
+        records: story.count(Gateway, "door_opened"),
+        visitor_heard_resident: likeness(&stage.resident_speech, &visitor_heard).0,
+        phone_heard_visitor: likeness(&stage.visitor_speech, phone_heard).0,
+        own_share_ms,
+        steps: vec![
+            (
+                "visitor dialled -> first ring burst (panel)",
+                between((Panel, "dialled"), (Panel, "ring_burst")),
+            ),
+            (
+                "first ring burst -> INVITE, less the ring rule's minimum",
+                detect,
+            ),
+            (
+                "INVITE -> phone rings",
+                between((Gateway, "call_placed"), (Phone, "ringing")),
+            ),
+            ("phone answered -> off-hook", answer),
+            (
+                "off-hook -> panel connected (panel)",
+                between((Gateway, "call_answered"), (Panel, "answered")),
+            ),
+            ("key pressed -> load removed", release),
+            (
+                "load removed -> lock open (panel)",
+                between((Gateway, "door_release_started"), (Panel, "lock_opened")),
+            ),
+            (
+                "visitor dialled -> lock open, all in all",
+                between((Panel, "dialled"), (Panel, "lock_opened")),
+            ),
+        ],
+    })
+}
+
+impl Verdict {
+    pub(crate) fn good(&self) -> bool {
+        self.lock_opened == 1
+            && self.records == 1
+            && self.visitor_heard_resident > SAME_SPEECH
+            && self.phone_heard_visitor > SAME_SPEECH
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let steps: serde_json::Map<String, Value> = self
+            .steps
+            .iter()
+            .map(|(name, time)| ((*name).to_owned(), json!(time)))
+            .collect();
+        json!({
+            "good": self.good(),
+            "lock_opened": self.lock_opened,
+            "journal_records_of_the_opening": self.records,
+            "visitor_heard_resident": self.visitor_heard_resident,
+            "phone_heard_visitor": self.phone_heard_visitor,
+            "gateway_share_ms": self.own_share_ms,
+            "steps_ms": steps,
+        })
+    }
+
+    pub(crate) fn text(&self, stage: &Stage) -> String {
+        let mut text = String::from("\ntimes\n");
+        for (name, time) in &self.steps {
+            let time = time.map_or("-".to_owned(), |time| format!("{time} ms"));
+            let _ = writeln!(text, "  {name:<58} {time:>9}");
+        }
+        let share = self
+            .own_share_ms
+            .map_or("-".to_owned(), |time| format!("{time} ms"));
+        let _ = writeln!(text, "  {:<58} {share:>9}", "the gateway's own share");
+        let mark = |good: bool| if good { "ok  " } else { "FAIL" };
+        let _ = writeln!(
+            text,
+            "\n{} the panel opened the lock {} time(s), the journal has {} record(s) of it",
+            mark(self.lock_opened == 1 && self.records == 1),
+            self.lock_opened,
+            self.records
+        );
+        let _ = writeln!(
+            text,
+            "{} the visitor heard the phone    (likeness {:.2}, over {SAME_SPEECH} is the same speech)",
+            mark(self.visitor_heard_resident > SAME_SPEECH),
+            self.visitor_heard_resident
+        );
+        let _ = writeln!(
+            text,
+            "{} the phone heard the visitor    (likeness {:.2})",
+            mark(self.phone_heard_visitor > SAME_SPEECH),
+            self.phone_heard_visitor
+        );
+        let _ = writeln!(text, "\nlook and listen in {}:", stage.path("").display());
+        for (file, what) in [
+            ("line.svg", "the line's voltage over time, events marked"),
+            ("visitor-heard.wav", "what the visitor heard at the panel"),
+            ("phone-heard.wav", "what the phone heard"),
+            ("journal.json", "the journal"),
+            ("capture.pcap", "SIP and RTP, secrets removed"),
+            ("trubka.toml", "the configuration used"),
+        ] {
+            let _ = writeln!(text, "  {file:<18} {what}");
+        }
+        text
+    }
+}
