@@ -6,7 +6,8 @@ use common::{BRANDS, Bench, Dice};
 use line_interface::LineEvent;
 use line_simulation::{DropCause, PanelEvent};
 
-const CALLS: u64 = 60;
+/// Calls of each brand.
+const CALLS: u64 = 50;
 
 #[test]
 fn a_call_is_answered_and_the_door_opens_once() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use line_interface::BLOCK_MS;
 
-pub(crate) use audio::{Oscillator, PanelAudio};
+pub(crate) use audio::{Oscillator, PanelAudio, Rotor};
 pub use spec::{PanelError, PanelSpec};
 
 /// Where the panel stands.
