@@ -1,5 +1,7 @@
 //! Whatever the wires and the callers do: no load of ours on a line that is not our call.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use line_interface::{

@@ -1,5 +1,7 @@
 //! The virtual card against a stream that dribbles, lies and breaks.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 

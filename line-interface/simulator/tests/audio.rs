@@ -1,5 +1,7 @@
 //! Speech passes both ways, and both hybrids keep their own side out.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{BRANDS, Bench};

@@ -1,5 +1,7 @@
 //! What is not a call must not ring: an hour of noise, hum, clicks and polling over four brands.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{BRANDS, Bench, Dice, seed};

@@ -1,5 +1,7 @@
 //! The program as a gateway and a person at the keyboard see it.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};

@@ -58,7 +58,12 @@ pub(crate) struct Rotor {
 impl Rotor {
     pub(crate) fn new(hz: f32) -> Self {
         let (step_im, step_re) = (std::f32::consts::TAU * hz / SAMPLE_RATE_HZ as f32).sin_cos();
-        Self { re: 1.0, im: 0.0, step_re, step_im }
+        Self {
+            re: 1.0,
+            im: 0.0,
+            step_re,
+            step_im,
+        }
     }
 
     /// Next sample.
