@@ -33,7 +33,7 @@ impl Dribble {
 impl Read for Dribble {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.pieces += 1;
-        if self.pieces % 3 == 0 {
+        if self.pieces.is_multiple_of(3) {
             return Err(io::ErrorKind::Interrupted.into());
         }
         if self.input.is_empty() && self.times_out {

@@ -396,10 +396,10 @@ impl Simulation {
     /// Volts of the panel's feed, and whether this sample shows its fed level.
     fn direct(&mut self, audio: &PanelAudio, spec: &Figures) -> (f32, bool) {
         if audio.residual > 0.0 {
-            // What is left is a decaying level with a decaying ring signal on it.
+            // What is left is a weakening ring signal.
             let high = self.ring.square(spec.ring_hz);
             (
-                spec.residual_volts * audio.residual * if high { 1.0 } else { 0.4 },
+                spec.residual_volts * audio.residual * if high { 1.0 } else { 0.1 },
                 true,
             )
         } else if !audio.fed {
