@@ -73,6 +73,7 @@ mod tests {
     fn tone(swing_volts: f32, hz: f32) -> BlockReading {
         BlockReading {
             swing_volts,
+            fill: 0.9,
             tone_hz: Some(hz),
             ..BlockReading::default()
         }

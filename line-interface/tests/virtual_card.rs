@@ -1,5 +1,7 @@
 //! The virtual card against a stream that dribbles, lies and breaks.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
@@ -31,7 +33,7 @@ impl Dribble {
 impl Read for Dribble {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.pieces += 1;
-        if self.pieces % 3 == 0 {
+        if self.pieces.is_multiple_of(3) {
             return Err(io::ErrorKind::Interrupted.into());
         }
         if self.input.is_empty() && self.times_out {

@@ -12,7 +12,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::circuit::{Circuit, Feed, OFF_HOOK_OHMS, Wiring};
 use crate::handset::HandsetLoad;
-use crate::panel::{Oscillator, Panel, PanelAudio, PanelState, Stamped};
+use crate::panel::{Oscillator, Panel, PanelAudio, PanelState, Rotor, Stamped};
 use crate::script::{Action, Runner, Script};
 use crate::setup::{Fault, Setup, SetupError};
 
@@ -99,7 +99,7 @@ pub struct Simulation {
     rng: ChaCha12Rng,
     noise: Box<[f32]>,
     click_blocks: u32,
-    hum: Oscillator,
+    hum: Rotor,
     ring: Oscillator,
     tone: Oscillator,
     visitor: Voice,
@@ -137,7 +137,7 @@ impl Simulation {
             rng,
             noise,
             click_blocks: 0,
-            hum: Oscillator::default(),
+            hum: Rotor::new(setup.hum_hz),
             ring: Oscillator::default(),
             tone: Oscillator::default(),
             visitor: Voice::default(),
@@ -159,9 +159,9 @@ impl Simulation {
         let wiring = self.wiring();
         let handset = self.handset_load();
         let audio = self.panel.audio();
-        let spec = self.setup.panel.clone_figures();
+        let spec = self.setup.panel.figures();
         let source_ohms = if audio.fed { spec.ohms } else { UNFED_OHMS };
-        let hum_step = self.setup.hum_hz;
+        self.hum.renew();
         let offset = self.rng.next_u32() as usize % (NOISE_SAMPLES - BLOCK_SAMPLES);
         let click = self.take_click();
         let seen_ohms = spec.ohms + self.setup.cable_ohms;
@@ -185,7 +185,7 @@ impl Simulation {
             };
             let own = microphone * spec.microphone_volts + tone * spec.tone_volts;
             let mut noise = self.noise.get(offset + i).copied().unwrap_or(0.0)
-                + self.hum.sine(hum_step) * self.setup.hum_volts;
+                + self.hum.next() * self.setup.hum_volts;
             if i < 16 {
                 noise += click;
             }
@@ -396,10 +396,10 @@ impl Simulation {
     /// Volts of the panel's feed, and whether this sample shows its fed level.
     fn direct(&mut self, audio: &PanelAudio, spec: &Figures) -> (f32, bool) {
         if audio.residual > 0.0 {
-            // What is left is a decaying level with a decaying ring signal on it.
+            // What is left is a weakening ring signal.
             let high = self.ring.square(spec.ring_hz);
             (
-                spec.residual_volts * audio.residual * if high { 1.0 } else { 0.4 },
+                spec.residual_volts * audio.residual * if high { 1.0 } else { 0.1 },
                 true,
             )
         } else if !audio.fed {
@@ -437,7 +437,7 @@ struct Figures {
 }
 
 impl crate::panel::PanelSpec {
-    fn clone_figures(&self) -> Figures {
+    fn figures(&self) -> Figures {
         Figures {
             volts: self.source.volts.value,
             ohms: self.source.ohms.value,

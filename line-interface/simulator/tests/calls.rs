@@ -1,12 +1,15 @@
 //! Randomised calls of every brand: detected, answered, opened, ended, and quiet afterwards.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{BRANDS, Bench, Dice};
 use line_interface::LineEvent;
 use line_simulation::{DropCause, PanelEvent};
 
-const CALLS: u64 = 60;
+/// Calls of each brand.
+const CALLS: u64 = 35;
 
 #[test]
 fn a_call_is_answered_and_the_door_opens_once() {

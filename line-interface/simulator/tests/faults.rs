@@ -1,5 +1,7 @@
 //! A technician's faults: each is named, none leaves a load on the line, each clears.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{BRANDS, Bench};
@@ -131,5 +133,43 @@ fn a_broken_or_shorted_riser_ends_the_call_and_takes_our_load_away() {
                 1
             );
         }
+    }
+}
+
+#[test]
+fn panel_files_and_scripts_that_make_no_sense_are_refused() {
+    use line_simulation::{PanelSpec, Script};
+    let vizit = include_str!("../panels/vizit.toml");
+    assert!(PanelSpec::from_toml(vizit).is_ok());
+    for (from, to) in [
+        ("[hook]", "[hook]\nspring = 1"),
+        ("value = 11.0", "value = 5.0"),
+        ("value = 240.0", "value = -1.0"),
+    ] {
+        assert!(vizit.contains(from));
+        assert!(
+            !PanelSpec::from_toml(&vizit.replacen(from, to, 1))
+                .unwrap_err()
+                .hint
+                .is_empty()
+        );
+    }
+    assert!(
+        Setup::brand("nobody")
+            .unwrap_err()
+            .to_string()
+            .contains("vizit")
+    );
+    for (text, cause) in [
+        ("[[step]]\nat_s = 1\ndials = 4\nleaves = true", "2 actions"),
+        ("[[step]]\nat_s = 1", "0 actions"),
+        ("[[step]]\ndials = 4", "0 times"),
+        ("[[step]]\nat_s = -1\ndials = 4", "-1 s"),
+        ("[[step]]\nat_s = 1\nsings = 4", "sings"),
+        ("[[step]]\nat_s = 1\nfault = \"rain\"", "rain"),
+    ] {
+        let error = Script::from_toml(text, |_| Ok(Vec::new())).unwrap_err();
+        assert!(error.cause.contains(cause), "{}", error.cause);
+        assert!(!error.hint.is_empty());
     }
 }

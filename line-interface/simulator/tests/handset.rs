@@ -1,5 +1,7 @@
 //! The old handset wins at any moment and never presses the door button by that.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{BRANDS, Bench, Dice};
@@ -48,8 +50,8 @@ fn handset_call(b: &mut Bench) {
         b.verdicts
     );
     b.sim.replace_handset();
-    // Panel and gateway see it in either order.
-    b.run_ms(1000);
+    // Panel and gateway see it in either order; a residual ring signal hides it for a while.
+    b.run_ms(2600);
     assert_eq!(
         b.count(|e| matches!(e, LineEvent::HandsetReplaced)),
         1,
@@ -71,7 +73,7 @@ fn handset_call(b: &mut Bench) {
 #[test]
 fn a_lift_while_ringing_takes_the_call() {
     for brand in BRANDS {
-        for n in 0..25 {
+        for n in 0..20 {
             let mut b = Bench::new(brand, 10_000 + n);
             b.ring();
             b.run_ms(Dice::new(n).between(0, 6000));
@@ -85,7 +87,7 @@ fn a_lift_while_ringing_takes_the_call() {
 #[test]
 fn a_lift_during_our_call_takes_it_over_without_a_gap() {
     for brand in BRANDS {
-        for n in 0..40 {
+        for n in 0..30 {
             let mut b = Bench::new(brand, 20_000 + n);
             b.ring();
             b.line.answer(b.sim.now()).unwrap();
@@ -102,7 +104,7 @@ fn a_lift_during_our_call_takes_it_over_without_a_gap() {
 #[test]
 fn a_lift_in_the_moment_of_the_answer_takes_the_call() {
     for brand in BRANDS {
-        for n in 0..30 {
+        for n in 0..20 {
             let mut b = Bench::new(brand, 30_000 + n);
             b.ring();
             b.run_ms(n * 70);
@@ -119,11 +121,11 @@ fn a_lift_in_the_moment_of_the_answer_takes_the_call() {
 #[test]
 fn a_lift_while_we_hang_up_leaves_the_line_to_the_handset_or_the_panel() {
     for brand in BRANDS {
-        for n in 0..20 {
+        for n in 0..10 {
             let mut b = Bench::new(brand, 40_000 + n);
             b.talk();
             b.line.hang_up(b.sim.now());
-            b.run_ms(n * 40);
+            b.run_ms(n * 80);
             b.sim.lift_handset();
             b.run_ms(500);
             assert_eq!(b.line.drive(), Drive::SAFE, "{brand} {n}");

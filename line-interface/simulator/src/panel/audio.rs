@@ -45,3 +45,39 @@ impl Oscillator {
         self.phase -= self.phase.floor();
     }
 }
+
+/// A sine of fixed frequency by rotation: no trigonometry in a sample.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rotor {
+    re: f32,
+    im: f32,
+    step_re: f32,
+    step_im: f32,
+}
+
+impl Rotor {
+    pub(crate) fn new(hz: f32) -> Self {
+        let (step_im, step_re) = (std::f32::consts::TAU * hz / SAMPLE_RATE_HZ as f32).sin_cos();
+        Self {
+            re: 1.0,
+            im: 0.0,
+            step_re,
+            step_im,
+        }
+    }
+
+    /// Next sample.
+    pub(crate) fn next(&mut self) -> f32 {
+        let re = self.re * self.step_re - self.im * self.step_im;
+        self.im = self.re * self.step_im + self.im * self.step_re;
+        self.re = re;
+        self.im
+    }
+
+    /// Takes rounding out of the amplitude; once a block is enough.
+    pub(crate) fn renew(&mut self) {
+        let length = self.re.hypot(self.im).max(1e-6);
+        self.re /= length;
+        self.im /= length;
+    }
+}

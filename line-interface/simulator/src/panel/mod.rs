@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use line_interface::BLOCK_MS;
 
-pub(crate) use audio::{Oscillator, PanelAudio};
+pub(crate) use audio::{Oscillator, PanelAudio, Rotor};
 pub use spec::{PanelError, PanelSpec};
 
 /// Where the panel stands.
@@ -185,6 +185,7 @@ pub(crate) struct Panel {
     level: Level,
     level_ms: u64,
     burst: bool,
+    rang: bool,
     button_ms: u64,
     button_spent: bool,
     lock_until_ms: Option<u64>,
@@ -204,6 +205,7 @@ impl Panel {
             level: Level::Short,
             level_ms: 0,
             burst: false,
+            rang: false,
             button_ms: 0,
             button_spent: false,
             lock_until_ms: None,
@@ -229,6 +231,7 @@ impl Panel {
     pub(crate) fn dial(&mut self, apartment: u16) {
         if self.state == PanelState::Idle {
             self.apartment = apartment;
+            self.rang = false;
             self.enter(PanelState::Dialling);
         } else {
             self.emit(PanelEvent::DialIgnored { apartment });
@@ -279,8 +282,15 @@ impl Panel {
             }
             PanelState::Ending => audio.tone_hz = Some(self.spec.end.tone_hz.value),
             PanelState::Residual => {
+                // It stays for a while and then dies away; a pair that never rang has none.
                 let whole = self.spec.end.residual_ms.value.max(1) as f32;
-                audio.residual = (-3.0 * self.age() as f32 / whole).exp();
+                let left = 1.0 - self.age() as f32 / whole;
+                audio.fed = self.rang;
+                audio.residual = if self.rang {
+                    (left * 2.5).clamp(0.0, 1.0)
+                } else {
+                    0.0
+                };
             }
         }
         audio
@@ -389,6 +399,7 @@ impl Panel {
 
     fn start_burst(&mut self) {
         self.burst = true;
+        self.rang = true;
         self.emit(PanelEvent::RingBurst);
     }
 

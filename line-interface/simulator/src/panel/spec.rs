@@ -101,7 +101,7 @@ pub struct End {
     pub tone_ms: Figure<u64>,
     /// A signal stays on the line this long (line-facts 1.6).
     pub residual_ms: Figure<u64>,
-    /// Its first level.
+    /// Its level: a ring signal that stays for 60 % of that time and then weakens.
     pub residual_volts: Figure<f32>,
 }
 

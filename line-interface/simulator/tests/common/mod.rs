@@ -1,6 +1,6 @@
 //! A line and a simulation joined under a virtual clock.
 
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
 use std::time::Duration;
 
