@@ -261,6 +261,9 @@ fn mandatory(message: &Message) -> Option<ReadError> {
     let Some(via) = message.top_via() else {
         return bad("Bad or missing Via");
     };
+    if message.headers.list("Via").any(|via| super::Via::parse(via).is_none()) {
+        return bad("Bad Via");
+    }
     if via.branch() == Some(super::via::MAGIC_COOKIE) {
         return bad("Empty branch");
     }
