@@ -18,7 +18,10 @@ fn request(n: u32) -> Vec<u8> {
 }
 
 fn report(name: &str, count: u32, elapsed: Duration) {
-    println!("{name}: {:.0} per second", f64::from(count) / elapsed.as_secs_f64());
+    println!(
+        "{name}: {:.0} per second",
+        f64::from(count) / elapsed.as_secs_f64()
+    );
 }
 
 fn main() {
@@ -28,9 +31,15 @@ fn main() {
     assert_eq!(good, requests.len());
     report("read OPTIONS", ROUNDS, start.elapsed());
 
-    let Ok(local) = "127.0.0.2:5060".parse() else { return };
-    let Ok(pbx) = "127.0.0.1:5060".parse() else { return };
-    let Ok(stranger) = "127.0.0.66:5060".parse() else { return };
+    let Ok(local) = "127.0.0.2:5060".parse() else {
+        return;
+    };
+    let Ok(pbx) = "127.0.0.1:5060".parse() else {
+        return;
+    };
+    let Ok(stranger) = "127.0.0.66:5060".parse() else {
+        return;
+    };
     let config = UaConfig {
         local,
         advertised: None,

@@ -1,5 +1,6 @@
 //! Seeded mutations of every message in `tests/data`: the reader and a user agent survive, and
 //! what the reader accepts agrees with `rsip` except for divergences that are pinned here.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 use common::*;
@@ -106,9 +107,13 @@ fn typed_parsers_survive_any_text() {
     let alphabet: Vec<char> = "sip:tel<>\"\\;,=@[]%4 \t/2.0UDPé?:&".chars().collect();
     for _ in 0..100_000 {
         let len = rng.next_u32() % 40;
-        let text: String =
-            (0..len).map(|_| alphabet[rng.next_u32() as usize % alphabet.len()]).collect();
-        let _ = (Via::parse(&text), Uri::parse(&text).map(|u| (u.decoded_user(), u.address())));
+        let text: String = (0..len)
+            .map(|_| alphabet[rng.next_u32() as usize % alphabet.len()])
+            .collect();
+        let _ = (
+            Via::parse(&text),
+            Uri::parse(&text).map(|u| (u.decoded_user(), u.address())),
+        );
         let _ = NameAddr::parse(&text);
         let _ = trubka_sip::message::AuthChallenge::parse(&text);
     }
@@ -150,7 +155,10 @@ fn differences_to_rsip_are_the_pinned_ones() {
             (true, false) => "ours",
             (false, true) => "rsip",
         };
-        let pinned = PINNED.iter().find(|(n, _)| *n == name).map_or(&"agree", |(_, who)| who);
+        let pinned = PINNED
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map_or(&"agree", |(_, who)| who);
         if *pinned != who {
             wrong.push((name.clone(), who));
         }
@@ -161,10 +169,17 @@ fn differences_to_rsip_are_the_pinned_ones() {
                 assert_eq!(ours.call_id(), Some(id.value().trim()), "{name}");
             }
             if let Ok(from) = theirs.from_header() {
-                assert_eq!(ours.headers.get("From"), Some(from.value().trim()), "{name}");
+                assert_eq!(
+                    ours.headers.get("From"),
+                    Some(from.value().trim()),
+                    "{name}"
+                );
             }
             assert!(theirs.body().starts_with(&ours.body), "{name}");
-            assert!(theirs.headers().iter().count() <= ours.headers.len(), "{name}");
+            assert!(
+                theirs.headers().iter().count() <= ours.headers.len(),
+                "{name}"
+            );
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");

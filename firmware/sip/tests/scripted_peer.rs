@@ -1,4 +1,5 @@
 //! One user agent against a peer that says exactly what the test makes it say.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 use common::*;
@@ -39,7 +40,9 @@ impl Bench {
     }
 
     fn say(&mut self, text: &str) -> Vec<UaEvent> {
-        self.pbx.outbox.push((addr(UA), text.replace('\n', "\r\n").into_bytes()));
+        self.pbx
+            .outbox
+            .push((addr(UA), text.replace('\n', "\r\n").into_bytes()));
         self.run(5)
     }
 
@@ -68,7 +71,11 @@ impl Bench {
         let body = more.split_once("\n\n").map_or(0, |(_, body)| body.len());
         let _ = body;
         let (head, body) = more.split_once("\n\n").unwrap_or((more, ""));
-        let head = if head.is_empty() { String::new() } else { format!("{head}\n") };
+        let head = if head.is_empty() {
+            String::new()
+        } else {
+            format!("{head}\n")
+        };
         format!(
             "{method} sip:42@{UA} SIP/2.0\nVia: SIP/2.0/UDP {PBX};branch=z9hG4bK{method}{cseq}\n\
              Max-Forwards: 70\nFrom: <sip:400@127.0.0.1>;tag=peer\nTo: {}\nCall-ID: {}\n\
@@ -138,8 +145,9 @@ fn a_second_fork_is_acknowledged_and_ended() {
     assert_eq!(b.run(5), []);
     let (_, bye) = b.pbx.take(&Method::BYE).unwrap();
     assert_eq!(bye.to_tag().as_deref(), Some("other"));
-    let acks: Vec<_> =
-        std::iter::from_fn(|| b.pbx.take(&Method::ACK)).map(|(_, m)| m.to_tag().unwrap()).collect();
+    let acks: Vec<_> = std::iter::from_fn(|| b.pbx.take(&Method::ACK))
+        .map(|(_, m)| m.to_tag().unwrap())
+        .collect();
     assert_eq!(acks, ["peer", "other", "other"]);
     assert_eq!(b.ua.call_count(), 1);
 }
@@ -149,7 +157,16 @@ fn redirection_is_not_followed() {
     let mut b = Bench::new();
     let (_, invite) = b.invite();
     let events = b.reply(&invite, 302, &[("Contact", "<sip:900@127.0.0.66>")]);
-    assert!(matches!(&events[..], [UaEvent::Ended { cause: EndCause { status: Some(302), .. }, .. }]));
+    assert!(matches!(
+        &events[..],
+        [UaEvent::Ended {
+            cause: EndCause {
+                status: Some(302),
+                ..
+            },
+            ..
+        }]
+    ));
     b.run(40_000);
     assert!(b.stranger.inbox.is_empty());
     assert!(b.pbx.take(&Method::INVITE).is_none());
@@ -171,7 +188,9 @@ fn a_challenged_invite_is_repeated_once_with_the_next_cseq() {
         assert_ne!(second.top_via(), invite.top_via());
         assert!(second.headers.get(answers).unwrap().contains("nc=00000001"));
         let events = b.reply(&second, status, &[(asks, challenge)]);
-        assert!(matches!(&events[..], [UaEvent::Ended { cause: EndCause { status: s, .. }, .. }] if *s == Some(status)));
+        assert!(
+            matches!(&events[..], [UaEvent::Ended { cause: EndCause { status: s, .. }, .. }] if *s == Some(status))
+        );
         assert!(!format!("{events:?}").contains("response="));
     }
 }
@@ -180,7 +199,8 @@ fn a_challenged_invite_is_repeated_once_with_the_next_cseq() {
 fn no_digest_for_strangers_and_foreign_realms() {
     // The call goes straight to a phone that asks for our password.
     let mut b = Bench::new();
-    b.ua.invite(b.net.now, 0, call_to("sip:9@127.0.0.66")).unwrap();
+    b.ua.invite(b.net.now, 0, call_to("sip:9@127.0.0.66"))
+        .unwrap();
     b.run(5);
     let (_, invite) = b.stranger.take(&Method::INVITE).unwrap();
     let challenge = ("WWW-Authenticate", "Digest realm=\"r\", nonce=\"n\"");
@@ -193,7 +213,11 @@ fn no_digest_for_strangers_and_foreign_realms() {
     let (_, second) = b.pbx.take(&Method::INVITE).unwrap();
     b.reply(&second, 200, &[("Contact", "<sip:400@127.0.0.1:5060>")]);
     let (_, invite) = b.invite();
-    b.reply(&invite, 401, &[("WWW-Authenticate", "Digest realm=\"other\", nonce=\"n\"")]);
+    b.reply(
+        &invite,
+        401,
+        &[("WWW-Authenticate", "Digest realm=\"other\", nonce=\"n\"")],
+    );
     assert!(b.pbx.take(&Method::INVITE).is_none());
     assert_eq!(b.ua.counters().foreign_challenges, 2);
 }
@@ -202,7 +226,8 @@ fn no_digest_for_strangers_and_foreign_realms() {
 fn responses_from_elsewhere_are_ignored() {
     let mut b = Bench::new();
     let (_, invite) = b.invite();
-    b.stranger.reply(&invite, addr(UA), 200, &[("Contact", "<sip:9@127.0.0.66>")]);
+    b.stranger
+        .reply(&invite, addr(UA), 200, &[("Contact", "<sip:9@127.0.0.66>")]);
     let events = b.run(5);
     assert_eq!(refused(&events).len(), events.len());
     assert!(b.stranger.inbox.is_empty());
@@ -233,7 +258,9 @@ fn record_route_leads_requests_within_the_call() {
 fn the_2xx_is_repeated_until_64_t1_and_then_bye() {
     let mut b = Bench::new();
     let events = b.say(&incoming_invite("1", ""));
-    let [UaEvent::Incoming { call, .. }] = events[..] else { panic!("{events:?}") };
+    let [UaEvent::Incoming { call, .. }] = events[..] else {
+        panic!("{events:?}")
+    };
     b.ua.answer(b.net.now, call, b"v=0\r\n".to_vec());
     b.run(31_900);
     assert_eq!(b.net.sent(addr(UA), "SIP/2.0 200").len(), 11);
@@ -248,12 +275,17 @@ fn the_2xx_is_repeated_until_64_t1_and_then_bye() {
 fn retransmitted_and_merged_invites() {
     let mut b = Bench::new();
     let events = b.say(&incoming_invite("1", ""));
-    let [UaEvent::Incoming { call, .. }] = events[..] else { panic!("{events:?}") };
+    let [UaEvent::Incoming { call, .. }] = events[..] else {
+        panic!("{events:?}")
+    };
     b.ua.ring(b.net.now, call);
     b.run(5);
     assert_eq!(b.say(&incoming_invite("1", "")), []);
     assert_eq!(b.net.sent(addr(UA), "SIP/2.0 180").len(), 2);
-    assert_eq!(refused(&b.say(&incoming_invite("2", ""))), [(482, "merged request")]);
+    assert_eq!(
+        refused(&b.say(&incoming_invite("2", ""))),
+        [(482, "merged request")]
+    );
     b.ua.reject(b.net.now, call, 486, None);
     b.run(5);
     assert_eq!(b.say(&incoming_invite("1", "")), []);
@@ -265,7 +297,12 @@ fn info_counts_once_per_cseq_and_gaps_are_legal() {
     let mut b = Bench::new();
     let (call, invite) = b.talk();
     let info = |b: &Bench, cseq, media: &str| {
-        b.in_dialog(&invite, "INFO", cseq, &format!("Content-Type: {media}\n\nSignal=9"))
+        b.in_dialog(
+            &invite,
+            "INFO",
+            cseq,
+            &format!("Content-Type: {media}\n\nSignal=9"),
+        )
     };
     let text = info(&b, 10, "application/dtmf-relay");
     let events = b.say(&text);
@@ -274,9 +311,14 @@ fn info_counts_once_per_cseq_and_gaps_are_legal() {
     let other_way = text.replace("z9hG4bKINFO10", "z9hG4bKelse");
     assert_eq!(b.say(&other_way), [], "the same CSeq by another way");
     let text = info(&b, 14, "Application/DTMF ; a=b");
-    assert!(matches!(&b.say(&text)[..], [UaEvent::Info { content_type, .. }] if content_type == "application/dtmf"));
+    assert!(
+        matches!(&b.say(&text)[..], [UaEvent::Info { content_type, .. }] if content_type == "application/dtmf")
+    );
     let text = info(&b, 12, "application/dtmf");
-    assert_eq!(refused(&b.say(&text)), [(500, "CSeq is lower than the last one")]);
+    assert_eq!(
+        refused(&b.say(&text)),
+        [(500, "CSeq is lower than the last one")]
+    );
     let text = info(&b, 15, "text/plain");
     assert_eq!(refused(&b.say(&text)), [(415, "INFO body is no DTMF")]);
     assert_eq!(b.net.sent(addr(UA), "SIP/2.0 200").len(), 4);
@@ -294,10 +336,22 @@ fn info_outside_a_confirmed_dialog_opens_nothing() {
     let wrong_tag = text.replace("tag=peer", "tag=guess");
     assert_eq!(refused(&b.say(&wrong_tag)), [(481, "no such call")]);
     // Right tags, wrong address: a stranger, and another port of the PBX host.
-    b.stranger.outbox.push((addr(UA), text.replace('\n', "\r\n").into_bytes()));
+    b.stranger
+        .outbox
+        .push((addr(UA), text.replace('\n', "\r\n").into_bytes()));
     assert_eq!(refused(&b.run(5)), [(0, "source is not allowed")]);
-    b.ua.handle_datagram(b.net.now, addr("127.0.0.1:5999"), text.replace('\n', "\r\n").as_bytes());
-    assert_eq!(refused(&b.run(5)), [(481, "in-dialog request from another address than the call's")]);
+    b.ua.handle_datagram(
+        b.net.now,
+        addr("127.0.0.1:5999"),
+        text.replace('\n', "\r\n").as_bytes(),
+    );
+    assert_eq!(
+        refused(&b.run(5)),
+        [(
+            481,
+            "in-dialog request from another address than the call's"
+        )]
+    );
     assert_eq!(b.ua.counters().wrong_dialog_source, 1);
     let bye = b.in_dialog(&invite, "BYE", 3, "");
     assert_eq!(b.say(&bye).len(), 1);
@@ -332,13 +386,26 @@ fn an_offerless_reinvite_gets_our_offer() {
     let (call, invite) = b.talk();
     let text = b.in_dialog(&invite, "INVITE", 3, "Contact: <sip:400@127.0.0.1:5060>");
     let events = b.say(&text);
-    let [UaEvent::OfferlessReinvite { offer, .. }] = events[..] else { panic!("{events:?}") };
+    let [UaEvent::OfferlessReinvite { offer, .. }] = events[..] else {
+        panic!("{events:?}")
+    };
     b.ua.answer_offer(b.net.now, call, offer, b"v=0 mine\r\n".to_vec());
     b.run(5);
     let ok = b.net.sent(addr(UA), "SIP/2.0 200").pop().unwrap().1;
     assert_eq!(ok.body, b"v=0 mine\r\n");
-    let ack = b.in_dialog(&invite, "ACK", 3, "Content-Type: application/sdp\n\nv=0 answer");
-    assert_eq!(b.say(&ack), [UaEvent::AckSdp { call, sdp: b"v=0 answer".to_vec() }]);
+    let ack = b.in_dialog(
+        &invite,
+        "ACK",
+        3,
+        "Content-Type: application/sdp\n\nv=0 answer",
+    );
+    assert_eq!(
+        b.say(&ack),
+        [UaEvent::AckSdp {
+            call,
+            sdp: b"v=0 answer".to_vec()
+        }]
+    );
     b.run(10_000);
     assert_eq!(b.net.sent(addr(UA), "SIP/2.0 200").len(), 1);
 }
@@ -350,10 +417,17 @@ fn a_second_reinvite_and_a_cancelled_one() {
     let sdp = "Contact: <sip:400@127.0.0.1:5060>\nContent-Type: application/sdp\n\nv=0";
     let first = b.in_dialog(&invite, "INVITE", 3, sdp);
     let events = b.say(&first);
-    let [UaEvent::Offer { offer, .. }] = events[..] else { panic!("{events:?}") };
+    let [UaEvent::Offer { offer, .. }] = events[..] else {
+        panic!("{events:?}")
+    };
     let second = b.in_dialog(&invite, "INVITE", 4, sdp);
-    assert_eq!(refused(&b.say(&second)), [(500, "an earlier offer is open")]);
-    let cancel = first.replacen("INVITE", "CANCEL", 1).replace("3 INVITE", "3 CANCEL");
+    assert_eq!(
+        refused(&b.say(&second)),
+        [(500, "an earlier offer is open")]
+    );
+    let cancel = first
+        .replacen("INVITE", "CANCEL", 1)
+        .replace("3 INVITE", "3 CANCEL");
     assert_eq!(b.say(&cancel), [UaEvent::OfferWithdrawn { call, offer }]);
     assert_eq!(b.net.sent(addr(UA), "SIP/2.0 487").len(), 1);
     assert_eq!(b.ua.call_count(), 1);
@@ -371,9 +445,18 @@ fn methods_that_are_not_taken_name_those_that_are() {
     }
     let options = b.in_dialog(&invite, "OPTIONS", 6, "");
     assert_eq!(b.say(&options), []);
-    assert!(b.pbx.take_status(200).unwrap().headers.get("Accept").is_some());
+    assert!(
+        b.pbx
+            .take_status(200)
+            .unwrap()
+            .headers
+            .get("Accept")
+            .is_some()
+    );
     let outside = |method: &str, more: &str| {
-        incoming_invite("o", more).replace("INVITE", method).replace("Call-ID: in", "Call-ID: out")
+        incoming_invite("o", more)
+            .replace("INVITE", method)
+            .replace("Call-ID: in", "Call-ID: out")
     };
     for (method, more, status) in [
         ("SUBSCRIBE", "", 405),
@@ -426,18 +509,180 @@ fn headers_of_the_caller_cannot_replace_ours() {
     assert_eq!(invite.headers.all("Via").count(), 1);
     assert!(invite.headers.get("Route").is_none());
     assert!(invite.headers.get("X").is_none());
-    assert_eq!(invite.from().unwrap().display_name.as_deref(), Some("Entrance \"1\"X: y"));
+    assert_eq!(
+        invite.from().unwrap().display_name.as_deref(),
+        Some("Entrance \"1\"X: y")
+    );
 }
 
 #[test]
 fn floods_leave_the_tables_bounded() {
     let mut b = Bench::new();
     for n in 0..10_000 {
-        let text = incoming_invite(&format!("{n}"), "").replace("Call-ID: in", &format!("Call-ID: {n}"));
+        let text =
+            incoming_invite(&format!("{n}"), "").replace("Call-ID: in", &format!("Call-ID: {n}"));
         b.ua.handle_datagram(ms(0), addr(PBX), text.replace('\n', "\r\n").as_bytes());
         while b.ua.poll_transmit().is_some() {}
         events(&mut b.ua);
     }
     assert!(b.ua.call_count() <= 64);
     assert!(b.ua.transaction_count() <= 2048);
+}
+
+#[test]
+fn requests_within_a_call_are_authenticated_with_rising_nonce_count() {
+    let mut b = Bench::new();
+    let (call, _) = b.talk();
+    let challenge = (
+        "Proxy-Authenticate",
+        "Digest realm=\"r\", nonce=\"n\", qop=\"auth\"",
+    );
+    b.ua.send_info(b.net.now, call, "application/dtmf", b"9")
+        .unwrap();
+    b.run(5);
+    let (_, info) = b.pbx.take(&Method::INFO).unwrap();
+    b.reply(&info, 407, &[challenge]);
+    let (_, second) = b.pbx.take(&Method::INFO).unwrap();
+    assert_eq!(second.cseq().unwrap().0, info.cseq().unwrap().0 + 1);
+    assert_eq!(second.body, b"9");
+    assert!(
+        second
+            .headers
+            .get("Proxy-Authorization")
+            .unwrap()
+            .contains("nc=00000001")
+    );
+    b.reply(&second, 200, &[]);
+    b.ua.hang_up(b.net.now, call, None);
+    b.run(5);
+    let (_, bye) = b.pbx.take(&Method::BYE).unwrap();
+    assert_eq!(bye.cseq().unwrap().0, second.cseq().unwrap().0 + 1);
+    b.reply(&bye, 407, &[challenge]);
+    let (_, bye) = b.pbx.take(&Method::BYE).unwrap();
+    assert!(
+        bye.headers
+            .get("Proxy-Authorization")
+            .unwrap()
+            .contains("nc=00000002")
+    );
+    b.reply(&bye, 200, &[]);
+    assert_eq!(b.ua.call_count(), 0);
+}
+
+#[test]
+fn a_stale_nonce_is_answered_a_second_time_but_not_a_third() {
+    let mut b = Bench::new();
+    let (_, mut invite) = b.invite();
+    for nonce in ["1", "2"] {
+        let value = format!("Digest realm=\"r\", nonce=\"{nonce}\", qop=\"auth\", stale=true");
+        b.reply(&invite, 401, &[("WWW-Authenticate", &value)]);
+        invite = b.pbx.take(&Method::INVITE).unwrap().1;
+        assert_eq!(invite.headers.all("Authorization").count(), 1);
+    }
+    let value = "Digest realm=\"r\", nonce=\"3\", qop=\"auth\", stale=true";
+    let events = b.reply(&invite, 401, &[("WWW-Authenticate", value)]);
+    assert!(matches!(&events[..], [UaEvent::Ended { .. }]));
+}
+
+#[test]
+fn only_the_callers_host_can_cancel() {
+    let mut b = Bench::new();
+    b.ua = UserAgent::new(
+        UaConfig {
+            local: addr(UA),
+            advertised: None,
+            user_agent: "test".into(),
+            accounts: vec![Account::new("42", PBX, "secret")],
+            allowed_sources: SourcePolicy::AccountsAnd(vec!["127.0.0.66".parse().unwrap()]),
+        },
+        seed(3),
+    );
+    assert_eq!(b.say(&incoming_invite("1", "")).len(), 1);
+    let cancel = incoming_invite("1", "").replace("INVITE", "CANCEL");
+    b.stranger
+        .outbox
+        .push((addr(UA), cancel.replace('\n', "\r\n").into_bytes()));
+    assert_eq!(refused(&b.run(5)), [(481, "nothing to cancel")]);
+    assert_eq!(b.ua.call_count(), 1);
+    let events = b.say(&cancel);
+    assert!(matches!(&events[..], [UaEvent::Ended { cause, .. }] if cause.status == Some(487)));
+    assert_eq!(b.ua.call_count(), 0);
+}
+
+#[test]
+fn the_caller_may_end_an_early_dialog_with_bye() {
+    let mut b = Bench::new();
+    let events = b.say(&incoming_invite("1", ""));
+    let [UaEvent::Incoming { call, .. }] = events[..] else {
+        panic!("{events:?}")
+    };
+    b.ua.ring(b.net.now, call);
+    b.run(5);
+    let tag = b.pbx.take_status(180).unwrap().to_tag().unwrap();
+    let bye = incoming_invite("bye", "")
+        .replace("INVITE", "BYE")
+        .replace("CSeq: 5", "CSeq: 6")
+        .replace(
+            "To: <sip:42@127.0.0.2:5060>",
+            &format!("To: <sip:42@{UA}>;tag={tag}"),
+        );
+    let events = b.say(&bye);
+    assert!(matches!(&events[..], [UaEvent::Ended { cause, .. }] if cause.by == EndedBy::Remote));
+    assert!(b.pbx.take_status(487).is_some());
+    assert!(b.pbx.take_status(200).is_some());
+}
+
+#[test]
+fn an_unanswered_incoming_call_ends_after_ten_minutes() {
+    let mut b = Bench::new();
+    let events = b.say(&incoming_invite("1", ""));
+    let [UaEvent::Incoming { call, .. }] = events[..] else {
+        panic!("{events:?}")
+    };
+    b.ua.ring(b.net.now, call);
+    let events = b.run(601_000);
+    assert!(matches!(&events[..], [UaEvent::Ended { cause, .. }] if cause.status == Some(480)));
+    assert_eq!(
+        b.net.sent(addr(UA), "SIP/2.0 180").len(),
+        10,
+        "18x is repeated each minute"
+    );
+    b.run(40_000);
+    assert_eq!(b.ua.transaction_count(), 0);
+}
+
+#[test]
+fn an_advertised_address_stands_in_via_and_contact() {
+    let mut b = Bench::new();
+    b.ua = UserAgent::new(
+        UaConfig {
+            local: addr(UA),
+            advertised: Some(addr("[2001:db8::9]:5070")),
+            user_agent: "test".into(),
+            accounts: vec![Account::new("42", PBX, "secret")],
+            allowed_sources: SourcePolicy::AccountsOnly,
+        },
+        seed(3),
+    );
+    let (_, invite) = b.invite();
+    let via = invite.top_via().unwrap();
+    assert_eq!((via.host.as_str(), via.port), ("[2001:db8::9]", Some(5070)));
+    assert_eq!(invite.contacts()[0].uri, "sip:42@[2001:db8::9]:5070");
+}
+
+#[test]
+fn nothing_printed_tells_a_secret() {
+    let mut b = Bench::new();
+    let (_, invite) = b.talk();
+    let text = b.in_dialog(&invite, "INFO", 2, "Content-Type: application/dtmf\n\n9");
+    let shown = format!("{:?}", b.say(&text));
+    assert!(shown.contains("body: 1 bytes"), "{shown}");
+    let account = Account::new("42", PBX, "hunter2");
+    assert!(!format!("{account:?} {}", account.password).contains("hunter2"));
+    b.ua.start(b.net.now);
+    let transmit = b.ua.poll_transmit();
+    assert!(
+        !format!("{transmit:?} {invite:?}").contains("sip:"),
+        "headers are not printed"
+    );
 }

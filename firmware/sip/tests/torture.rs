@@ -1,5 +1,6 @@
 //! Messages of RFC 4475 (under the RFC's names) and of our own, each with the verdict it deserves:
 //! how the reader takes it and what a user agent that listens to everybody answers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 use common::*;
@@ -27,7 +28,8 @@ fn answer(name: &str) -> Option<u16> {
     let sent: Vec<_> = std::iter::from_fn(|| ua.poll_transmit()).collect();
     assert!(sent.len() <= 1, "{name}: one datagram in, one out");
     // Not read with `read`: an answer to a broken request may lack what the request lacked.
-    sent.first().map(|t| String::from_utf8_lossy(&t.payload[8..11]).parse().unwrap())
+    sent.first()
+        .map(|t| String::from_utf8_lossy(&t.payload[8..11]).parse().unwrap())
 }
 
 /// Name, Vias, From tag, CSeq number, body bytes.
@@ -64,7 +66,10 @@ fn valid_messages_are_read_whole() {
         if tag.is_some() {
             assert_eq!(message.from_tag().as_deref(), *tag, "{name}");
         }
-        assert!(message.to().is_some() && message.call_id().is_some(), "{name}");
+        assert!(
+            message.to().is_some() && message.call_id().is_some(),
+            "{name}"
+        );
         assert_eq!(message.cseq().unwrap().0, *cseq, "{name}");
         assert_eq!(message.body.len(), *body, "{name}");
         // What we write is read back the same.
@@ -78,14 +83,28 @@ fn valid_messages_are_read_whole() {
 #[test]
 fn details_of_valid_messages() {
     let wsinv = read(&data("wsinv")).unwrap();
-    assert_eq!(wsinv.from().unwrap().display_name.as_deref(), Some("J Rosenberg \\\""));
+    assert_eq!(
+        wsinv.from().unwrap().display_name.as_deref(),
+        Some("J Rosenberg \\\"")
+    );
     assert_eq!(wsinv.headers.get("Max-Forwards"), Some("0068"));
     assert_eq!(wsinv.contacts()[0].params.get("newparam"), Some("newvalue"));
-    assert_eq!(wsinv.headers.get("NewFangledHeader"), Some("newfangled value continued newfangled value"));
+    assert_eq!(
+        wsinv.headers.get("NewFangledHeader"),
+        Some("newfangled value continued newfangled value")
+    );
     let latin1 = read(&data("latin1_display_name")).unwrap();
-    assert_eq!(latin1.from().unwrap().display_name.as_deref(), Some("J\u{fc}rgen"));
+    assert_eq!(
+        latin1.from().unwrap().display_name.as_deref(),
+        Some("J\u{fc}rgen")
+    );
     let binary = read(&data("mpart01")).unwrap();
-    assert!(binary.body.windows(256).any(|w| w == (0..=255).collect::<Vec<u8>>()));
+    assert!(
+        binary
+            .body
+            .windows(256)
+            .any(|w| w == (0..=255).collect::<Vec<u8>>())
+    );
 }
 
 /// What is answered: 100 stands for an INVITE that is taken, 200 for OPTIONS, 405 for methods of
@@ -158,5 +177,11 @@ fn every_message_gets_its_answer() {
         .filter(|(_, expected, got)| expected != got)
         .collect();
     assert!(wrong.is_empty(), "(name, expected, got): {wrong:?}");
-    assert_eq!(VERDICTS.len(), std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data")).unwrap().filter(|e| e.as_ref().unwrap().path().extension().is_some()).count());
+    assert_eq!(
+        VERDICTS.len(),
+        std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data"))
+            .unwrap()
+            .filter(|e| e.as_ref().unwrap().path().extension().is_some())
+            .count()
+    );
 }
