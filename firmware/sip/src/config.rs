@@ -150,7 +150,8 @@ impl Account {
 
     /// Address of the registrar: the configured one, else the literal in `domain`.
     pub fn registrar_address(&self) -> Option<SocketAddr> {
-        self.registrar.or_else(|| crate::message::host_port_literal(&self.domain, 5060))
+        self.registrar
+            .or_else(|| crate::message::host_port_literal(&self.domain, 5060))
     }
 }
 

@@ -30,8 +30,12 @@ impl Dialog {
         response: &Message,
         source: SocketAddr,
     ) -> Option<Self> {
-        let mut routes: Vec<String> =
-            response.headers.list("Record-Route").take(MAX_ROUTES).map(str::to_owned).collect();
+        let mut routes: Vec<String> = response
+            .headers
+            .list("Record-Route")
+            .take(MAX_ROUTES)
+            .map(str::to_owned)
+            .collect();
         routes.reverse();
         // Some phones leave Contact out of 2xx; the Request-URI still leads to them.
         let target = contact(response).or_else(|| request.request_uri().map(str::to_owned))?;
@@ -82,15 +86,17 @@ impl Dialog {
     /// True if a message from `source` can be the peer's: where the dialog was set up from, its
     /// next hop or the peer's Contact.
     pub(crate) fn lives_at(&self, source: SocketAddr) -> bool {
-        source == self.learned
-            || source == self.next_hop()
-            || address(&self.target) == Some(source)
+        source == self.learned || source == self.next_hop() || address(&self.target) == Some(source)
     }
 
     /// Where requests go: first route, else the target; names instead of addresses lead to where
     /// the dialog was set up from.
     pub(crate) fn next_hop(&self) -> SocketAddr {
-        let first = self.routes.first().and_then(|r| NameAddr::parse(r)).map(|r| r.uri);
+        let first = self
+            .routes
+            .first()
+            .and_then(|r| NameAddr::parse(r))
+            .map(|r| r.uri);
         address(first.as_ref().unwrap_or(&self.target)).unwrap_or(self.learned)
     }
 
@@ -102,7 +108,10 @@ impl Dialog {
         });
         let mut routes = self.routes.clone();
         let mut uri = self.target.clone();
-        let first = routes.first().and_then(|r| NameAddr::parse(r)).map(|r| r.uri);
+        let first = routes
+            .first()
+            .and_then(|r| NameAddr::parse(r))
+            .map(|r| r.uri);
         if let Some(first) = first
             && !Uri::parse(&first).is_some_and(|u| u.params.has("lr"))
         {
@@ -112,7 +121,9 @@ impl Dialog {
             uri = first;
         }
         let mut request = Message::request(method.clone(), uri);
-        request.headers.push_header(rsip::headers::MaxForwards::from(70));
+        request
+            .headers
+            .push_header(rsip::headers::MaxForwards::from(70));
         request.headers.push("From", &self.local);
         request.headers.push("To", &self.remote);
         request.headers.push("Call-ID", &self.call_id);
@@ -176,7 +187,11 @@ mod tests {
             ("127.0.0.3:5060", false),
             ("127.0.0.9:5060", false),
         ] {
-            assert_eq!(dialog.lives_at(address.parse().unwrap()), lives, "{address}");
+            assert_eq!(
+                dialog.lives_at(address.parse().unwrap()),
+                lives,
+                "{address}"
+            );
         }
     }
 }

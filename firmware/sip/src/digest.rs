@@ -61,7 +61,10 @@ impl Algorithm {
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0'));
-    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
+    bytes
+        .iter()
+        .flat_map(|b| [digit(b >> 4), digit(b & 15)])
+        .collect()
 }
 
 /// Everything a response is computed from. The caller keeps it out of logs.
@@ -87,7 +90,16 @@ pub struct DigestInput<'a> {
 
 /// The `response` value (RFC 7616 3.4.1).
 pub fn response(input: &DigestInput<'_>) -> String {
-    let DigestInput { algorithm, username, realm, password, method, uri, nonce, qop_auth } = *input;
+    let DigestInput {
+        algorithm,
+        username,
+        realm,
+        password,
+        method,
+        uri,
+        nonce,
+        qop_auth,
+    } = *input;
     let mut ha1 = algorithm.hash(&format!("{username}:{realm}:{password}"));
     if algorithm.is_sess() {
         let cnonce = qop_auth.map_or("", |(_, cnonce)| cnonce);
@@ -115,11 +127,21 @@ pub fn choose(message: &Message, header: &str) -> Option<(AuthChallenge, Algorit
             let auth = challenge.qop.iter().any(|q| q == "auth");
             // A server that offers auth-int only cannot be answered, and a -sess form needs a
             // client nonce, which only qop brings.
-            let usable = if challenge.qop.is_empty() { !algorithm.is_sess() } else { auth };
+            let usable = if challenge.qop.is_empty() {
+                !algorithm.is_sess()
+            } else {
+                auth
+            };
             usable.then_some((challenge, algorithm, auth))
         })
         // Among equals the first one wins, as the server put it first.
-        .reduce(|best, next| if next.1.rank() > best.1.rank() { next } else { best })
+        .reduce(|best, next| {
+            if next.1.rank() > best.1.rank() {
+                next
+            } else {
+                best
+            }
+        })
 }
 
 /// A header-safe quoted string.
@@ -128,10 +150,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Value of an Authorization or Proxy-Authorization header.
-pub fn authorization(
-    challenge: &AuthChallenge,
-    input: &DigestInput<'_>,
-) -> String {
+pub fn authorization(challenge: &AuthChallenge, input: &DigestInput<'_>) -> String {
     let mut out = format!(
         "Digest username={}, realm={}, nonce={}, uri={}, response=\"{}\", algorithm={}",
         quoted(input.username),
@@ -142,7 +161,10 @@ pub fn authorization(
         input.algorithm.token()
     );
     if let Some((nc, cnonce)) = input.qop_auth {
-        out.push_str(&format!(", qop=auth, nc={nc:08x}, cnonce={}", quoted(cnonce)));
+        out.push_str(&format!(
+            ", qop=auth, nc={nc:08x}, cnonce={}",
+            quoted(cnonce)
+        ));
     }
     if let Some(opaque) = &challenge.opaque {
         out.push_str(&format!(", opaque={}", quoted(opaque)));
@@ -188,7 +210,11 @@ pub fn verify(request: &Message, header: &str, expected: &Expected<'_>) -> Verdi
     let Some(method) = request.method() else {
         return Verdict::Missing;
     };
-    let credentials = request.headers.all(header).take(16).filter_map(AuthParams::parse);
+    let credentials = request
+        .headers
+        .all(header)
+        .take(16)
+        .filter_map(AuthParams::parse);
     let Some(found) = credentials
         .filter(|c| c.scheme.eq_ignore_ascii_case("Digest"))
         .find(|c| c.get("realm") == Some(expected.realm))
@@ -205,7 +231,9 @@ pub fn verify(request: &Message, header: &str, expected: &Expected<'_>) -> Verdi
     let (Some(uri), Some(given)) = (found.get("uri"), found.get("response")) else {
         return Verdict::Missing;
     };
-    let nc = found.get("nc").and_then(|nc| u32::from_str_radix(nc, 16).ok());
+    let nc = found
+        .get("nc")
+        .and_then(|nc| u32::from_str_radix(nc, 16).ok());
     let qop_auth = match (found.get("qop"), nc, found.get("cnonce")) {
         (Some(qop), Some(nc), Some(cnonce)) if qop.eq_ignore_ascii_case("auth") => {
             Some((nc, cnonce))
@@ -226,7 +254,9 @@ pub fn verify(request: &Message, header: &str, expected: &Expected<'_>) -> Verdi
     let user_right = found.get("username") == Some(expected.username);
     let uri_right = request.request_uri().is_some_and(|r| same_resource(r, uri));
     if user_right && uri_right && equal_in_constant_time(&computed, given) {
-        Verdict::Accepted { nonce_count: qop_auth.map_or(0, |(nc, _)| nc) }
+        Verdict::Accepted {
+            nonce_count: qop_auth.map_or(0, |(nc, _)| nc),
+        }
     } else {
         Verdict::Wrong
     }
@@ -245,7 +275,11 @@ fn same_resource(request_uri: &str, digest_uri: &str) -> bool {
 /// Compares without telling by time how many characters are right.
 fn equal_in_constant_time(a: &str, b: &str) -> bool {
     let b = b.to_ascii_lowercase();
-    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |acc, (x, y)| acc | (x ^ y)) == 0
+    a.len() == b.len()
+        && a.bytes()
+            .zip(b.bytes())
+            .fold(0, |acc, (x, y)| acc | (x ^ y))
+            == 0
 }
 
 #[cfg(test)]
@@ -258,7 +292,11 @@ mod tests {
             algorithm,
             username: "Mufasa",
             realm,
-            password: if realm == "testrealm@host.com" { "Circle Of Life" } else { "Circle of Life" },
+            password: if realm == "testrealm@host.com" {
+                "Circle Of Life"
+            } else {
+                "Circle of Life"
+            },
             method: "GET",
             uri: "/dir/index.html",
             nonce,
@@ -281,7 +319,10 @@ mod tests {
         let md5 = mufasa(Algorithm::Md5, nonce, cnonce, realm);
         assert_eq!(md5, "8ca523f5e9506fed4657c9700eebdbec");
         let sha = mufasa(Algorithm::Sha256, nonce, cnonce, realm);
-        assert_eq!(sha, "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1");
+        assert_eq!(
+            sha,
+            "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"
+        );
     }
 
     #[test]
@@ -296,14 +337,21 @@ mod tests {
             message.headers.push("WWW-Authenticate", value);
         }
         let (challenge, algorithm, auth) = choose(&message, "WWW-Authenticate").unwrap();
-        assert_eq!((challenge.nonce.as_str(), algorithm, auth), ("3", Algorithm::Sha256, true));
+        assert_eq!(
+            (challenge.nonce.as_str(), algorithm, auth),
+            ("3", Algorithm::Sha256, true)
+        );
     }
 
     #[test]
     fn a_server_accepts_what_a_client_computes_and_nothing_else() {
         let challenge = AuthChallenge::parse(r#"Digest realm="r", nonce="n", qop="auth""#).unwrap();
-        for algorithm in [Algorithm::Md5, Algorithm::Md5Sess, Algorithm::Sha256, Algorithm::Sha256Sess]
-        {
+        for algorithm in [
+            Algorithm::Md5,
+            Algorithm::Md5Sess,
+            Algorithm::Sha256,
+            Algorithm::Sha256Sess,
+        ] {
             let mut request = Message::request(Method::REGISTER, "sip:pbx");
             let input = DigestInput {
                 algorithm,
@@ -315,7 +363,9 @@ mod tests {
                 nonce: "n",
                 qop_auth: Some((0xab, "c")),
             };
-            request.headers.push("Authorization", authorization(&challenge, &input));
+            request
+                .headers
+                .push("Authorization", authorization(&challenge, &input));
             let expected = Expected {
                 username: "42",
                 password: "secret",
@@ -326,11 +376,41 @@ mod tests {
             };
             let check = |e: &Expected<'_>| verify(&request, "Authorization", e);
             assert_eq!(check(&expected), Verdict::Accepted { nonce_count: 0xab });
-            assert_eq!(check(&Expected { password: "other", ..expected }), Verdict::Wrong);
-            assert_eq!(check(&Expected { username: "43", ..expected }), Verdict::Wrong);
-            assert_eq!(check(&Expected { nonce: "m", ..expected }), Verdict::OtherNonce);
-            assert_eq!(check(&Expected { realm: "s", ..expected }), Verdict::Missing);
-            assert_eq!(check(&Expected { algorithms: &[], ..expected }), Verdict::Wrong);
+            assert_eq!(
+                check(&Expected {
+                    password: "other",
+                    ..expected
+                }),
+                Verdict::Wrong
+            );
+            assert_eq!(
+                check(&Expected {
+                    username: "43",
+                    ..expected
+                }),
+                Verdict::Wrong
+            );
+            assert_eq!(
+                check(&Expected {
+                    nonce: "m",
+                    ..expected
+                }),
+                Verdict::OtherNonce
+            );
+            assert_eq!(
+                check(&Expected {
+                    realm: "s",
+                    ..expected
+                }),
+                Verdict::Missing
+            );
+            assert_eq!(
+                check(&Expected {
+                    algorithms: &[],
+                    ..expected
+                }),
+                Verdict::Wrong
+            );
         }
     }
 }

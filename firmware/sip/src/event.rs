@@ -11,8 +11,8 @@ pub struct CallId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OfferId(pub u64);
 
-/// A call to be made.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A call to be made. `Debug` shows sizes of bodies only.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct OutgoingCall {
     /// `"400"` (in the account's domain) or `"sip:400@host[:port]"`.
     pub target: String,
@@ -88,8 +88,9 @@ pub struct EndCause {
     pub by: EndedBy,
 }
 
-/// Everything the user agent reports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Everything the user agent reports. `Debug` shows only the sizes of bodies: SDP may hold media
+/// keys and INFO holds digits.
+#[derive(Clone, PartialEq, Eq)]
 pub enum UaEvent {
     /// A registration changed its state.
     Registration {
@@ -224,6 +225,137 @@ pub enum UaEvent {
     },
 }
 
+/// Shows how long a body is and nothing of it.
+struct Hidden<'a>(Option<&'a [u8]>);
+
+impl fmt::Debug for Hidden<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(body) => write!(f, "{} bytes", body.len()),
+            None => f.write_str("none"),
+        }
+    }
+}
+
+impl fmt::Debug for OutgoingCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutgoingCall")
+            .field("target", &self.target)
+            .field("sdp_offer", &Hidden(Some(&self.sdp_offer)))
+            .field("display_name", &self.display_name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for UaEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut with = |name: &str, fields: &[(&str, &dyn fmt::Debug)]| {
+            let mut shown = f.debug_struct(name);
+            for (field, value) in fields {
+                shown.field(field, value);
+            }
+            shown.finish()
+        };
+        match self {
+            Self::Registration { account, state } => {
+                with("Registration", &[("account", account), ("state", state)])
+            }
+            Self::PeerUnreachable { account } => with("PeerUnreachable", &[("account", account)]),
+            Self::PeerReachable { account } => with("PeerReachable", &[("account", account)]),
+            Self::Incoming {
+                call,
+                account,
+                from,
+                to_user,
+                request_user,
+                source,
+                sdp,
+            } => with(
+                "Incoming",
+                &[
+                    ("call", call),
+                    ("account", account),
+                    ("from", from),
+                    ("to_user", to_user),
+                    ("request_user", request_user),
+                    ("source", source),
+                    ("sdp", &Hidden(sdp.as_deref())),
+                ],
+            ),
+            Self::Provisional { call, status, sdp } => with(
+                "Provisional",
+                &[
+                    ("call", call),
+                    ("status", status),
+                    ("sdp", &Hidden(sdp.as_deref())),
+                ],
+            ),
+            Self::Answered { call, party, sdp } => with(
+                "Answered",
+                &[
+                    ("call", call),
+                    ("party", party),
+                    ("sdp", &Hidden(sdp.as_deref())),
+                ],
+            ),
+            Self::Confirmed { call } => with("Confirmed", &[("call", call)]),
+            Self::AckSdp { call, sdp } => {
+                with("AckSdp", &[("call", call), ("sdp", &Hidden(Some(sdp)))])
+            }
+            Self::Offer { call, offer, sdp } => with(
+                "Offer",
+                &[
+                    ("call", call),
+                    ("offer", offer),
+                    ("sdp", &Hidden(Some(sdp))),
+                ],
+            ),
+            Self::OfferlessReinvite { call, offer } => {
+                with("OfferlessReinvite", &[("call", call), ("offer", offer)])
+            }
+            Self::OfferWithdrawn { call, offer } => {
+                with("OfferWithdrawn", &[("call", call), ("offer", offer)])
+            }
+            Self::OfferAccepted { call, sdp } => with(
+                "OfferAccepted",
+                &[("call", call), ("sdp", &Hidden(sdp.as_deref()))],
+            ),
+            Self::OfferRejected { call, status } => {
+                with("OfferRejected", &[("call", call), ("status", status)])
+            }
+            Self::Info {
+                call,
+                source,
+                content_type,
+                body,
+            } => with(
+                "Info",
+                &[
+                    ("call", call),
+                    ("source", source),
+                    ("content_type", content_type),
+                    ("body", &Hidden(Some(body))),
+                ],
+            ),
+            Self::Ended { call, cause } => with("Ended", &[("call", call), ("cause", cause)]),
+            Self::Refused {
+                source,
+                method,
+                status,
+                why,
+            } => with(
+                "Refused",
+                &[
+                    ("source", source),
+                    ("method", method),
+                    ("status", status),
+                    ("why", why),
+                ],
+            ),
+        }
+    }
+}
+
 /// Kind of a [`UaError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UaErrorKind {
@@ -259,7 +391,11 @@ impl UaError {
             UaErrorKind::WrongState => "wait for the event that allows it",
             UaErrorKind::TooMany => "end calls that are no longer needed",
         };
-        Self { kind, cause: cause.into(), hint }
+        Self {
+            kind,
+            cause: cause.into(),
+            hint,
+        }
     }
 }
 

@@ -12,7 +12,10 @@ pub(crate) struct Timers<K: Ord + Copy> {
 
 impl<K: Ord + Copy> Timers<K> {
     pub(crate) fn new() -> Self {
-        Self { by_time: BTreeSet::new(), by_key: BTreeMap::new() }
+        Self {
+            by_time: BTreeSet::new(),
+            by_key: BTreeMap::new(),
+        }
     }
 
     /// Sets, moves or (with `None`) removes the deadline of `key`.

@@ -1,5 +1,6 @@
 //! Thousands of random calls over a network that loses, duplicates and reorders, in virtual time:
 //! every call ends once on both sides and nothing is left in the tables.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 use common::*;
@@ -114,7 +115,9 @@ impl User {
                 Action::Info(c) => {
                     self.info_sent += 1;
                     let body = format!("Signal={}", self.info_sent);
-                    let _ = self.ua.send_info(now, c, "application/dtmf-relay", body.as_bytes());
+                    let _ = self
+                        .ua
+                        .send_info(now, c, "application/dtmf-relay", body.as_bytes());
                 }
                 Action::Reinvite(c) => drop(self.ua.reinvite(now, c, sdp)),
                 Action::Update(c) => drop(self.ua.update(now, c, sdp)),
@@ -171,11 +174,17 @@ fn schedule(number: u64, loss: u32, calls: u32) -> u32 {
     loop {
         let plans = a.todo.iter().chain(&b.todo).map(|(at, _)| *at).min();
         let next = {
-            let nodes: &mut [(_, &mut dyn Node)] = &mut [(addr(A), &mut a.ua), (addr(B), &mut b.ua)];
+            let nodes: &mut [(_, &mut dyn Node)] =
+                &mut [(addr(A), &mut a.ua), (addr(B), &mut b.ua)];
             net.next(nodes).into_iter().chain(plans).min()
         };
-        let Some(at) = next.filter(|at| *at <= end) else { break };
-        net.step(at.max(net.now), &mut [(addr(A), &mut a.ua), (addr(B), &mut b.ua)]);
+        let Some(at) = next.filter(|at| *at <= end) else {
+            break;
+        };
+        net.step(
+            at.max(net.now),
+            &mut [(addr(A), &mut a.ua), (addr(B), &mut b.ua)],
+        );
         a.act(net.now);
         b.act(net.now);
         a.react(&mut net);
@@ -184,10 +193,25 @@ fn schedule(number: u64, loss: u32, calls: u32) -> u32 {
     }
     for (name, user) in [("a", &a), ("b", &b)] {
         let open: Vec<_> = user.calls.iter().filter(|(_, over)| !**over).collect();
-        assert!(open.is_empty(), "schedule {number}: {name} has open calls {open:?}");
-        assert_eq!(user.ua.call_count(), 0, "schedule {number}: {name} leaks calls");
-        assert_eq!(user.ua.transaction_count(), 0, "schedule {number}: {name} leaks transactions");
-        assert_eq!(user.ua.next_deadline(), None, "schedule {number}: {name} has timers left");
+        assert!(
+            open.is_empty(),
+            "schedule {number}: {name} has open calls {open:?}"
+        );
+        assert_eq!(
+            user.ua.call_count(),
+            0,
+            "schedule {number}: {name} leaks calls"
+        );
+        assert_eq!(
+            user.ua.transaction_count(),
+            0,
+            "schedule {number}: {name} leaks transactions"
+        );
+        assert_eq!(
+            user.ua.next_deadline(),
+            None,
+            "schedule {number}: {name} has timers left"
+        );
     }
     a.answered + b.answered
 }
@@ -200,7 +224,9 @@ fn every_call_ends_on_a_reordering_network() {
 
 #[test]
 fn every_call_ends_on_a_lossy_network() {
-    let answered: u32 = (10_000..16_000).map(|n| schedule(n, (n % 40) as u32, 2)).sum();
+    let answered: u32 = (10_000..16_000)
+        .map(|n| schedule(n, (n % 40) as u32, 2))
+        .sum();
     assert!(answered > 6000, "{answered}");
 }
 

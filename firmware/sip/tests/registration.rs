@@ -1,4 +1,5 @@
 //! Registration against a scripted registrar in virtual time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 use common::*;
@@ -29,7 +30,11 @@ impl Setup {
         };
         let mut ua = UserAgent::new(config, seed(1));
         ua.start(Duration::ZERO);
-        Self { net: Network::new(1), ua, registrar }
+        Self {
+            net: Network::new(1),
+            ua,
+            registrar,
+        }
     }
 
     fn run(&mut self, until: u64) -> Vec<UaEvent> {
@@ -59,16 +64,27 @@ fn registers_with_digest_and_refreshes_before_expiry() {
         .collect();
     assert_eq!(
         states,
-        [RegistrationState::Trying, RegistrationState::Registered { expires_s: 300 }]
+        [
+            RegistrationState::Trying,
+            RegistrationState::Registered { expires_s: 300 }
+        ]
     );
     s.run(3000);
-    let times: Vec<_> = s.registrar.accepted.iter().map(|(t, _)| t.as_secs()).collect();
+    let times: Vec<_> = s
+        .registrar
+        .accepted
+        .iter()
+        .map(|(t, _)| t.as_secs())
+        .collect();
     assert!(times.len() > 10);
     for pair in times.windows(2) {
         assert!((200..=245).contains(&(pair[1] - pair[0])), "{times:?}");
     }
     // One challenge in all: the nonce is used again with a rising count.
-    assert_eq!(s.registrar.counts, (1..=s.registrar.counts.len() as u32).collect::<Vec<_>>());
+    assert_eq!(
+        s.registrar.counts,
+        (1..=s.registrar.counts.len() as u32).collect::<Vec<_>>()
+    );
     let ids: std::collections::BTreeSet<_> = s
         .registrar
         .seen
@@ -76,7 +92,12 @@ fn registers_with_digest_and_refreshes_before_expiry() {
         .map(|(_, m)| (m.call_id().unwrap().to_owned(), m.from_tag().unwrap()))
         .collect();
     assert_eq!(ids.len(), 1, "Call-ID and From tag are stable");
-    let cseqs: Vec<_> = s.registrar.seen.iter().map(|(_, m)| m.cseq().unwrap().0).collect();
+    let cseqs: Vec<_> = s
+        .registrar
+        .seen
+        .iter()
+        .map(|(_, m)| m.cseq().unwrap().0)
+        .collect();
     assert!(cseqs.windows(2).all(|w| w[1] == w[0] + 1), "{cseqs:?}");
 }
 
@@ -95,7 +116,12 @@ fn sha_256_is_used_if_offered_with_md5() {
     s.run(1);
     assert_eq!(s.state(), RegistrationState::Registered { expires_s: 300 });
     let last = &s.registrar.seen.last().unwrap().1;
-    assert!(last.headers.get("Authorization").unwrap().contains("algorithm=SHA-256"));
+    assert!(
+        last.headers
+            .get("Authorization")
+            .unwrap()
+            .contains("algorithm=SHA-256")
+    );
 }
 
 #[test]
@@ -121,7 +147,13 @@ fn a_wrong_password_is_not_hammered() {
     let events = s.run(59);
     assert_eq!(s.registrar.seen.len(), 2);
     let Some(UaEvent::Registration {
-        state: RegistrationState::Failed { status: Some(401), hint, retry_in_s, .. },
+        state:
+            RegistrationState::Failed {
+                status: Some(401),
+                hint,
+                retry_in_s,
+                ..
+            },
         ..
     }) = events.last()
     else {
@@ -146,7 +178,10 @@ fn a_403_waits_longer() {
 fn a_registrar_that_returns_is_found_again() {
     let mut s = Setup::new(|r, _| r.down = true);
     s.run(100);
-    assert!(matches!(s.state(), RegistrationState::Failed { status: None, .. } | RegistrationState::Trying));
+    assert!(matches!(
+        s.state(),
+        RegistrationState::Failed { status: None, .. } | RegistrationState::Trying
+    ));
     s.registrar.down = false;
     s.run(100 + 130);
     assert_eq!(s.state(), RegistrationState::Registered { expires_s: 300 });
@@ -158,7 +193,10 @@ fn probes_find_an_outage_and_register_at_once_after_it() {
     s.run(30);
     s.registrar.down = true;
     let events = s.run(100);
-    assert!(events.contains(&UaEvent::PeerUnreachable { account: 0 }), "{events:?}");
+    assert!(
+        events.contains(&UaEvent::PeerUnreachable { account: 0 }),
+        "{events:?}"
+    );
     s.registrar.down = false;
     let before = s.registrar.accepted.len();
     let events = s.run(115);
@@ -186,7 +224,12 @@ fn no_digest_for_another_realm_than_the_configured_one() {
         r.realm = "evil".into();
     });
     s.run(50);
-    assert!(s.registrar.seen.iter().all(|(_, m)| m.headers.get("Authorization").is_none()));
+    assert!(
+        s.registrar
+            .seen
+            .iter()
+            .all(|(_, m)| m.headers.get("Authorization").is_none())
+    );
     assert_eq!(s.ua.counters().foreign_challenges, 1);
 }
 
@@ -195,5 +238,8 @@ fn icmp_unreachable_fails_at_once() {
     let mut s = Setup::new(|r, _| r.down = true);
     s.run(0);
     s.ua.transport_failed(ms(5), addr(PBX));
-    assert!(matches!(s.state(), RegistrationState::Failed { status: None, .. }));
+    assert!(matches!(
+        s.state(),
+        RegistrationState::Failed { status: None, .. }
+    ));
 }

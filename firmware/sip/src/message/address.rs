@@ -132,13 +132,20 @@ pub(crate) fn split_host_port(text: &str) -> Option<(String, Option<u16>)> {
 }
 
 fn ip_literal(host: &str) -> Option<IpAddr> {
-    host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host).parse().ok()
+    host.strip_prefix('[')
+        .and_then(|h| h.strip_suffix(']'))
+        .unwrap_or(host)
+        .parse()
+        .ok()
 }
 
 /// The address in `host[:port]` if the host is an address literal.
 pub fn host_port_literal(text: &str, default_port: u16) -> Option<SocketAddr> {
     let (host, port) = split_host_port(text)?;
-    Some(SocketAddr::new(ip_literal(&host)?, port.unwrap_or(default_port)))
+    Some(SocketAddr::new(
+        ip_literal(&host)?,
+        port.unwrap_or(default_port),
+    ))
 }
 
 /// A URI. `sip:` and `sips:` are taken apart; of other schemes only scheme and rest are known.
@@ -167,14 +174,24 @@ impl Uri {
         if !first.is_ascii_alphabetic() || !scheme.bytes().all(scheme_byte) || rest.is_empty() {
             return None;
         }
-        if text.bytes().any(|b| b.is_ascii_whitespace() || b == b'<' || b == b'>') {
+        if text
+            .bytes()
+            .any(|b| b.is_ascii_whitespace() || b == b'<' || b == b'>')
+        {
             return None;
         }
         let scheme = scheme.to_ascii_lowercase();
         if scheme != "sip" && scheme != "sips" {
             let host = rest.to_owned();
             let params = Params::default();
-            return Some(Self { scheme, user: None, host, port: None, params, headers: None });
+            return Some(Self {
+                scheme,
+                user: None,
+                host,
+                port: None,
+                params,
+                headers: None,
+            });
         }
         // The user part may hold ';' and '?', so '@' is looked for first.
         let (userinfo, rest) = match rest.rsplit_once('@') {
@@ -197,7 +214,14 @@ impl Uri {
             }
             None => None,
         };
-        Some(Self { scheme, user, host, port, params: Params::parse(params), headers })
+        Some(Self {
+            scheme,
+            user,
+            host,
+            port,
+            params: Params::parse(params),
+            headers,
+        })
     }
 
     /// The address if the host is a literal; default port 5060, 5061 for sips.
@@ -206,7 +230,10 @@ impl Uri {
             return None;
         }
         let default = if self.scheme == "sips" { 5061 } else { 5060 };
-        Some(SocketAddr::new(ip_literal(&self.host)?, self.port.unwrap_or(default)))
+        Some(SocketAddr::new(
+            ip_literal(&self.host)?,
+            self.port.unwrap_or(default),
+        ))
     }
 
     /// User part with percent escapes decoded once; for `tel:` the number.
@@ -227,7 +254,9 @@ fn percent_decode(text: &str) -> String {
     while let Some(&byte) = bytes.get(index) {
         let hex = || {
             let pair = text.get(index + 1..index + 3)?;
-            u8::from_str_radix(pair, 16).ok().filter(|_| !pair.starts_with('+'))
+            u8::from_str_radix(pair, 16)
+                .ok()
+                .filter(|_| !pair.starts_with('+'))
         };
         match (byte, if byte == b'%' { hex() } else { None }) {
             (_, Some(decoded)) => {
@@ -283,7 +312,9 @@ impl NameAddr {
                 if !params.is_empty() && !params.starts_with(';') {
                     return None;
                 }
-                let name = (!name.is_empty()).then(|| unquote(name)).filter(|n| !n.is_empty());
+                let name = (!name.is_empty())
+                    .then(|| unquote(name))
+                    .filter(|n| !n.is_empty());
                 (name, uri.trim(), params)
             }
             None => {
@@ -297,7 +328,11 @@ impl NameAddr {
             return None;
         }
         let params = Params::parse(params);
-        Some(Self { display_name, uri: uri.to_owned(), params })
+        Some(Self {
+            display_name,
+            uri: uri.to_owned(),
+            params,
+        })
     }
 }
 
@@ -308,11 +343,26 @@ mod tests {
     #[test]
     fn name_addr_takes_what_phones_send() {
         let cases = [
-            (r#""a <b> c" <sip:x@y>;tag=1"#, Some("a <b> c"), "sip:x@y", Some("1")),
-            (r#""a \" c" <sip:x@y> ; tag = 1"#, Some("a \" c"), "sip:x@y", Some("1")),
+            (
+                r#""a <b> c" <sip:x@y>;tag=1"#,
+                Some("a <b> c"),
+                "sip:x@y",
+                Some("1"),
+            ),
+            (
+                r#""a \" c" <sip:x@y> ; tag = 1"#,
+                Some("a \" c"),
+                "sip:x@y",
+                Some("1"),
+            ),
             ("sip:a@b;tag=x", None, "sip:a@b", Some("x")),
             ("<tel:+49123>", None, "tel:+49123", None),
-            ("Door Phone <sip:[2001:db8::1]:5070;lr>", Some("Door Phone"), "sip:[2001:db8::1]:5070;lr", None),
+            (
+                "Door Phone <sip:[2001:db8::1]:5070;lr>",
+                Some("Door Phone"),
+                "sip:[2001:db8::1]:5070;lr",
+                None,
+            ),
         ];
         for (text, name, uri, tag) in cases {
             let parsed = NameAddr::parse(text).unwrap();
@@ -320,7 +370,14 @@ mod tests {
             assert_eq!(parsed.uri, uri);
             assert_eq!(parsed.params.get("tag"), tag);
         }
-        for bad in [r#""open <sip:a@b>"#, "<sip:a@b", "<>", "<sip:a b@c>", "", "bob"] {
+        for bad in [
+            r#""open <sip:a@b>"#,
+            "<sip:a@b",
+            "<>",
+            "<sip:a b@c>",
+            "",
+            "bob",
+        ] {
             assert_eq!(NameAddr::parse(bad), None, "{bad}");
         }
     }
@@ -330,19 +387,35 @@ mod tests {
         let uri = Uri::parse("sip:user;par=u%40ex@Example.com:5070;lr?a=b").unwrap();
         assert_eq!(uri.user.as_deref(), Some("user;par=u%40ex"));
         assert_eq!(uri.decoded_user(), "user;par=u@ex");
-        assert_eq!((uri.host.as_str(), uri.port, uri.params.has("LR")), ("example.com", Some(5070), true));
+        assert_eq!(
+            (uri.host.as_str(), uri.port, uri.params.has("LR")),
+            ("example.com", Some(5070), true)
+        );
         let v6 = Uri::parse("sip:a@[2001:DB8::1]").unwrap();
         assert_eq!(v6.address(), "[2001:db8::1]:5060".parse().ok());
         assert_eq!(Uri::parse("tel:+49-1;x=y").unwrap().decoded_user(), "+49-1");
-        for bad in ["sip:", "sip:a@", "sip:a@b:99999", "sip:a@[zz]", "sip:@b", "a b:c", "<sip:a@b>", "400"] {
+        for bad in [
+            "sip:",
+            "sip:a@",
+            "sip:a@b:99999",
+            "sip:a@[zz]",
+            "sip:@b",
+            "a b:c",
+            "<sip:a@b>",
+            "400",
+        ] {
             assert_eq!(Uri::parse(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn params_keep_quoted_values() {
-        let contact = NameAddr::parse(r#"<sip:a@b>;+sip.instance="<urn:uuid:1;2,3>";expires=4"#).unwrap();
-        assert_eq!(contact.params.get("+sip.instance"), Some("<urn:uuid:1;2,3>"));
+        let contact =
+            NameAddr::parse(r#"<sip:a@b>;+sip.instance="<urn:uuid:1;2,3>";expires=4"#).unwrap();
+        assert_eq!(
+            contact.params.get("+sip.instance"),
+            Some("<urn:uuid:1;2,3>")
+        );
         assert_eq!(contact.params.get("expires"), Some("4"));
         assert_eq!(split_list(r#""a,b" <sip:a@b,c>, <sip:d@e> ,,"#).count(), 2);
     }

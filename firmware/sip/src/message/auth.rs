@@ -34,12 +34,18 @@ impl AuthParams {
             params.push((name.trim().to_ascii_lowercase(), unquote(raw)));
             rest = after.get(end..)?;
         }
-        Some(Self { scheme: scheme.to_owned(), params })
+        Some(Self {
+            scheme: scheme.to_owned(),
+            params,
+        })
     }
 
     /// A parameter by its lower case name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        self.params
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
     }
 }
 
@@ -92,7 +98,9 @@ impl AuthChallenge {
                 .map(|q| q.trim().to_ascii_lowercase())
                 .filter(|q| !q.is_empty())
                 .collect(),
-            stale: params.get("stale").is_some_and(|s| s.eq_ignore_ascii_case("true")),
+            stale: params
+                .get("stale")
+                .is_some_and(|s| s.eq_ignore_ascii_case("true")),
         })
     }
 }

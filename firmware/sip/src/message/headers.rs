@@ -17,7 +17,10 @@ impl From<rsip::Header> for HeaderField {
     fn from(header: rsip::Header) -> Self {
         let text = header.to_string();
         let (name, value) = text.split_once(':').unwrap_or((&text, ""));
-        Self { name: Cow::Owned(name.to_owned()), value: clean(value) }
+        Self {
+            name: Cow::Owned(name.to_owned()),
+            value: clean(value),
+        }
     }
 }
 
@@ -51,12 +54,18 @@ impl Headers {
 
     /// First value under `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value.as_str())
+        self.0
+            .iter()
+            .find(|f| f.name.eq_ignore_ascii_case(name))
+            .map(|f| f.value.as_str())
     }
 
     /// Every field value under `name`, not split.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value.as_str())
+        self.0
+            .iter()
+            .filter(move |f| f.name.eq_ignore_ascii_case(name))
+            .map(|f| f.value.as_str())
     }
 
     /// Every element under `name`, comma lists taken apart.
@@ -66,12 +75,21 @@ impl Headers {
 
     /// Appends a field.
     pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl AsRef<str>) {
-        self.0.push(HeaderField { name: name.into(), value: clean(value.as_ref()) });
+        self.0.push(HeaderField {
+            name: name.into(),
+            value: clean(value.as_ref()),
+        });
     }
 
     /// Puts a field before all others (Via).
     pub fn prepend(&mut self, name: impl Into<Cow<'static, str>>, value: impl AsRef<str>) {
-        self.0.insert(0, HeaderField { name: name.into(), value: clean(value.as_ref()) });
+        self.0.insert(
+            0,
+            HeaderField {
+                name: name.into(),
+                value: clean(value.as_ref()),
+            },
+        );
     }
 
     /// Appends a header built with `rsip`.
@@ -82,7 +100,11 @@ impl Headers {
     /// Replaces all fields of that name by one, in the place of the first.
     pub fn set(&mut self, name: &'static str, value: impl AsRef<str>) {
         let value = clean(value.as_ref());
-        match self.0.iter().position(|f| f.name.eq_ignore_ascii_case(name)) {
+        match self
+            .0
+            .iter()
+            .position(|f| f.name.eq_ignore_ascii_case(name))
+        {
             Some(first) => {
                 let mut index = 0;
                 self.0.retain(|f| {
@@ -93,7 +115,10 @@ impl Headers {
                     field.value = value;
                 }
             }
-            None => self.0.push(HeaderField { name: Cow::Borrowed(name), value }),
+            None => self.0.push(HeaderField {
+                name: Cow::Borrowed(name),
+                value,
+            }),
         }
     }
 
@@ -104,7 +129,11 @@ impl Headers {
 
     /// Replaces the first element of the first Via.
     pub(crate) fn replace_top_via(&mut self, via: &str) {
-        if let Some(field) = self.0.iter_mut().find(|f| f.name.eq_ignore_ascii_case("Via")) {
+        if let Some(field) = self
+            .0
+            .iter_mut()
+            .find(|f| f.name.eq_ignore_ascii_case("Via"))
+        {
             let mut elements = split_list(&field.value);
             elements.next();
             let rest: Vec<&str> = elements.collect();
@@ -129,8 +158,14 @@ mod tests {
         headers.push("B", "2");
         headers.push("a", "3");
         headers.set("A", "9");
-        let all: Vec<_> = headers.iter().map(|f| (f.name.to_string(), f.value.clone())).collect();
-        assert_eq!(all, [("A".into(), "9".into()), ("B".to_string(), "2".to_string())]);
+        let all: Vec<_> = headers
+            .iter()
+            .map(|f| (f.name.to_string(), f.value.clone()))
+            .collect();
+        assert_eq!(
+            all,
+            [("A".into(), "9".into()), ("B".to_string(), "2".to_string())]
+        );
     }
 
     #[test]

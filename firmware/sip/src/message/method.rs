@@ -53,7 +53,9 @@ impl Method {
         }
         let is_token = !token.is_empty()
             && token.len() <= MAX_METHOD_BYTES
-            && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b));
+            && token
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b));
         is_token.then(|| Self::Other(token.to_owned()))
     }
 }
@@ -71,13 +73,19 @@ mod tests {
     #[test]
     fn every_method_of_rsip_is_known_under_its_own_name() {
         for method in rsip::Method::all() {
-            assert_eq!(Method::parse(&method.to_string()), Some(Method::Known(method)));
+            assert_eq!(
+                Method::parse(&method.to_string()),
+                Some(Method::Known(method))
+            );
         }
     }
 
     #[test]
     fn methods_are_case_sensitive_tokens() {
-        assert_eq!(Method::parse("invite"), Some(Method::Other("invite".into())));
+        assert_eq!(
+            Method::parse("invite"),
+            Some(Method::Other("invite".into()))
+        );
         assert_eq!(Method::parse("FOO"), Some(Method::Other("FOO".into())));
         assert_eq!(Method::parse("A@B"), None);
         assert_eq!(Method::parse(""), None);

@@ -12,15 +12,15 @@ mod status;
 mod via;
 mod write;
 
+pub(crate) use address::quote;
 pub use address::{NameAddr, Params, Uri, host_port_literal, split_list};
 pub use auth::{AuthChallenge, AuthParams};
 pub use headers::{HeaderField, Headers};
 pub use method::Method;
 pub use read::{MAX_HEADERS, MAX_MESSAGE_BYTES, ReadError, read};
 pub use status::reason_phrase;
-pub use via::Via;
-pub(crate) use address::quote;
 pub(crate) use via::MAGIC_COOKIE;
+pub use via::Via;
 
 /// First line of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,14 +65,28 @@ impl std::fmt::Debug for Message {
 impl Message {
     /// An empty request.
     pub fn request(method: Method, uri: impl Into<String>) -> Self {
-        let start = StartLine::Request { method, uri: uri.into() };
-        Self { start, headers: Headers::default(), body: Vec::new() }
+        let start = StartLine::Request {
+            method,
+            uri: uri.into(),
+        };
+        Self {
+            start,
+            headers: Headers::default(),
+            body: Vec::new(),
+        }
     }
 
     /// An empty response with the usual reason phrase.
     pub fn response(status: u16) -> Self {
-        let start = StartLine::Response { status, reason: reason_phrase(status) };
-        Self { start, headers: Headers::default(), body: Vec::new() }
+        let start = StartLine::Response {
+            status,
+            reason: reason_phrase(status),
+        };
+        Self {
+            start,
+            headers: Headers::default(),
+            body: Vec::new(),
+        }
     }
 
     /// A response to `request`: Via, From, To, Call-ID and CSeq copied (RFC 3261 8.2.6.2). `tag`
@@ -165,20 +179,30 @@ impl Message {
 
     /// Contacts of the message, `*` left out.
     pub fn contacts(&self) -> Vec<NameAddr> {
-        self.headers.list("Contact").filter_map(NameAddr::parse).collect()
+        self.headers
+            .list("Contact")
+            .filter_map(NameAddr::parse)
+            .collect()
     }
 
     /// Media type of the body, lower case, without parameters.
     pub fn content_type(&self) -> Option<String> {
         let value = self.headers.get("Content-Type")?;
         let media = value.split(';').next().unwrap_or(value);
-        Some(media.split_ascii_whitespace().collect::<String>().to_ascii_lowercase())
+        Some(
+            media
+                .split_ascii_whitespace()
+                .collect::<String>()
+                .to_ascii_lowercase(),
+        )
     }
 
     /// The body if it is SDP.
     pub fn sdp(&self) -> Option<Vec<u8>> {
         let sdp = !self.body.is_empty()
-            && self.content_type().is_none_or(|media| media == "application/sdp");
+            && self
+                .content_type()
+                .is_none_or(|media| media == "application/sdp");
         sdp.then(|| self.body.clone())
     }
 

@@ -24,7 +24,11 @@ pub struct ReadError {
 
 impl ReadError {
     fn new(status: u16, reason: &'static str) -> Self {
-        Self { status, reason, message: None }
+        Self {
+            status,
+            reason,
+            message: None,
+        }
     }
 }
 
@@ -71,7 +75,10 @@ pub fn read(datagram: &[u8]) -> Result<Message, ReadError> {
         return Err(ReadError::new(413, "Message too large"));
     }
     // Empty lines before the start line are allowed (RFC 3261 7.5).
-    let skip = datagram.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    let skip = datagram
+        .iter()
+        .take_while(|b| matches!(b, b'\r' | b'\n'))
+        .count();
     let datagram = datagram.get(skip..).unwrap_or(&[]);
     let (first, mut rest) = take_line(datagram);
     let (start, start_fault) = start_line(&decode(first))?;
@@ -120,7 +127,11 @@ pub fn read(datagram: &[u8]) -> Result<Message, ReadError> {
             Vec::new()
         }
     };
-    let message = Message { start, headers, body };
+    let message = Message {
+        start,
+        headers,
+        body,
+    };
     fault = fault.or_else(|| mandatory(&message));
     match fault {
         None => Ok(message),
@@ -159,7 +170,10 @@ fn start_line(line: &str) -> Result<(StartLine, Option<ReadError>), ReadError> {
     if line.len() > MAX_LINE_BYTES {
         return Err(bad("Start line too long"));
     }
-    if line.get(..4).is_some_and(|p| p.eq_ignore_ascii_case("SIP/")) {
+    if line
+        .get(..4)
+        .is_some_and(|p| p.eq_ignore_ascii_case("SIP/"))
+    {
         let mut parts = line.splitn(3, ' ');
         let version = parts.next().unwrap_or("");
         let code = parts.next().unwrap_or("");
@@ -174,10 +188,16 @@ fn start_line(line: &str) -> Result<(StartLine, Option<ReadError>), ReadError> {
         let reason = parts.next().unwrap_or("").to_owned();
         return Ok((StartLine::Response { status, reason }, None));
     }
-    let (method, rest) = line.split_once(' ').ok_or_else(|| bad("Bad request line"))?;
+    let (method, rest) = line
+        .split_once(' ')
+        .ok_or_else(|| bad("Bad request line"))?;
     let method = Method::parse(method).ok_or_else(|| bad("Bad method"))?;
-    let (uri, version) = rest.rsplit_once(' ').ok_or_else(|| bad("Bad request line"))?;
-    let version_word = version.get(..4).is_some_and(|p| p.eq_ignore_ascii_case("SIP/"));
+    let (uri, version) = rest
+        .rsplit_once(' ')
+        .ok_or_else(|| bad("Bad request line"))?;
+    let version_word = version
+        .get(..4)
+        .is_some_and(|p| p.eq_ignore_ascii_case("SIP/"));
     let fault = if !version_word || uri.bytes().any(|b| b.is_ascii_whitespace()) || uri.is_empty() {
         Some(bad("Bad request line"))
     } else if !version.eq_ignore_ascii_case("SIP/2.0") {
@@ -185,7 +205,13 @@ fn start_line(line: &str) -> Result<(StartLine, Option<ReadError>), ReadError> {
     } else {
         None
     };
-    Ok((StartLine::Request { method, uri: uri.to_owned() }, fault))
+    Ok((
+        StartLine::Request {
+            method,
+            uri: uri.to_owned(),
+        },
+        fault,
+    ))
 }
 
 /// Adds one unfolded header line.
@@ -217,8 +243,21 @@ fn full_name(name: &str) -> Cow<'static, str> {
         }
     }
     const USUAL: &[&str] = &[
-        "Via", "From", "To", "Call-ID", "CSeq", "Contact", "Max-Forwards", "Content-Length",
-        "Content-Type", "User-Agent", "Server", "Allow", "Supported", "Record-Route", "Route",
+        "Via",
+        "From",
+        "To",
+        "Call-ID",
+        "CSeq",
+        "Contact",
+        "Max-Forwards",
+        "Content-Length",
+        "Content-Type",
+        "User-Agent",
+        "Server",
+        "Allow",
+        "Supported",
+        "Record-Route",
+        "Route",
         "Expires",
     ];
     match USUAL.iter().find(|usual| **usual == name) {
@@ -244,9 +283,9 @@ fn body<'a>(headers: &Headers, rest: &'a [u8]) -> Result<&'a [u8], ReadError> {
     }
     match length {
         None => Ok(rest),
-        Some(length) => {
-            rest.get(..length).ok_or(ReadError::new(400, "Content-Length beyond datagram"))
-        }
+        Some(length) => rest
+            .get(..length)
+            .ok_or(ReadError::new(400, "Content-Length beyond datagram")),
     }
 }
 
@@ -261,6 +300,13 @@ fn mandatory(message: &Message) -> Option<ReadError> {
     let Some(via) = message.top_via() else {
         return bad("Bad or missing Via");
     };
+    if message
+        .headers
+        .list("Via")
+        .any(|via| super::Via::parse(via).is_none())
+    {
+        return bad("Bad Via");
+    }
     if via.branch() == Some(super::via::MAGIC_COOKIE) {
         return bad("Empty branch");
     }
@@ -276,7 +322,10 @@ fn mandatory(message: &Message) -> Option<ReadError> {
     let Some((_, cseq_method)) = message.cseq() else {
         return bad("Bad or missing CSeq");
     };
-    if message.method().is_some_and(|method| *method != cseq_method) {
+    if message
+        .method()
+        .is_some_and(|method| *method != cseq_method)
+    {
         return bad("CSeq method does not match");
     }
     if let Some(hops) = message.headers.get("Max-Forwards")

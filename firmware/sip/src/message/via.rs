@@ -36,12 +36,19 @@ impl Via {
         let (sent_by, params) = rest.split_once(';').unwrap_or((rest, ""));
         let (host, port) = split_host_port(sent_by)?;
         let transport = transport.to_ascii_uppercase();
-        Some(Self { transport, host, port, params: Params::parse(params) })
+        Some(Self {
+            transport,
+            host,
+            port,
+            params: Params::parse(params),
+        })
     }
 
     /// The branch parameter.
     pub fn branch(&self) -> Option<&str> {
-        self.params.get("branch").filter(|branch| !branch.is_empty())
+        self.params
+            .get("branch")
+            .filter(|branch| !branch.is_empty())
     }
 
     /// The element as it is written with `received` and `rport` filled in (RFC 3581 4).
@@ -79,7 +86,11 @@ impl Via {
 
 fn quoted_if_needed(value: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-.!%*_+`'~:[]".contains(&b);
-    if value.bytes().all(plain) { value.to_owned() } else { super::address::quote(value) }
+    if value.bytes().all(plain) {
+        value.to_owned()
+    } else {
+        super::address::quote(value)
+    }
 }
 
 #[cfg(test)]
@@ -88,14 +99,21 @@ mod tests {
 
     #[test]
     fn via_takes_blanks_ipv6_and_unknown_transports() {
-        let via = Via::parse("SIP  / 2.0  /  UDP 192.0.2.2 : 5070 ; branch = z9hG4bK1;rport").unwrap();
+        let via =
+            Via::parse("SIP  / 2.0  /  UDP 192.0.2.2 : 5070 ; branch = z9hG4bK1;rport").unwrap();
         assert_eq!((via.host.as_str(), via.port), ("192.0.2.2", Some(5070)));
         assert_eq!(via.branch(), Some("z9hG4bK1"));
         let source = "127.0.0.9:7777".parse().unwrap();
         let text = via.with_received(source);
-        assert!(text.ends_with(";branch=z9hG4bK1;rport=7777;received=127.0.0.9"), "{text}");
+        assert!(
+            text.ends_with(";branch=z9hG4bK1;rport=7777;received=127.0.0.9"),
+            "{text}"
+        );
         assert_eq!(via.response_address(source), source);
-        assert_eq!(Via::parse("SIP/2.0/UNKNOWN [::1]:9;branch=x").unwrap().host, "[::1]");
+        assert_eq!(
+            Via::parse("SIP/2.0/UNKNOWN [::1]:9;branch=x").unwrap().host,
+            "[::1]"
+        );
         assert_eq!(Via::parse("SIP/7.0/UDP a;branch=x"), None);
         assert_eq!(Via::parse("SIP/2.0/UDP"), None);
     }

@@ -8,7 +8,10 @@ pub(super) fn to_bytes(message: &Message) -> Vec<u8> {
         StartLine::Request { method, uri } => {
             out.extend_from_slice(method.as_str().as_bytes());
             out.push(b' ');
-            out.extend(uri.bytes().filter(|b| !matches!(b, b'\r' | b'\n' | b' ' | 0)));
+            out.extend(
+                uri.bytes()
+                    .filter(|b| !matches!(b, b'\r' | b'\n' | b' ' | 0)),
+            );
             out.extend_from_slice(b" SIP/2.0\r\n");
         }
         StartLine::Response { status, reason } => {

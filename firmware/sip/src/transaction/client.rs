@@ -134,12 +134,20 @@ impl<O> ClientTransaction<O> {
                 OnResponse::Deliver
             }
             (State::Calling | State::Proceeding, _) if self.invite => {
-                let wait = if self.transport.is_reliable() { Duration::ZERO } else { T1X64 };
+                let wait = if self.transport.is_reliable() {
+                    Duration::ZERO
+                } else {
+                    T1X64
+                };
                 self.finish(State::Completed, now + wait);
                 OnResponse::AckAndDeliver
             }
             (State::Calling | State::Proceeding, _) => {
-                let wait = if self.transport.is_reliable() { Duration::ZERO } else { T4 };
+                let wait = if self.transport.is_reliable() {
+                    Duration::ZERO
+                } else {
+                    T4
+                };
                 self.finish(State::Completed, now + wait);
                 OnResponse::Deliver
             }
@@ -159,7 +167,11 @@ impl<O> ClientTransaction<O> {
         if self.timeout_at.is_some_and(|at| at <= now) {
             let waiting = self.is_waiting();
             self.terminate();
-            return if waiting { ClientTimer::TimedOut } else { ClientTimer::Terminated };
+            return if waiting {
+                ClientTimer::TimedOut
+            } else {
+                ClientTimer::Terminated
+            };
         }
         if self.retransmit_at.is_some_and(|at| at <= now) {
             if self.state == State::Calling {
@@ -190,9 +202,13 @@ impl<O> ClientTransaction<O> {
         if let Some(via) = self.request.headers.list("Via").next() {
             message.headers.push("Via", via);
         }
-        message.headers.push_header(rsip::headers::MaxForwards::from(70));
+        message
+            .headers
+            .push_header(rsip::headers::MaxForwards::from(70));
         for name in ["From", "To", "Call-ID"] {
-            message.headers.push(name, self.request.headers.get(name).unwrap_or(""));
+            message
+                .headers
+                .push(name, self.request.headers.get(name).unwrap_or(""));
         }
         let cseq = self.request.cseq().map_or(0, |(number, _)| number);
         message.headers.push("CSeq", format!("{cseq} {method}"));
@@ -236,7 +252,12 @@ mod tests {
     #[test]
     fn timers_e_and_f() {
         let (sent, end, at) = run(&mut transaction(Method::OPTIONS));
-        assert_eq!(sent, [500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500]);
+        assert_eq!(
+            sent,
+            [
+                500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500
+            ]
+        );
         assert_eq!((end, at), (ClientTimer::TimedOut, 32_000));
     }
 
@@ -263,7 +284,10 @@ mod tests {
         assert_eq!(answered.on_response(s(1), 200), OnResponse::Deliver);
         assert_eq!(answered.on_response(s(2), 200), OnResponse::Deliver);
         assert_eq!(answered.on_response(s(2), 486), OnResponse::Ignore);
-        assert_eq!(run(&mut answered), (vec![], ClientTimer::Terminated, 33_000));
+        assert_eq!(
+            run(&mut answered),
+            (vec![], ClientTimer::Terminated, 33_000)
+        );
         let mut bye = transaction(Method::BYE);
         assert_eq!(bye.on_response(s(1), 200), OnResponse::Deliver);
         assert_eq!(bye.on_response(s(2), 200), OnResponse::Ignore);

@@ -130,7 +130,11 @@ impl ServerTransaction {
         if self.invite && self.state == State::Completed {
             self.state = State::Confirmed;
             self.retransmit_at = None;
-            let wait = if self.transport.is_reliable() { Duration::ZERO } else { T4 };
+            let wait = if self.transport.is_reliable() {
+                Duration::ZERO
+            } else {
+                T4
+            };
             self.timeout_at = Some(now + wait);
         }
     }
@@ -160,7 +164,11 @@ impl ServerTransaction {
             self.state = State::Terminated;
             self.retransmit_at = None;
             self.timeout_at = None;
-            return if no_ack { ServerTimer::NoAck } else { ServerTimer::Terminated };
+            return if no_ack {
+                ServerTimer::NoAck
+            } else {
+                ServerTimer::Terminated
+            };
         }
         if self.retransmit_at.is_some_and(|at| at <= now) {
             self.interval = (self.interval * 2).min(T2);
@@ -197,7 +205,9 @@ mod tests {
     fn a_2xx_is_sent_until_the_ack_or_for_64_t1() {
         let mut tx = transaction(Method::INVITE);
         assert!(tx.respond(Duration::ZERO, 200, vec![1]));
-        let times = [500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500];
+        let times = [
+            500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500,
+        ];
         assert_eq!(run(&mut tx), (times.to_vec(), ServerTimer::NoAck, 32_000));
         let mut tx = transaction(Method::INVITE);
         tx.respond(Duration::ZERO, 200, vec![1]);

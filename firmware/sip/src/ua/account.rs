@@ -78,7 +78,9 @@ impl UserAgent {
     /// A new address of an account's registrar or proxy (the name was resolved again). Registers
     /// there at once.
     pub fn set_registrar(&mut self, now: Duration, account: usize, registrar: SocketAddr) {
-        let Some(settings) = self.config.accounts.get_mut(account) else { return };
+        let Some(settings) = self.config.accounts.get_mut(account) else {
+            return;
+        };
         if settings.registrar_address() == Some(registrar) {
             return;
         }
@@ -101,17 +103,23 @@ impl UserAgent {
         user: Option<&str>,
     ) -> Option<usize> {
         let here = |account: &usize| {
-            self.registrar(*account).is_some_and(|address| address.ip() == source.ip())
+            self.registrar(*account)
+                .is_some_and(|address| address.ip() == source.ip())
         };
         let all = 0..self.config.accounts.len();
         let by_user = all.clone().filter(here).find(|a| {
-            self.config.accounts.get(*a).is_some_and(|c| Some(c.user.as_str()) == user)
+            self.config
+                .accounts
+                .get(*a)
+                .is_some_and(|c| Some(c.user.as_str()) == user)
         });
         by_user.or_else(|| all.clone().find(here))
     }
 
     pub(super) fn start_account(&mut self, now: Duration, account: usize) {
-        let Some(settings) = self.config.accounts.get(account) else { return };
+        let Some(settings) = self.config.accounts.get(account) else {
+            return;
+        };
         let (register, keepalive_s) = (settings.register, settings.keepalive_s);
         if let Some(state) = self.accounts.get_mut(account) {
             state.expires_s = settings.expires_s.clamp(1, MAX_EXPIRES_S);
@@ -128,7 +136,9 @@ impl UserAgent {
     pub(super) fn stop_account(&mut self, now: Duration, account: usize) {
         self.timers.set(TimerKey::Register(account), None);
         self.timers.set(TimerKey::Keepalive(account), None);
-        let Some(state) = self.accounts.get_mut(account) else { return };
+        let Some(state) = self.accounts.get_mut(account) else {
+            return;
+        };
         if let Some(client) = state.register.take()
             && let Some(client) = self.clients.get_mut(&client)
         {
@@ -144,16 +154,21 @@ impl UserAgent {
     }
 
     fn set_state(&mut self, account: usize, state: RegistrationState) {
-        let Some(current) = self.accounts.get_mut(account) else { return };
+        let Some(current) = self.accounts.get_mut(account) else {
+            return;
+        };
         if current.state != state {
             current.state = state.clone();
-            self.events.push_back(UaEvent::Registration { account, state });
+            self.events
+                .push_back(UaEvent::Registration { account, state });
         }
     }
 
     /// Sends a REGISTER for the wanted time.
     pub(super) fn register(&mut self, now: Duration, account: usize) {
-        let Some(state) = self.accounts.get_mut(account) else { return };
+        let Some(state) = self.accounts.get_mut(account) else {
+            return;
+        };
         if self.shutting_down || state.register.is_some() {
             return;
         }
@@ -166,7 +181,9 @@ impl UserAgent {
     }
 
     fn send_register(&mut self, now: Duration, account: usize, expires_s: u32) {
-        let Some(settings) = self.config.accounts.get(account) else { return };
+        let Some(settings) = self.config.accounts.get(account) else {
+            return;
+        };
         let Some(destination) = settings.registrar_address() else {
             let reason = "registrar address not known".to_owned();
             self.registration_failed(now, account, None, reason, "check the name service", None);
@@ -175,19 +192,31 @@ impl UserAgent {
         let (user, domain) = (settings.user.clone(), settings.domain.clone());
         let aor = format!("<sip:{user}@{domain}>");
         let contact = self.contact(&user);
-        let Some(state) = self.accounts.get_mut(account) else { return };
+        let Some(state) = self.accounts.get_mut(account) else {
+            return;
+        };
         state.cseq += 1;
         let mut request = Message::request(Method::REGISTER, format!("sip:{domain}"));
-        request.headers.push_header(rsip::headers::MaxForwards::from(70));
-        request.headers.push("From", format!("{aor};tag={}", state.from_tag));
+        request
+            .headers
+            .push_header(rsip::headers::MaxForwards::from(70));
+        request
+            .headers
+            .push("From", format!("{aor};tag={}", state.from_tag));
         request.headers.push("To", aor);
         request.headers.push("Call-ID", &state.call_id);
-        request.headers.push("CSeq", format!("{} REGISTER", state.cseq));
+        request
+            .headers
+            .push("CSeq", format!("{} REGISTER", state.cseq));
         request.headers.push("Contact", contact);
         request.headers.push("Expires", expires_s.to_string());
         request.headers.push("Allow", super::ALLOW);
         if let Some(nonce) = &state.nonce {
-            let name = if nonce.proxy { "Proxy-Authorization" } else { "Authorization" };
+            let name = if nonce.proxy {
+                "Proxy-Authorization"
+            } else {
+                "Authorization"
+            };
             if let Some(value) = self.credentials(account, &request) {
                 request.headers.push(name, value);
             }
@@ -249,7 +278,11 @@ impl UserAgent {
             self.counters.foreign_challenges += 1;
             return None;
         }
-        let limit = if challenge.stale { MAX_AUTH_ATTEMPTS } else { 1 };
+        let limit = if challenge.stale {
+            MAX_AUTH_ATTEMPTS
+        } else {
+            1
+        };
         if client.auth_attempts >= limit {
             return None;
         }
@@ -259,9 +292,19 @@ impl UserAgent {
         let same = |n: &Nonce| {
             n.challenge.nonce == challenge.nonce && n.challenge.realm == challenge.realm
         };
-        let count = state.nonce.as_ref().filter(|n| same(n)).map_or(0, |n| n.count);
+        let count = state
+            .nonce
+            .as_ref()
+            .filter(|n| same(n))
+            .map_or(0, |n| n.count);
         let proxy = answers == "Proxy-Authorization";
-        state.nonce = Some(Nonce { challenge, algorithm, auth, proxy, count });
+        state.nonce = Some(Nonce {
+            challenge,
+            algorithm,
+            auth,
+            proxy,
+            count,
+        });
         let value = self.credentials(account, &request)?;
         // One set of credentials per kind: a stale one would only be refused again.
         request.headers.remove(answers);
@@ -299,8 +342,12 @@ impl UserAgent {
         id: u64,
         response: &Message,
     ) {
-        let Some(status) = response.status().filter(|s| *s >= 200) else { return };
-        let Some(state) = self.accounts.get_mut(account) else { return };
+        let Some(status) = response.status().filter(|s| *s >= 200) else {
+            return;
+        };
+        let Some(state) = self.accounts.get_mut(account) else {
+            return;
+        };
         if state.register != Some(id) {
             return;
         }
@@ -313,7 +360,9 @@ impl UserAgent {
                 return;
             }
         }
-        let Some(state) = self.accounts.get_mut(account) else { return };
+        let Some(state) = self.accounts.get_mut(account) else {
+            return;
+        };
         state.register = None;
         if self.shutting_down {
             return;
@@ -336,7 +385,9 @@ impl UserAgent {
 
     fn registered(&mut self, now: Duration, account: usize, response: &Message) {
         let ours = self.config.public_address();
-        let Some(user) = self.config.accounts.get(account).map(|a| a.user.clone()) else { return };
+        let Some(user) = self.config.accounts.get(account).map(|a| a.user.clone()) else {
+            return;
+        };
         let number = |text: &str| text.trim().parse::<u32>().ok();
         let is_ours = |contact: &NameAddr| {
             Uri::parse(&contact.uri)
@@ -346,7 +397,9 @@ impl UserAgent {
         let granted = contact
             .and_then(|contact| contact.params.get("expires").and_then(number))
             .or_else(|| response.headers.get("Expires").and_then(number));
-        let Some(state) = self.accounts.get_mut(account) else { return };
+        let Some(state) = self.accounts.get_mut(account) else {
+            return;
+        };
         let granted = granted.unwrap_or(state.expires_s).min(MAX_EXPIRES_S);
         if granted == 0 {
             let reason = "the registrar granted 0 seconds".to_owned();
@@ -359,13 +412,22 @@ impl UserAgent {
         // Refreshed at about three quarters, so that a lost REGISTER can still be repeated.
         let part = 0.70 + 0.10 * self.fraction();
         let refresh = Duration::from_secs_f64(f64::from(granted) * part);
-        self.timers.set(TimerKey::Register(account), Some(now + refresh));
-        self.set_state(account, RegistrationState::Registered { expires_s: granted });
+        self.timers
+            .set(TimerKey::Register(account), Some(now + refresh));
+        self.set_state(
+            account,
+            RegistrationState::Registered { expires_s: granted },
+        );
     }
 
     fn interval_too_brief(&mut self, now: Duration, account: usize, response: &Message) {
-        let least = response.headers.get("Min-Expires").and_then(|v| v.trim().parse::<u32>().ok());
-        let Some(state) = self.accounts.get_mut(account) else { return };
+        let least = response
+            .headers
+            .get("Min-Expires")
+            .and_then(|v| v.trim().parse::<u32>().ok());
+        let Some(state) = self.accounts.get_mut(account) else {
+            return;
+        };
         match least {
             Some(least)
                 if least > state.expires_s && least <= MAX_EXPIRES_S && !state.raised_expiry =>
@@ -383,7 +445,9 @@ impl UserAgent {
     }
 
     pub(super) fn register_unanswered(&mut self, now: Duration, account: usize, by: EndedBy) {
-        let Some(state) = self.accounts.get_mut(account) else { return };
+        let Some(state) = self.accounts.get_mut(account) else {
+            return;
+        };
         if state.register.take().is_none() || self.shutting_down {
             return;
         }
@@ -405,7 +469,9 @@ impl UserAgent {
         least_s: Option<u32>,
     ) {
         let part = 0.5 + 0.5 * self.fraction();
-        let Some(state) = self.accounts.get_mut(account) else { return };
+        let Some(state) = self.accounts.get_mut(account) else {
+            return;
+        };
         state.failures = state.failures.saturating_add(1);
         let doubled = BACKOFF_FIRST_S.saturating_mul(1 << state.failures.min(10));
         let backoff = (f64::from(doubled.min(BACKOFF_LONGEST_S)) * part) as u32;
@@ -414,13 +480,20 @@ impl UserAgent {
         self.timers.set(TimerKey::Register(account), Some(at));
         self.set_state(
             account,
-            RegistrationState::Failed { status, reason, retry_in_s, hint },
+            RegistrationState::Failed {
+                status,
+                reason,
+                retry_in_s,
+                hint,
+            },
         );
     }
 
     /// Sends an OPTIONS probe and plans the next one.
     pub(super) fn keepalive(&mut self, now: Duration, account: usize) {
-        let Some(settings) = self.config.accounts.get(account) else { return };
+        let Some(settings) = self.config.accounts.get(account) else {
+            return;
+        };
         let period_s = settings.keepalive_s;
         if self.shutting_down || period_s == 0 {
             return;
@@ -428,18 +501,32 @@ impl UserAgent {
         let (user, domain) = (settings.user.clone(), settings.domain.clone());
         let destination = settings.registrar_address();
         // The last probe has no answer yet: it counts as lost.
-        if self.accounts.get(account).is_some_and(|s| s.probe.is_some()) {
+        if self
+            .accounts
+            .get(account)
+            .is_some_and(|s| s.probe.is_some())
+        {
             self.keepalive_lost(now, account);
         }
         let unreachable = self.accounts.get(account).is_some_and(|s| s.unreachable);
-        let period_s = if unreachable { period_s.min(PROBE_WHEN_LOST_S) } else { period_s };
+        let period_s = if unreachable {
+            period_s.min(PROBE_WHEN_LOST_S)
+        } else {
+            period_s
+        };
         let at = now + Duration::from_secs(u64::from(period_s));
         self.timers.set(TimerKey::Keepalive(account), Some(at));
-        let Some(destination) = destination else { return };
+        let Some(destination) = destination else {
+            return;
+        };
         let (call_id, tag) = (self.token(), self.token());
         let mut request = Message::request(Method::OPTIONS, format!("sip:{domain}"));
-        request.headers.push_header(rsip::headers::MaxForwards::from(70));
-        request.headers.push("From", format!("<sip:{user}@{domain}>;tag={tag}"));
+        request
+            .headers
+            .push_header(rsip::headers::MaxForwards::from(70));
+        request
+            .headers
+            .push("From", format!("<sip:{user}@{domain}>;tag={tag}"));
         request.headers.push("To", format!("<sip:{domain}>"));
         let host = self.config.public_address().ip();
         request.headers.push("Call-ID", format!("{call_id}@{host}"));
@@ -453,7 +540,9 @@ impl UserAgent {
     }
 
     pub(super) fn keepalive_lost(&mut self, _now: Duration, account: usize) {
-        let Some(state) = self.accounts.get_mut(account) else { return };
+        let Some(state) = self.accounts.get_mut(account) else {
+            return;
+        };
         if state.probe.take().is_none() {
             return;
         }
@@ -470,7 +559,9 @@ impl UserAgent {
     }
 
     fn peer_seen(&mut self, now: Duration, account: usize) {
-        let Some(state) = self.accounts.get_mut(account) else { return };
+        let Some(state) = self.accounts.get_mut(account) else {
+            return;
+        };
         state.probe = None;
         state.lost_probes = 0;
         if !std::mem::take(&mut state.unreachable) {
@@ -479,7 +570,11 @@ impl UserAgent {
         state.failures = 0;
         self.events.push_back(UaEvent::PeerReachable { account });
         // It may have been restarted and forgotten us.
-        let registers = self.config.accounts.get(account).is_some_and(|a| a.register);
+        let registers = self
+            .config
+            .accounts
+            .get(account)
+            .is_some_and(|a| a.register);
         if registers && !self.shutting_down {
             self.register(now, account);
         }
@@ -496,12 +591,32 @@ fn explain(status: u16, response: &Message) -> (String, &'static str, Option<u32
         .map(|s| s.min(3600));
     let refused = Some(BACKOFF_REFUSED_S);
     match status {
-        401 | 407 => (reason, "check user name, password and realm of the account", Some(60)),
-        403 => (reason, "the registrar forbids this extension; check it on the PBX", refused),
+        401 | 407 => (
+            reason,
+            "check user name, password and realm of the account",
+            Some(60),
+        ),
+        403 => (
+            reason,
+            "the registrar forbids this extension; check it on the PBX",
+            refused,
+        ),
         404 => (reason, "the extension does not exist on the PBX", refused),
-        405 | 501 => (reason, "this host is no registrar; check its address", refused),
-        300..=399 => (reason, "redirection is not followed; give the final address", refused),
-        500..=599 => (reason, "the PBX is in trouble; it is tried again", retry_after),
+        405 | 501 => (
+            reason,
+            "this host is no registrar; check its address",
+            refused,
+        ),
+        300..=399 => (
+            reason,
+            "redirection is not followed; give the final address",
+            refused,
+        ),
+        500..=599 => (
+            reason,
+            "the PBX is in trouble; it is tried again",
+            retry_after,
+        ),
         _ => (reason, "see the log of the PBX", retry_after),
     }
 }

@@ -73,10 +73,19 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(outgoing: bool, call_id: String, local_tag: String, peer: SocketAddr) -> Self {
+    pub(super) fn new(
+        outgoing: bool,
+        call_id: String,
+        local_tag: String,
+        peer: SocketAddr,
+    ) -> Self {
         Self {
             account: None,
-            phase: if outgoing { Phase::Inviting } else { Phase::Ringing },
+            phase: if outgoing {
+                Phase::Inviting
+            } else {
+                Phase::Ringing
+            },
             outgoing,
             call_id,
             local_tag,
@@ -106,19 +115,34 @@ impl Call {
 
 /// The party a name-addr names.
 pub(super) fn party(address: Option<&NameAddr>) -> Party {
-    let Some(address) = address else { return Party::default() };
+    let Some(address) = address else {
+        return Party::default();
+    };
     let display_name = address.display_name.clone();
     let Some(uri) = Uri::parse(&address.uri) else {
-        return Party { display_name, uri: address.uri.clone(), ..Party::default() };
+        return Party {
+            display_name,
+            uri: address.uri.clone(),
+            ..Party::default()
+        };
     };
     let user = uri.decoded_user();
-    let host = if uri.scheme == "tel" { String::new() } else { uri.host };
+    let host = if uri.scheme == "tel" {
+        String::new()
+    } else {
+        uri.host
+    };
     let uri = match (uri.scheme.as_str(), user.is_empty()) {
         ("tel", _) => format!("tel:{user}"),
         (_, true) => format!("sip:{host}"),
         (_, false) => format!("sip:{user}@{host}"),
     };
-    Party { display_name, uri, user, host }
+    Party {
+        display_name,
+        uri,
+        user,
+        host,
+    }
 }
 
 /// Text of a Reason header (RFC 3326), if there is one.
@@ -126,5 +150,7 @@ pub(super) fn reason_text(message: &Message) -> Option<String> {
     let reason = message.headers.get("Reason")?;
     let (_, params) = reason.split_once(';')?;
     let params = crate::message::Params::parse(params);
-    params.get("text").map(|text| text.chars().take(200).collect())
+    params
+        .get("text")
+        .map(|text| text.chars().take(200).collect())
 }

@@ -80,7 +80,11 @@ impl UserAgent {
             }
             let user = match call.account.and_then(|a| self.config.accounts.get(a)) {
                 Some(account) => account.user.clone(),
-                None => request.request_uri().and_then(Uri::parse)?.user.unwrap_or_default(),
+                None => request
+                    .request_uri()
+                    .and_then(Uri::parse)?
+                    .user
+                    .unwrap_or_default(),
             };
             response.headers.push("Contact", self.contact(&user));
             response.headers.push("Allow", ALLOW);
@@ -98,13 +102,19 @@ impl UserAgent {
     /// Answers a call with 200 and SDP. The peer's ACK is reported as `Confirmed`.
     pub fn answer(&mut self, now: Duration, call: CallId, sdp: Vec<u8>) {
         let id = call.0;
-        let Some((server, mut response)) = self.invite_response(id, 200) else { return };
+        let Some((server, mut response)) = self.invite_response(id, 200) else {
+            return;
+        };
         response.headers.push("Accept", ACCEPT);
         if !sdp.is_empty() {
             response.set_body("application/sdp", sdp);
         }
-        let Some(request) = self.servers.get(&server).map(|s| s.request.clone()) else { return };
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(request) = self.servers.get(&server).map(|s| s.request.clone()) else {
+            return;
+        };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         let Some(dialog) = Dialog::from_request(&request, &call.local_tag, call.peer) else {
             // The Contact is no SIP URI: no request could ever reach the caller.
             self.reject(now, CallId(id), 400, None);
@@ -120,9 +130,21 @@ impl UserAgent {
 
     /// Refuses a call with a final status of 300..699 (others become 603). `reason_header` is a
     /// whole RFC 3326 value such as `Q.850;cause=17;text="busy"`.
-    pub fn reject(&mut self, now: Duration, call: CallId, status: u16, reason_header: Option<&str>) {
-        let status = if (300..700).contains(&status) { status } else { 603 };
-        let Some((server, mut response)) = self.invite_response(call.0, status) else { return };
+    pub fn reject(
+        &mut self,
+        now: Duration,
+        call: CallId,
+        status: u16,
+        reason_header: Option<&str>,
+    ) {
+        let status = if (300..700).contains(&status) {
+            status
+        } else {
+            603
+        };
+        let Some((server, mut response)) = self.invite_response(call.0, status) else {
+            return;
+        };
         if let Some(reason) = reason_header {
             response.headers.push("Reason", reason);
         }
@@ -141,7 +163,11 @@ impl UserAgent {
             self.respond_status(now, server, 487);
             return;
         };
-        if self.calls.get(&id).is_some_and(|c| c.server == Some(server)) {
+        if self
+            .calls
+            .get(&id)
+            .is_some_and(|c| c.server == Some(server))
+        {
             if let Some((server, response)) = self.invite_response(id, 487) {
                 self.respond(now, server, response);
             }
@@ -156,9 +182,13 @@ impl UserAgent {
 
     /// ACK within a call.
     pub(super) fn on_dialog_ack(&mut self, now: Duration, id: u64, ack: &Message) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         let cseq = ack.cseq().map(|(number, _)| number);
-        let Some((server, expected)) = call.awaiting_ack else { return };
+        let Some((server, expected)) = call.awaiting_ack else {
+            return;
+        };
         if cseq != Some(expected) {
             return;
         }
@@ -167,7 +197,9 @@ impl UserAgent {
             server.on_ack_of_2xx();
         }
         self.settle_server(server);
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         if let Some(reason) = call.bye_after_ack.take() {
             self.send_bye(now, id, reason.as_deref());
             return;
@@ -180,26 +212,39 @@ impl UserAgent {
             && !call.ended
             && let Some(sdp) = ack.sdp()
         {
-            self.events.push_back(UaEvent::AckSdp { call: CallId(id), sdp });
+            self.events.push_back(UaEvent::AckSdp {
+                call: CallId(id),
+                sdp,
+            });
         }
         if first {
-            self.events.push_back(UaEvent::Confirmed { call: CallId(id) });
+            self.events
+                .push_back(UaEvent::Confirmed { call: CallId(id) });
         }
     }
 
     /// No ACK came to our 2xx in 64*T1: BYE (RFC 3261 13.3.1.4).
     pub(super) fn no_ack(&mut self, now: Duration, id: u64) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         if call.phase == Phase::Closing || call.awaiting_ack.take().is_none() {
             return;
         }
         let reason = call.bye_after_ack.take().flatten();
-        self.report_end(id, None, "no ACK to our answer".to_owned(), EndedBy::Timeout);
+        self.report_end(
+            id,
+            None,
+            "no ACK to our answer".to_owned(),
+            EndedBy::Timeout,
+        );
         self.send_bye(now, id, reason.as_deref());
     }
 
     pub(super) fn call_timer(&mut self, now: Duration, id: u64) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         call.deadline = None;
         match call.phase {
             Phase::Ringing => {
@@ -229,8 +274,12 @@ impl UserAgent {
 
     fn ring_again(&mut self, now: Duration, id: u64) {
         let server = self.calls.get(&id).and_then(|c| c.server);
-        let Some(server) = server.and_then(|s| self.servers.get(&s)) else { return };
-        let rung = server.last_response().is_some_and(|r| !r.starts_with(b"SIP/2.0 100"));
+        let Some(server) = server.and_then(|s| self.servers.get(&s)) else {
+            return;
+        };
+        let rung = server
+            .last_response()
+            .is_some_and(|r| !r.starts_with(b"SIP/2.0 100"));
         if rung {
             self.ring(now, CallId(id));
         }
@@ -242,7 +291,12 @@ fn accepts_sdp(invite: &Message) -> bool {
     let mut given = false;
     for media in invite.headers.list("Accept") {
         given = true;
-        let media = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let media = media
+            .split(';')
+            .next()
+            .unwrap_or("")
+            .trim()
+            .to_ascii_lowercase();
         if matches!(media.as_str(), "application/sdp" | "application/*" | "*/*") {
             return true;
         }

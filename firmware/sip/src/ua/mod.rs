@@ -171,7 +171,10 @@ impl UserAgent {
 
     /// State of an account's registration.
     pub fn registration(&self, account: usize) -> RegistrationState {
-        self.accounts.get(account).map(|a| a.state.clone()).unwrap_or_default()
+        self.accounts
+            .get(account)
+            .map(|a| a.state.clone())
+            .unwrap_or_default()
     }
 
     /// Counts since start.
@@ -211,10 +214,16 @@ impl UserAgent {
     /// waiting for an answer from there fail at once (RFC 3261 8.1.3.1).
     pub fn transport_failed(&mut self, now: Duration, destination: SocketAddr) {
         let hit = |c: &ClientTransaction<Owner>| c.destination == destination && c.is_waiting();
-        let failed: Vec<u64> =
-            self.clients.iter().filter(|(_, c)| hit(c)).map(|(id, _)| *id).collect();
+        let failed: Vec<u64> = self
+            .clients
+            .iter()
+            .filter(|(_, c)| hit(c))
+            .map(|(id, _)| *id)
+            .collect();
         for id in failed {
-            let Some(client) = self.clients.get_mut(&id) else { continue };
+            let Some(client) = self.clients.get_mut(&id) else {
+                continue;
+            };
             client.terminate();
             let owner = client.owner;
             self.settle_client(id);
@@ -223,7 +232,9 @@ impl UserAgent {
     }
 
     fn client_timer(&mut self, now: Duration, id: u64) {
-        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
         let (owner, destination) = (client.owner, client.destination);
         match client.on_timer(now) {
             ClientTimer::Retransmit => {
@@ -240,7 +251,9 @@ impl UserAgent {
     }
 
     fn server_timer(&mut self, now: Duration, id: u64) {
-        let Some(server) = self.servers.get_mut(&id) else { return };
+        let Some(server) = self.servers.get_mut(&id) else {
+            return;
+        };
         let (destination, call) = (server.destination, server.call);
         match server.on_timer(now) {
             ServerTimer::Retransmit => {

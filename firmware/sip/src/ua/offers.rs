@@ -20,7 +20,9 @@ impl UserAgent {
             return;
         }
         let sdp = request.sdp();
-        let Some(server) = self.take_offer(now, source, id, request) else { return };
+        let Some(server) = self.take_offer(now, source, id, request) else {
+            return;
+        };
         if let Some(call) = self.calls.get_mut(&id) {
             call.awaiting_ack = Some((server, cseq));
         }
@@ -50,20 +52,18 @@ impl UserAgent {
         if !self.may_offer(now, source, id, &request) {
             return;
         }
-        let Some(server) = self.take_offer(now, source, id, request) else { return };
+        let Some(server) = self.take_offer(now, source, id, request) else {
+            return;
+        };
         let (call, offer) = (CallId(id), OfferId(server));
         self.events.push_back(UaEvent::Offer { call, offer, sdp });
     }
 
     /// Refuses an offer that comes at the wrong time (RFC 3261 14.2, RFC 3311 5.2).
-    fn may_offer(
-        &mut self,
-        now: Duration,
-        source: SocketAddr,
-        id: u64,
-        request: &Message,
-    ) -> bool {
-        let Some(call) = self.calls.get(&id) else { return false };
+    fn may_offer(&mut self, now: Duration, source: SocketAddr, id: u64, request: &Message) -> bool {
+        let Some(call) = self.calls.get(&id) else {
+            return false;
+        };
         let request = || request.clone();
         if call.ended || call.phase == Phase::Closing {
             self.refuse_in_dialog(now, source, request(), 481, "the call is over");
@@ -94,7 +94,10 @@ impl UserAgent {
             transaction.call = Some(id);
         }
         if let Some(call) = self.calls.get_mut(&id) {
-            call.their_offer = Some(TheirOffer { id: OfferId(server), server });
+            call.their_offer = Some(TheirOffer {
+                id: OfferId(server),
+                server,
+            });
         }
         Some(server)
     }
@@ -103,12 +106,16 @@ impl UserAgent {
     fn session_response(&self, id: u64, request: &Message, status: u16) -> Message {
         let mut response = Message::response_to(request, status, None);
         let account = self.calls.get(&id).and_then(|c| c.account);
-        let user = account.and_then(|a| self.config.accounts.get(a)).map(|a| a.user.clone());
+        let user = account
+            .and_then(|a| self.config.accounts.get(a))
+            .map(|a| a.user.clone());
         let user = user.or_else(|| {
             let to = request.to()?;
             crate::message::Uri::parse(&to.uri)?.user
         });
-        response.headers.push("Contact", self.contact(&user.unwrap_or_default()));
+        response
+            .headers
+            .push("Contact", self.contact(&user.unwrap_or_default()));
         response.headers.push("Allow", super::ALLOW);
         response
     }
@@ -120,8 +127,12 @@ impl UserAgent {
 
     /// Answers an offer of the peer with 200, or gives ours to an offerless re-INVITE.
     pub fn answer_offer(&mut self, now: Duration, call: CallId, offer: OfferId, sdp: Vec<u8>) {
-        let Some(server) = self.their_offer(call, offer) else { return };
-        let Some(request) = self.servers.get(&server).map(|s| s.request.clone()) else { return };
+        let Some(server) = self.their_offer(call, offer) else {
+            return;
+        };
+        let Some(request) = self.servers.get(&server).map(|s| s.request.clone()) else {
+            return;
+        };
         let mut response = self.session_response(call.0, &request, 200);
         response.set_body("application/sdp", sdp);
         if let Some(state) = self.calls.get_mut(&call.0) {
@@ -137,14 +148,22 @@ impl UserAgent {
 
     /// Refuses an offer of the peer; the session goes on as it was.
     pub fn reject_offer(&mut self, now: Duration, call: CallId, offer: OfferId, status: u16) {
-        let Some(server) = self.their_offer(call, offer) else { return };
-        let status = if (300..700).contains(&status) { status } else { 488 };
+        let Some(server) = self.their_offer(call, offer) else {
+            return;
+        };
+        let status = if (300..700).contains(&status) {
+            status
+        } else {
+            488
+        };
         self.respond_status(now, server, status);
         self.forget_their_offer(call.0, server);
     }
 
     fn forget_their_offer(&mut self, id: u64, server: u64) -> bool {
-        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return false;
+        };
         if call.awaiting_ack.is_some_and(|(s, _)| s == server) {
             call.awaiting_ack = None;
         }
@@ -156,13 +175,16 @@ impl UserAgent {
     pub(super) fn withdraw_offer(&mut self, id: u64, server: u64) {
         if self.forget_their_offer(id, server) {
             let (call, offer) = (CallId(id), OfferId(server));
-            self.events.push_back(UaEvent::OfferWithdrawn { call, offer });
+            self.events
+                .push_back(UaEvent::OfferWithdrawn { call, offer });
         }
     }
 
     /// The call ends: an open offer of the peer gets 487, ours is no longer waited for.
     pub(super) fn drop_offers(&mut self, now: Duration, id: u64) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         call.our_offer = None;
         if let Some(offer) = call.their_offer {
             self.respond_status(now, offer.server, 487);
@@ -196,35 +218,62 @@ impl UserAgent {
         let state = self.confirmed(call)?;
         if state.our_offer.is_some() || state.their_offer.is_some() || state.awaiting_ack.is_some()
         {
-            return Err(UaError::new(UaErrorKind::WrongState, "another offer is open"));
+            return Err(UaError::new(
+                UaErrorKind::WrongState,
+                "another offer is open",
+            ));
         }
-        state.our_offer = Some(OurOffer { update, sdp, client: None });
+        state.our_offer = Some(OurOffer {
+            update,
+            sdp,
+            client: None,
+        });
         self.retry_offer(now, call.0);
         Ok(())
     }
 
     /// Sends our waiting offer.
     pub(super) fn retry_offer(&mut self, now: Duration, id: u64) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         let account = call.account;
-        let Some(offer) = call.our_offer.as_ref().filter(|o| o.client.is_none()) else { return };
+        let Some(offer) = call.our_offer.as_ref().filter(|o| o.client.is_none()) else {
+            return;
+        };
         if call.their_offer.is_some() || call.awaiting_ack.is_some() {
             // The peer was faster; ours comes when his is done.
             self.set_call_deadline(id, Some(now + Duration::from_secs(1)));
             return;
         }
         let (update, sdp) = (offer.update, offer.sdp.clone());
-        let Some(dialog) = call.dialog.as_mut() else { return };
-        let method = if update { Method::UPDATE } else { Method::INVITE };
+        let Some(dialog) = call.dialog.as_mut() else {
+            return;
+        };
+        let method = if update {
+            Method::UPDATE
+        } else {
+            Method::INVITE
+        };
         let mut request = dialog.request(method, None);
         let destination = dialog.next_hop();
-        let user = account.and_then(|a| self.config.accounts.get(a)).map(|a| a.user.clone());
-        request.headers.push("Contact", self.contact(&user.unwrap_or_default()));
+        let user = account
+            .and_then(|a| self.config.accounts.get(a))
+            .map(|a| a.user.clone());
+        request
+            .headers
+            .push("Contact", self.contact(&user.unwrap_or_default()));
         request.headers.push("Allow", super::ALLOW);
         request.set_body("application/sdp", sdp);
-        let owner = if update { Owner::Update(id) } else { Owner::Reinvite(id) };
+        let owner = if update {
+            Owner::Update(id)
+        } else {
+            Owner::Reinvite(id)
+        };
         let client = self.send_request(now, request, destination, owner);
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         match client {
             Some(_) => {
                 if let Some(offer) = call.our_offer.as_mut() {
@@ -236,9 +285,14 @@ impl UserAgent {
     }
 
     fn our_offer_failed(&mut self, id: u64, status: u16) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         if call.our_offer.take().is_some() && !call.ended {
-            self.events.push_back(UaEvent::OfferRejected { call: CallId(id), status });
+            self.events.push_back(UaEvent::OfferRejected {
+                call: CallId(id),
+                status,
+            });
         }
     }
 
@@ -250,7 +304,9 @@ impl UserAgent {
         response: &Message,
         source: SocketAddr,
     ) {
-        let Some(status) = response.status().filter(|s| *s >= 200) else { return };
+        let Some(status) = response.status().filter(|s| *s >= 200) else {
+            return;
+        };
         let is_invite = self
             .clients
             .get(&client)
@@ -258,9 +314,10 @@ impl UserAgent {
         if is_invite && (200..300).contains(&status) {
             self.ack_reinvite(id, client, response, source);
         }
-        let current =
-            |o: &&super::call::OurOffer| o.client == Some(client);
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let current = |o: &&super::call::OurOffer| o.client == Some(client);
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         if call.our_offer.as_ref().filter(current).is_none() {
             return;
         }
@@ -282,7 +339,11 @@ impl UserAgent {
                     offer.client = None;
                 }
                 let part = self.fraction();
-                let wait_s = if outgoing { 2.1 + 1.9 * part } else { 2.0 * part };
+                let wait_s = if outgoing {
+                    2.1 + 1.9 * part
+                } else {
+                    2.0 * part
+                };
                 self.set_call_deadline(id, Some(now + Duration::from_secs_f64(wait_s)));
             }
             401 | 407 => match self.retry_in_dialog(now, id, client, response) {
@@ -305,7 +366,9 @@ impl UserAgent {
     /// ACK of a 2xx to our re-INVITE, also if the call ended meanwhile.
     fn ack_reinvite(&mut self, id: u64, client: u64, response: &Message, source: SocketAddr) {
         let tag = response.to_tag().unwrap_or_default();
-        let Some(transaction) = self.clients.get(&client) else { return };
+        let Some(transaction) = self.clients.get(&client) else {
+            return;
+        };
         if let Some((_, to, ack)) = transaction.acks.iter().find(|(t, ..)| *t == tag) {
             let (to, ack) = (*to, ack.clone());
             self.transmit(to, ack);

@@ -5,9 +5,7 @@ use super::{MAX_CALLS, Owner, TimerKey, UserAgent};
 use crate::dialog::Dialog;
 use crate::message::{Message, Method, Uri, host_port_literal, quote};
 use crate::transaction::T1X64;
-use crate::{
-    CallId, EndCause, EndedBy, OutgoingCall, UaError, UaErrorKind, UaEvent,
-};
+use crate::{CallId, EndCause, EndedBy, OutgoingCall, UaError, UaErrorKind, UaEvent};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,9 +14,24 @@ const MAX_FORKS: usize = 8;
 
 /// Headers of an INVITE the caller of the API may not set.
 const OWN_HEADERS: &[&str] = &[
-    "Via", "From", "To", "Call-ID", "CSeq", "Contact", "Max-Forwards", "Route", "Record-Route",
-    "Content-Length", "Content-Type", "User-Agent", "Authorization", "Proxy-Authorization",
-    "Require", "Proxy-Require", "Supported", "Allow",
+    "Via",
+    "From",
+    "To",
+    "Call-ID",
+    "CSeq",
+    "Contact",
+    "Max-Forwards",
+    "Route",
+    "Record-Route",
+    "Content-Length",
+    "Content-Type",
+    "User-Agent",
+    "Authorization",
+    "Proxy-Authorization",
+    "Require",
+    "Proxy-Require",
+    "Supported",
+    "Allow",
 ];
 
 impl UserAgent {
@@ -34,20 +47,33 @@ impl UserAgent {
         request: OutgoingCall,
     ) -> Result<CallId, UaError> {
         let Some(settings) = self.config.accounts.get(account).cloned() else {
-            return Err(UaError::new(UaErrorKind::NoAccount, format!("no account {account}")));
+            return Err(UaError::new(
+                UaErrorKind::NoAccount,
+                format!("no account {account}"),
+            ));
         };
         if self.calls.len() >= MAX_CALLS || self.shutting_down {
             return Err(UaError::new(UaErrorKind::TooMany, "too many calls at once"));
         }
-        let (uri, destination) =
-            target(&request.target, &settings.domain, settings.registrar_address())?;
+        let (uri, destination) = target(
+            &request.target,
+            &settings.domain,
+            settings.registrar_address(),
+        )?;
         let (call_id, local_tag) = (self.token(), self.token());
         let call_id = format!("{call_id}@{}", self.config.public_address().ip());
         let mut invite = Message::request(Method::INVITE, uri.clone());
-        invite.headers.push_header(rsip::headers::MaxForwards::from(70));
+        invite
+            .headers
+            .push_header(rsip::headers::MaxForwards::from(70));
         let name = request.display_name.or(settings.display_name);
-        let name = name.map(|name| format!("{} ", quote(&name))).unwrap_or_default();
-        let from = format!("{name}<sip:{}@{}>;tag={local_tag}", settings.user, settings.domain);
+        let name = name
+            .map(|name| format!("{} ", quote(&name)))
+            .unwrap_or_default();
+        let from = format!(
+            "{name}<sip:{}@{}>;tag={local_tag}",
+            settings.user, settings.domain
+        );
         invite.headers.push("From", from);
         invite.headers.push("To", format!("<{uri}>"));
         invite.headers.push("Call-ID", &call_id);
@@ -56,7 +82,9 @@ impl UserAgent {
         invite.headers.push("Allow", super::ALLOW);
         for (name, value) in request.headers.into_iter().take(32) {
             let token = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-            let own = OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(&name));
+            let own = OWN_HEADERS
+                .iter()
+                .any(|own| own.eq_ignore_ascii_case(&name));
             if !own && !name.is_empty() && name.bytes().all(token) {
                 invite.headers.push(name, value);
             }
@@ -84,7 +112,9 @@ impl UserAgent {
         response: &Message,
         source: SocketAddr,
     ) {
-        let Some(status) = response.status() else { return };
+        let Some(status) = response.status() else {
+            return;
+        };
         match status {
             100..=199 => self.on_provisional(now, id, client, response, status),
             200..=299 => self.on_invite_accepted(now, id, client, response, source),
@@ -108,7 +138,8 @@ impl UserAgent {
             self.send_cancel(now, id);
         } else if status > 100 && !call.ended {
             let (call, sdp) = (CallId(id), response.sdp());
-            self.events.push_back(UaEvent::Provisional { call, status, sdp });
+            self.events
+                .push_back(UaEvent::Provisional { call, status, sdp });
         }
     }
 
@@ -122,7 +153,9 @@ impl UserAgent {
         source: SocketAddr,
     ) {
         let tag = response.to_tag().unwrap_or_default();
-        let Some(transaction) = self.clients.get(&client) else { return };
+        let Some(transaction) = self.clients.get(&client) else {
+            return;
+        };
         if let Some((_, to, ack)) = transaction.acks.iter().find(|(t, ..)| *t == tag) {
             let (to, ack) = (*to, ack.clone());
             self.transmit(to, ack);
@@ -131,8 +164,7 @@ impl UserAgent {
         if transaction.acks.len() >= MAX_FORKS {
             return;
         }
-        let Some(mut dialog) = Dialog::from_response(&transaction.request, response, source)
-        else {
+        let Some(mut dialog) = Dialog::from_response(&transaction.request, response, source) else {
             return;
         };
         self.ack_2xx(client, &tag, &mut dialog);
@@ -155,12 +187,15 @@ impl UserAgent {
         }
         let (call, sdp) = (CallId(id), response.sdp());
         let party = party(response.to().as_ref());
-        self.events.push_back(UaEvent::Answered { call, party, sdp });
+        self.events
+            .push_back(UaEvent::Answered { call, party, sdp });
     }
 
     /// ACK of a 2xx, kept in the transaction for repetition.
     pub(super) fn ack_2xx(&mut self, client: u64, tag: &str, dialog: &mut Dialog) {
-        let Some(transaction) = self.clients.get(&client) else { return };
+        let Some(transaction) = self.clients.get(&client) else {
+            return;
+        };
         let cseq = transaction.request.cseq().map_or(0, |(number, _)| number);
         let credentials: Vec<(&'static str, String)> = ["Authorization", "Proxy-Authorization"]
             .into_iter()
@@ -196,7 +231,9 @@ impl UserAgent {
         response: &Message,
         status: u16,
     ) {
-        let Some(call) = self.calls.get(&id).filter(|c| c.client == Some(client)) else { return };
+        let Some(call) = self.calls.get(&id).filter(|c| c.client == Some(client)) else {
+            return;
+        };
         if matches!(status, 401 | 407) && !call.ended {
             let account = call.account;
             let cseq = self.clients.get(&client).and_then(|c| c.request.cseq());
@@ -230,13 +267,17 @@ impl UserAgent {
 
     /// Sends CANCEL for our INVITE, once, and waits for the end of it (RFC 3261 9.1).
     pub(super) fn send_cancel(&mut self, now: Duration, id: u64) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         let Some(client) = call.client else { return };
         if std::mem::replace(&mut call.cancelled, true) {
             return;
         }
         let reason = call.cancel.clone().flatten();
-        let Some(transaction) = self.clients.get(&client) else { return };
+        let Some(transaction) = self.clients.get(&client) else {
+            return;
+        };
         let mut cancel = transaction.derived(Method::CANCEL);
         let destination = transaction.destination;
         if let Some(reason) = reason {
@@ -256,10 +297,15 @@ impl UserAgent {
 
     /// Reports `Ended` unless it was.
     pub(super) fn report_end(&mut self, id: u64, status: Option<u16>, reason: String, by: EndedBy) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         if !std::mem::replace(&mut call.ended, true) {
             let cause = EndCause { status, reason, by };
-            self.events.push_back(UaEvent::Ended { call: CallId(id), cause });
+            self.events.push_back(UaEvent::Ended {
+                call: CallId(id),
+                cause,
+            });
         }
     }
 
@@ -288,12 +334,14 @@ fn target(
         }
         // '#' may not stand in a URI as it is (RFC 3261 25.1).
         let user = text.replace('#', "%23");
-        return Ok((format!("sip:{user}@{domain}"), registrar.ok_or_else(no_address)?));
+        return Ok((
+            format!("sip:{user}@{domain}"),
+            registrar.ok_or_else(no_address)?,
+        ));
     }
     let uri = Uri::parse(text).filter(|uri| uri.scheme == "sip" && uri.headers.is_none());
     let uri = uri.ok_or_else(bad)?;
-    let own_domain = host_port_literal(domain, 5060)
-        .is_some_and(|own| uri.address() == Some(own));
+    let own_domain = host_port_literal(domain, 5060).is_some_and(|own| uri.address() == Some(own));
     match uri.address().filter(|_| !own_domain) {
         Some(address) => Ok((text.to_owned(), address)),
         None => Ok((text.to_owned(), registrar.ok_or_else(no_address)?)),

@@ -59,10 +59,16 @@ impl UserAgent {
         let key = response
             .top_via()
             .and_then(|via| via.branch().map(str::to_owned))
-            .zip(response.cseq().map(|(_, method)| method.as_str().to_owned()));
+            .zip(
+                response
+                    .cseq()
+                    .map(|(_, method)| method.as_str().to_owned()),
+            );
         // A response with a second Via is not for us (RFC 3261 8.1.3.3).
         let alone = response.headers.list("Via").nth(1).is_none();
-        let id = key.filter(|_| alone).and_then(|key| self.client_index.get(&key).copied());
+        let id = key
+            .filter(|_| alone)
+            .and_then(|key| self.client_index.get(&key).copied());
         let Some(client) = id.and_then(|id| self.clients.get_mut(&id)) else {
             self.counters.stray_responses += 1;
             return;
@@ -73,7 +79,9 @@ impl UserAgent {
             self.report_refusal(now, source, "response".to_owned(), 0, why);
             return;
         }
-        let (Some(id), Some(status)) = (id, response.status()) else { return };
+        let (Some(id), Some(status)) = (id, response.status()) else {
+            return;
+        };
         let action = client.on_response(now, status);
         let owner = client.owner;
         if matches!(action, OnResponse::AckAndDeliver | OnResponse::AckAgain) {
@@ -114,8 +122,12 @@ impl UserAgent {
         trusted: bool,
         mut request: Message,
     ) {
-        let Some(method) = request.method().cloned() else { return };
-        let Some(key) = server_key(&request) else { return };
+        let Some(method) = request.method().cloned() else {
+            return;
+        };
+        let Some(key) = server_key(&request) else {
+            return;
+        };
         if let Some(id) = self.server_index.get(&key).copied() {
             self.on_known_transaction(now, id, &method);
             return;
@@ -161,7 +173,9 @@ impl UserAgent {
     }
 
     fn on_known_transaction(&mut self, now: Duration, id: u64, method: &Method) {
-        let Some(server) = self.servers.get_mut(&id) else { return };
+        let Some(server) = self.servers.get_mut(&id) else {
+            return;
+        };
         if *method == Method::ACK {
             server.on_ack(now);
             self.settle_server(id);
@@ -213,15 +227,26 @@ impl UserAgent {
         let id = *self.call_index.get(&key)?;
         let call = self.calls.get(&id)?;
         let remote = request.from_tag().unwrap_or_default();
-        call.dialog.as_ref().is_none_or(|d| d.remote_tag == remote).then_some(id)
+        call.dialog
+            .as_ref()
+            .is_none_or(|d| d.remote_tag == remote)
+            .then_some(id)
     }
 
     /// ACK: of a 2xx if it has a transaction of its own and belongs to a call.
     fn on_ack(&mut self, now: Duration, source: SocketAddr, ack: &Message) {
-        let Some(id) = ack.to_tag().and_then(|tag| self.call_of(&tag, ack)) else { return };
+        let Some(id) = ack.to_tag().and_then(|tag| self.call_of(&tag, ack)) else {
+            return;
+        };
         if !self.calls.get(&id).is_some_and(|c| c.lives_at(source)) {
             self.counters.wrong_dialog_source += 1;
-            self.report_refusal(now, source, "ACK".to_owned(), 0, "ACK from a foreign address");
+            self.report_refusal(
+                now,
+                source,
+                "ACK".to_owned(),
+                0,
+                "ACK from a foreign address",
+            );
             return;
         }
         self.on_dialog_ack(now, id, ack);
@@ -232,7 +257,9 @@ impl UserAgent {
             .and_then(|key| self.server_index.get(&key).copied())
             .filter(|id| {
                 // Only the sender of the INVITE may cancel it.
-                self.servers.get(id).is_some_and(|s| s.destination.ip() == source.ip())
+                self.servers
+                    .get(id)
+                    .is_some_and(|s| s.destination.ip() == source.ip())
             });
         let Some(invite) = invite else {
             if trusted {
@@ -297,7 +324,14 @@ fn complete_via(request: &mut Message, source: SocketAddr) {
 
 /// The method of a datagram that is not read further, for the log.
 fn first_word(payload: &[u8]) -> String {
-    let word = payload.iter().take(16).take_while(|b| b.is_ascii_alphanumeric());
+    let word = payload
+        .iter()
+        .take(16)
+        .take_while(|b| b.is_ascii_alphanumeric());
     let word: String = word.map(|b| char::from(*b)).collect();
-    if word.is_empty() { "unreadable".to_owned() } else { word }
+    if word.is_empty() {
+        "unreadable".to_owned()
+    } else {
+        word
+    }
 }

@@ -14,7 +14,9 @@ impl UserAgent {
     pub fn hang_up(&mut self, now: Duration, call: CallId, reason_header: Option<&str>) {
         let id = call.0;
         let reason = reason_header.map(str::to_owned);
-        let Some(state) = self.calls.get_mut(&id) else { return };
+        let Some(state) = self.calls.get_mut(&id) else {
+            return;
+        };
         if state.ended {
             return;
         }
@@ -39,7 +41,9 @@ impl UserAgent {
 
     /// BYE now, or after the ACK: the called party may not send it before (RFC 3261 15).
     fn end_dialog(&mut self, now: Duration, id: u64, reason: Option<String>) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         if call.phase == Phase::Answered {
             call.bye_after_ack = Some(reason);
         } else {
@@ -49,7 +53,9 @@ impl UserAgent {
 
     pub(super) fn send_bye(&mut self, now: Duration, id: u64, reason: Option<&str>) {
         self.drop_offers(now, id);
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         let Some(dialog) = call.dialog.as_mut() else {
             self.remove_call(id);
             return;
@@ -61,13 +67,18 @@ impl UserAgent {
             bye.headers.push("Reason", reason);
         }
         self.set_call_deadline(id, None);
-        if self.send_request(now, bye, destination, Owner::Bye(id)).is_none() {
+        if self
+            .send_request(now, bye, destination, Owner::Bye(id))
+            .is_none()
+        {
             self.remove_call(id);
         }
     }
 
     pub(super) fn on_bye_response(&mut self, now: Duration, id: u64, client: u64, r: &Message) {
-        let Some(status) = r.status().filter(|s| *s >= 200) else { return };
+        let Some(status) = r.status().filter(|s| *s >= 200) else {
+            return;
+        };
         if matches!(status, 401 | 407) && self.retry_in_dialog(now, id, client, r).is_some() {
             return;
         }
@@ -158,8 +169,12 @@ impl UserAgent {
         id: u64,
         request: Message,
     ) {
-        let Some((cseq, method)) = request.cseq() else { return };
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some((cseq, method)) = request.cseq() else {
+            return;
+        };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         let Some(dialog) = call.dialog.as_mut() else {
             self.on_early_request(now, source, id, &method, &request);
             return;
@@ -171,7 +186,13 @@ impl UserAgent {
                 let response = Message::response_to(&request, 200, None);
                 self.answer_statelessly(now, source, &request, response);
             } else {
-                self.refuse(now, source, &request, 500, "CSeq is lower than the last one");
+                self.refuse(
+                    now,
+                    source,
+                    &request,
+                    500,
+                    "CSeq is lower than the last one",
+                );
             }
             return;
         }
@@ -223,7 +244,9 @@ impl UserAgent {
         self.respond_new(now, source, request.clone(), response);
         let text = reason_text(request).unwrap_or_else(|| "hung up".to_owned());
         self.report_end(id, None, text, EndedBy::Remote);
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         call.cancel.get_or_insert(None);
         if call.provisional {
             self.send_cancel(now, id);
@@ -277,7 +300,9 @@ impl UserAgent {
         let text = reason_text(&bye).unwrap_or_else(|| "hung up".to_owned());
         self.respond_new(now, source, bye, response);
         self.drop_offers(now, id);
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         if let Some((server, _)) = call.awaiting_ack.take() {
             // The BYE shows that our 2xx arrived.
             if let Some(server) = self.servers.get_mut(&server) {
@@ -287,13 +312,19 @@ impl UserAgent {
         }
         self.report_end(id, None, text, EndedBy::Remote);
         // With a BYE of ours under way the call stays until that one is answered.
-        if self.calls.get(&id).is_some_and(|c| c.phase != Phase::Closing) {
+        if self
+            .calls
+            .get(&id)
+            .is_some_and(|c| c.phase != Phase::Closing)
+        {
             self.remove_call(id);
         }
     }
 
     fn on_info(&mut self, now: Duration, source: SocketAddr, id: u64, info: Message) {
-        let Some(call) = self.calls.get(&id) else { return };
+        let Some(call) = self.calls.get(&id) else {
+            return;
+        };
         if call.ended || call.phase == Phase::Closing {
             self.refuse_in_dialog(now, source, info, 481, "the call is over");
             return;
@@ -305,7 +336,12 @@ impl UserAgent {
                 let body = info.body.clone();
                 self.respond_new(now, source, info, response);
                 let call = CallId(id);
-                self.events.push_back(UaEvent::Info { call, source, content_type, body });
+                self.events.push_back(UaEvent::Info {
+                    call,
+                    source,
+                    content_type,
+                    body,
+                });
             }
             // An empty INFO is a keep-alive of some PBXs (RFC 6086 4.2.2 allows 200).
             "" if info.body.is_empty() => {

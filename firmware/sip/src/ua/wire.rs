@@ -1,8 +1,6 @@
 //! Sending: client transactions, responses, and the log of refusals.
 
-use super::{
-    ALLOW, MAX_CLIENT_TRANSACTIONS, MAX_SERVER_TRANSACTIONS, Owner, TimerKey, UserAgent,
-};
+use super::{ALLOW, MAX_CLIENT_TRANSACTIONS, MAX_SERVER_TRANSACTIONS, Owner, TimerKey, UserAgent};
 use crate::message::{MAGIC_COOKIE, Message, Method};
 use crate::transaction::{ClientTransaction, ServerTransaction, T1X64};
 use crate::{Transmit, Transport, UaEvent};
@@ -79,7 +77,9 @@ impl UserAgent {
 
     /// Brings the timer up to date with a client transaction, or forgets a finished one.
     pub(super) fn settle_client(&mut self, id: u64) {
-        let Some(client) = self.clients.get(&id) else { return };
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
         if !client.is_terminated() {
             self.timers.set(TimerKey::Client(id), client.deadline());
             return;
@@ -92,13 +92,17 @@ impl UserAgent {
     }
 
     pub(super) fn settle_server(&mut self, id: u64) {
-        let Some(server) = self.servers.get(&id) else { return };
+        let Some(server) = self.servers.get(&id) else {
+            return;
+        };
         if !server.is_terminated() {
             self.timers.set(TimerKey::Server(id), server.deadline());
             return;
         }
         self.server_index.remove(&server.key);
-        if let Some(key) = &server.merge_key {
+        if let Some(key) = &server.merge_key
+            && self.merge_index.get(key) == Some(&id)
+        {
             self.merge_index.remove(key);
         }
         self.timers.set(TimerKey::Server(id), None);
@@ -118,7 +122,8 @@ impl UserAgent {
         let mut server = ServerTransaction::new(request, destination, Transport::Udp, key.clone());
         self.server_index.insert(key, id);
         if let Some(merge_key) = merge_key {
-            self.merge_index.insert(merge_key.clone(), id);
+            // A copy that is refused does not displace the first.
+            self.merge_index.entry(merge_key.clone()).or_insert(id);
             server.merge_key = Some(merge_key);
         }
         self.servers.insert(id, server);
@@ -128,7 +133,9 @@ impl UserAgent {
     /// Sends a response in its transaction. False if a final one went before.
     pub(super) fn respond(&mut self, now: Duration, server: u64, mut response: Message) -> bool {
         response.headers.set("Server", &self.config.user_agent);
-        let Some(transaction) = self.servers.get_mut(&server) else { return false };
+        let Some(transaction) = self.servers.get_mut(&server) else {
+            return false;
+        };
         let payload = response.to_bytes();
         let destination = transaction.destination;
         if !transaction.respond(now, response.status().unwrap_or(500), payload.clone()) {
@@ -141,7 +148,9 @@ impl UserAgent {
 
     /// A bare response in a transaction.
     pub(super) fn respond_status(&mut self, now: Duration, server: u64, status: u16) {
-        let Some(transaction) = self.servers.get(&server) else { return };
+        let Some(transaction) = self.servers.get(&server) else {
+            return;
+        };
         let tag = self.stateless_tag(&transaction.request);
         let response = Message::response_to(&transaction.request, status, Some(&tag));
         self.respond(now, server, response);
@@ -203,7 +212,10 @@ impl UserAgent {
                 response.headers.push("Retry-After", seconds.to_string());
             }
             400 => {
-                let start = crate::message::StartLine::Response { status, reason: why.to_owned() };
+                let start = crate::message::StartLine::Response {
+                    status,
+                    reason: why.to_owned(),
+                };
                 response.start = start;
             }
             _ => {}
@@ -231,7 +243,12 @@ impl UserAgent {
             return;
         }
         self.refused_budget -= 1.0;
-        self.events.push_back(UaEvent::Refused { source, method, status, why });
+        self.events.push_back(UaEvent::Refused {
+            source,
+            method,
+            status,
+            why,
+        });
     }
 }
 
@@ -246,7 +263,11 @@ fn client_key(request: &Message) -> Option<(String, String)> {
 /// Key of a server transaction (RFC 3261 17.2.3). ACK has the key of its INVITE.
 pub(super) fn server_key(request: &Message) -> Option<String> {
     let method = request.method()?;
-    let method = if *method == Method::ACK { &Method::INVITE } else { method };
+    let method = if *method == Method::ACK {
+        &Method::INVITE
+    } else {
+        method
+    };
     server_key_as(request, method)
 }
 
@@ -273,5 +294,9 @@ pub(super) fn merge_key(request: &Message) -> Option<String> {
         return None;
     }
     let (cseq, method) = request.cseq()?;
-    Some(format!("{}|{}|{cseq}|{method}", request.from_tag()?, request.call_id()?))
+    Some(format!(
+        "{}|{}|{cseq}|{method}",
+        request.from_tag()?,
+        request.call_id()?
+    ))
 }

@@ -95,7 +95,8 @@ impl Network {
             let delay = self.delay_ms.0 + self.below(spread);
             self.serial += 1;
             let at = self.now + ms(u64::from(delay));
-            self.flight.insert((at, self.serial), (from, to, payload.clone()));
+            self.flight
+                .insert((at, self.serial), (from, to, payload.clone()));
         }
     }
 
@@ -111,7 +112,11 @@ impl Network {
     /// Time of the next thing that happens.
     pub fn next(&self, nodes: &[(SocketAddr, &mut dyn Node)]) -> Option<Duration> {
         let flight = self.flight.keys().next().map(|(at, _)| *at);
-        nodes.iter().filter_map(|(_, n)| n.deadline()).chain(flight).min()
+        nodes
+            .iter()
+            .filter_map(|(_, n)| n.deadline())
+            .chain(flight)
+            .min()
     }
 
     /// Moves to `at` and lets everything due happen.
@@ -147,7 +152,11 @@ impl Network {
         let hit = |m: &&(Duration, SocketAddr, SocketAddr, Vec<u8>)| {
             m.1 == from && m.3.starts_with(start.as_bytes())
         };
-        self.log.iter().filter(hit).map(|m| (m.0, read(&m.3).unwrap())).collect()
+        self.log
+            .iter()
+            .filter(hit)
+            .map(|m| (m.0, read(&m.3).unwrap()))
+            .collect()
     }
 }
 
@@ -168,13 +177,19 @@ impl Script {
     }
 
     pub fn take(&mut self, method: &Method) -> Option<(SocketAddr, Message)> {
-        let index = self.inbox.iter().position(|(_, _, m)| m.method() == Some(method))?;
+        let index = self
+            .inbox
+            .iter()
+            .position(|(_, _, m)| m.method() == Some(method))?;
         let (_, source, message) = self.inbox.remove(index);
         Some((source, message))
     }
 
     pub fn take_status(&mut self, status: u16) -> Option<Message> {
-        let index = self.inbox.iter().position(|(_, _, m)| m.status() == Some(status))?;
+        let index = self
+            .inbox
+            .iter()
+            .position(|(_, _, m)| m.status() == Some(status))?;
         Some(self.inbox.remove(index).2)
     }
 }
@@ -256,7 +271,9 @@ impl Registrar {
                 let expires: u32 = request.headers.get("Expires").unwrap().parse().unwrap();
                 if expires > 0 && expires < self.min_expires {
                     let mut response = respond(423);
-                    response.headers.push("Min-Expires", self.min_expires.to_string());
+                    response
+                        .headers
+                        .push("Min-Expires", self.min_expires.to_string());
                     return response;
                 }
                 self.accepted.push((now, expires));
@@ -264,8 +281,12 @@ impl Registrar {
                 let contact = request.headers.get("Contact").unwrap();
                 match self.contact_expires {
                     Some(granted) => {
-                        response.headers.push("Contact", "<sip:42@10.0.0.9:5060>;expires=7");
-                        response.headers.push("Contact", format!("{contact};expires={granted}"));
+                        response
+                            .headers
+                            .push("Contact", "<sip:42@10.0.0.9:5060>;expires=7");
+                        response
+                            .headers
+                            .push("Contact", format!("{contact};expires={granted}"));
                     }
                     None => {
                         response.headers.push("Contact", contact);
@@ -318,5 +339,9 @@ pub fn events(ua: &mut UserAgent) -> Vec<UaEvent> {
 }
 
 pub fn call_to(target: &str) -> OutgoingCall {
-    OutgoingCall { target: target.into(), sdp_offer: b"v=0\r\n".to_vec(), ..Default::default() }
+    OutgoingCall {
+        target: target.into(),
+        sdp_offer: b"v=0\r\n".to_vec(),
+        ..Default::default()
+    }
 }
