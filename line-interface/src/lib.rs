@@ -1,1 +1,26 @@
 //! What an analog intercom line is: profiles, bands, detectors, timed sequences, the line card border.
+//!
+//! Nothing here opens a device or reads a clock. A [`LineCard`] hands over 10 ms blocks of readings,
+//! [`Line`] turns them into events and says what our load and the handset relay must do, and a
+//! [`Profile`] (a validated data file) holds every figure that differs between brands.
+
+mod bands;
+pub mod card;
+mod line;
+mod profile;
+mod reading;
+mod ring;
+pub mod virtual_card;
+
+pub use bands::{Band, BandTracker};
+pub use card::{
+    BLOCK_MS, BLOCK_SAMPLES, CardError, CardErrorKind, CardInfo, Drive, DriveBlock, HandsetRelay,
+    LineCard, Load, SAMPLE_RATE_HZ, SenseBlock,
+};
+pub use line::{
+    DoorFailure, FaultKind, HandsetFitting, Line, LineError, LineErrorKind, LineEvent, LineState,
+    LineStatus, Reading,
+};
+pub use profile::{DoorManner, Figure, Mark, Profile, ProfileError, ProfileErrorKind};
+pub use reading::BlockReading;
+pub use ring::RingDetector;

@@ -1,1 +1,17 @@
-//! The call controller: who is called, who may open the door, what is recorded.
+//! The call controller: what the gateway does when a visitor rings, a phone answers, a key is
+//! pressed, a handset is lifted. It owns the promises about the door (ARCHITECTURE.md, promises
+//! 1, 2 and 6) and knows no socket, no clock and no packet: inputs and `now` go in, actions and
+//! events come out.
+
+mod access;
+mod controller;
+mod digits;
+mod door;
+pub mod event;
+mod leg;
+
+pub use access::{Opener, may_open};
+pub use controller::{Controller, LineSettings, LineView, Settings};
+pub use digits::DigitMatcher;
+pub use event::{Cause, Event, Refusal};
+pub use leg::{Action, LegId, RecordId};

@@ -1,1 +1,32 @@
-//! The configuration file: schema, checks, explanations.
+//! The configuration file: one table of settings, checks that name file, line, key and a hint,
+//! explanations, and edits that keep the file's comments.
+
+mod document;
+mod edit;
+mod explain;
+mod host;
+mod model;
+mod problem;
+mod resolve;
+pub mod schema;
+
+pub use edit::{Change, apply_changes};
+pub use explain::{effective, explain, redacted, reference_page};
+pub use host::HostPort;
+pub use model::{
+    Account, Call, Card, Codec, Config, Console, Door, Handset, Journal, Line, Media, Route,
+    Secret, Sip, Trace,
+};
+pub use problem::{Problem, ProblemKind};
+pub use resolve::check_target;
+
+impl Config {
+    /// Reads and checks the text of a configuration file. `file` is its name for messages.
+    ///
+    /// # Errors
+    /// Every problem found, in the order of the file.
+    pub fn parse(text: &str, file: &str) -> Result<Config, Vec<Problem>> {
+        let document = document::Document::parse(text, file)?;
+        resolve::resolve(&document)
+    }
+}

@@ -1,3 +1,42 @@
-//! The daemon: sockets, disk, clocks and line cards around the gateway core.
+//! `trubkad`: sockets, disk, clocks and line cards around the gateway core.
 
-fn main() {}
+mod cards;
+mod clock;
+mod commands;
+mod control_server;
+mod doctor;
+mod fanout;
+mod input;
+mod journal;
+mod logging;
+mod pcap;
+mod run;
+mod sockets;
+mod startup;
+
+use std::process::ExitCode;
+
+use startup::Arguments;
+
+/// Exit codes: 0 ended in order, 2 usage, 3 configuration, 1 anything else.
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(usage) => {
+            eprintln!("{usage}");
+            return ExitCode::from(2);
+        }
+    };
+    logging::start(arguments.log_level);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(run::run(&arguments))
+}

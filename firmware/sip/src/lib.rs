@@ -1,1 +1,22 @@
 //! SIP user agent core without I/O.
+//!
+//! Datagrams and the current time go in, datagrams and events come out: see [`UserAgent`]. The
+//! crate owns no socket, thread, clock or file. Covered: RFC 3261 (user agent side), RFC 3264
+//! offer/answer at protocol level, RFC 3311 UPDATE, RFC 3326 Reason, RFC 3581 rport, RFC 6026,
+//! RFC 6086-style INFO, RFC 7616/8760 digest. `docs/reference/sip.md` lists behaviours and tests.
+
+mod config;
+mod dialog;
+pub mod digest;
+mod event;
+pub mod message;
+mod timers;
+mod transaction;
+mod ua;
+
+pub use config::{Account, Secret, SourcePolicy, Transmit, Transport, UaConfig};
+pub use event::{
+    CallId, EndCause, EndedBy, OfferId, OutgoingCall, Party, RegistrationState, UaError,
+    UaErrorKind, UaEvent,
+};
+pub use ua::{Counters, UserAgent};

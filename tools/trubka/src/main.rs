@@ -1,3 +1,28 @@
-//! The technician's command line and demo.
+//! `trubka`: the technician's command line. Data goes to standard output, messages to standard
+//! error; see docs/reference/cli.md for the exit codes.
 
-fn main() {}
+mod arguments;
+mod config_command;
+mod demo;
+mod exit;
+mod remote;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let matches = arguments::command().get_matches();
+    let globals = arguments::Globals::read(&matches);
+    let done = match matches.subcommand() {
+        Some(("config", sub)) => config_command::run(&globals, sub),
+        Some(("demo", sub)) => demo::run(&globals, sub),
+        Some((word, sub)) => remote::run(&globals, word, sub),
+        None => Ok(()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("trubka: {failure}");
+            ExitCode::from(failure.code)
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! One state machine per line, joined by the legs of calls.
+
+mod incoming;
+mod outgoing;
+mod talk;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use config::{Config, Route};
+use line_interface::LineEvent;
+
+use crate::digits::DigitMatcher;
+use crate::door::Opening;
+use crate::event::{Cause, Event};
+use crate::leg::{Action, LegId, RecordId};
+
+/// What the controller needs to know of a line.
+#[derive(Debug, Clone)]
+pub struct LineSettings {
+    /// Line name.
+    pub name: String,
+    /// Apartment of the pair.
+    pub apartment: u16,
+    /// Whom to call and who may open.
+    pub route: Route,
+}
+
+/// What the controller needs to know of the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Opening the door.
+    pub door: config::Door,
+    /// Limits of a call.
+    pub call: config::Call,
+    /// How long an opening waits for its journal record.
+    pub open_wait: Duration,
+    /// Names of the accounts.
+    pub accounts: Vec<String>,
+    /// Lines.
+    pub lines: Vec<LineSettings>,
+}
+
+impl Settings {
+    /// Takes the controller's part of the configuration. Lines without a route, which the
+    /// configuration's own check refuses, are left without targets.
+    pub fn new(config: &Config) -> Settings {
+        let line = |line: &config::Line| LineSettings {
+            name: line.name.clone(),
+            apartment: line.apartment,
+            route: config.route(line.apartment).cloned().unwrap_or(Route {
+                apartment: line.apartment,
+                account: 0,
+                targets: Vec::new(),
+                target_timeout: Duration::from_secs(30),
+                display_name: None,
+                called_may_open: false,
+                callers_may_open: Vec::new(),
+            }),
+        };
+        Settings {
+            door: config.door.clone(),
+            call: config.call.clone(),
+            open_wait: config.journal.open_wait,
+            accounts: config
+                .accounts
+                .iter()
+                .map(|account| account.name.clone())
+                .collect(),
+            lines: config.lines.iter().map(line).collect(),
+        }
+    }
+}
+
+/// A call to one target.
+#[derive(Debug, Clone)]
+struct Attempt {
+    leg: LegId,
+    target: usize,
+    since: Duration,
+    ringing: bool,
+}
+
+/// Who talks with the visitor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Talker {
+    /// The phone we called; the target as configured.
+    Called(String),
+    /// A caller through the PBX; the user part.
+    Caller(String),
+    /// A technician's test opening, without a phone.
+    Technician,
+}
+
+impl Talker {
+    fn shown(&self) -> &str {
+        match self {
+            Talker::Called(party) | Talker::Caller(party) => party,
+            Talker::Technician => "technician",
+        }
+    }
+}
+
+/// An answered call between a party and the line.
+#[derive(Debug, Clone)]
+struct Talk {
+    leg: Option<LegId>,
+    talker: Talker,
+    since: Duration,
+    digits: DigitMatcher,
+    locked: bool,
+    opening: Option<Opening>,
+    end_at: Option<Duration>,
+}
+
+/// Where a line is.
+#[derive(Debug, Clone)]
+enum Phase {
+    /// Nobody calls.
+    Idle,
+    /// The panel selected our pair; the ring rule is not met yet.
+    Selected { since: Duration },
+    /// The visitor waits; a phone is being called, unless every target failed.
+    Ringing {
+        since: Duration,
+        attempt: Option<Attempt>,
+    },
+    /// A party and the visitor talk through us.
+    Talking(Box<Talk>),
+    /// The old handset has the visitor.
+    Handset,
+    /// Our part is over; waiting for the line to be free.
+    Over,
+}
+
+impl Phase {
+    fn name(&self) -> &'static str {
+        match self {
+            Phase::Idle => "idle",
+            Phase::Selected { .. } => "selected",
+            Phase::Ringing {
+                attempt: Some(_), ..
+            } => "ringing",
+            Phase::Ringing { attempt: None, .. } => "unanswered",
+            Phase::Talking(_) => "talking",
+            Phase::Handset => "handset",
+            Phase::Over => "over",
+        }
+    }
+}
+
+/// A line as tools show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineView {
+    /// Stable name of the phase: `idle`, `selected`, `ringing`, `unanswered`, `talking`,
+    /// `handset`, `over`.
+    pub phase: &'static str,
+    /// The party that rings or talks.
+    pub party: Option<String>,
+    /// Time in the phase, where it is measured.
+    pub since: Option<Duration>,
+}
+
+/// The call controller.
+#[derive(Debug)]
+pub struct Controller {
+    settings: Settings,
+    phases: Vec<Phase>,
+    actions: VecDeque<Action>,
+    next_leg: u64,
+    next_record: u64,
+    next_token: u64,
+}
+
+impl Controller {
+    /// A controller with every line idle.
+    pub fn new(settings: Settings) -> Controller {
+        let phases = settings.lines.iter().map(|_| Phase::Idle).collect();
+        Controller {
+            settings,
+            phases,
+            actions: VecDeque::new(),
+            next_leg: 0,
+            next_record: 0,
+            next_token: 0,
+        }
+    }
+
+    /// The next order, oldest first.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// A name for a leg that the gateway makes, such as an incoming call.
+    pub fn new_leg(&mut self) -> LegId {
+        self.next_leg += 1;
+        LegId(self.next_leg)
+    }
+
+    /// The line as tools show it.
+    pub fn view(&self, line: usize) -> Option<LineView> {
+        let phase = self.phases.get(line)?;
+        let (party, since) = match phase {
+            Phase::Ringing { since, attempt } => {
+                let target = attempt.as_ref().and_then(|attempt| {
+                    self.settings.lines[line].route.targets.get(attempt.target)
+                });
+                (target.cloned(), Some(*since))
+            }
+            Phase::Talking(talk) => (Some(talk.talker.shown().to_owned()), Some(talk.since)),
+            Phase::Selected { since } => (None, Some(*since)),
+            _ => (None, None),
+        };
+        Some(LineView {
+            phase: phase.name(),
+            party,
+            since,
+        })
+    }
+
+    /// Takes an event of a line. Events of unknown lines are ignored.
+    pub fn line_event(&mut self, now: Duration, line: usize, event: LineEvent) {
+        if line >= self.phases.len() {
+            return;
+        }
+        let name = self.line_name(line);
+        match event {
+            LineEvent::CallDetected => {
+                if matches!(self.phases[line], Phase::Idle) {
+                    self.phases[line] = Phase::Selected { since: now };
+                }
+            }
+            LineEvent::RingConfirmed => self.ring(now, line),
+            LineEvent::PanelGaveUp => self.panel_left(now, line, "gave_up"),
+            LineEvent::PanelEnded => self.panel_left(now, line, "ended"),
+            LineEvent::HandsetLifted => self.handset_lifted(now, line),
+            LineEvent::HandsetReplaced => {
+                let apartment = self.settings.lines[line].apartment;
+                self.tell(Event::HandsetReplaced {
+                    line: name,
+                    apartment,
+                });
+            }
+            LineEvent::OffHookSettled => {}
+            LineEvent::DoorReleaseStarted { .. } => {
+                self.tell(Event::DoorReleaseStarted { line: name })
+            }
+            LineEvent::DoorReleaseEnded { .. } => self.release_ended(now, line),
+            LineEvent::DoorReleaseFailed { reason, .. } => {
+                self.release_failed(line, reason.name().to_owned())
+            }
+            LineEvent::DoorButton => self.handset_button(line),
+            LineEvent::Idle => {
+                // A talk that outlives its line cannot be: end it before the line is free.
+                self.end_talk(now, line, "line idle", false);
+                self.drop_attempt(line, "line idle");
+                self.phases[line] = Phase::Idle;
+                self.tell(Event::LineIdle { line: name });
+            }
+            LineEvent::Fault { kind, reading } => {
+                let hint = kind.hint().to_owned();
+                let kind = kind.name().to_owned();
+                let reading = format!(
+                    "{:.2} V, {:.1} mA, handset {:.2} V",
+                    reading.volts, reading.milliamps, reading.handset_volts
+                );
+                self.tell(Event::LineFault {
+                    line: name,
+                    kind,
+                    reading,
+                    hint,
+                });
+            }
+            LineEvent::FaultCleared { kind } => {
+                let kind = kind.name().to_owned();
+                self.tell(Event::LineFaultCleared { line: name, kind });
+            }
+        }
+    }
+
+    /// The card of the line is gone: whatever was up on it ends.
+    pub fn line_lost(&mut self, now: Duration, line: usize) {
+        if line < self.phases.len() {
+            self.end_talk(now, line, "line card gone", false);
+            self.drop_attempt(line, "line card gone");
+            self.phases[line] = Phase::Idle;
+        }
+    }
+
+    /// The journal took, or could not take, a record. The door opens either way; what could not
+    /// be written is the journal's to keep and to raise an alarm for.
+    pub fn journal_done(&mut self, _now: Duration, record: RecordId) {
+        for line in 0..self.phases.len() {
+            if let Phase::Talking(talk) = &mut self.phases[line]
+                && let Some(opening) = &mut talk.opening
+                && opening.waits_for(record)
+            {
+                self.next_token += 1;
+                let token = opening.release(self.next_token);
+                self.actions.push_back(Action::ReleaseDoor { line, token });
+            }
+        }
+    }
+
+    /// When [`Controller::handle_timeout`] wants to be called.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        (0..self.phases.len())
+            .filter_map(|line| self.line_deadline(line))
+            .min()
+    }
+
+    fn line_deadline(&self, line: usize) -> Option<Duration> {
+        match &self.phases[line] {
+            Phase::Ringing {
+                since,
+                attempt: Some(attempt),
+            } => {
+                let target = attempt.since + self.settings.lines[line].route.target_timeout;
+                Some(target.min(*since + self.settings.call.ring_limit))
+            }
+            Phase::Talking(talk) => {
+                let limit = talk.since + self.settings.call.talk_limit;
+                let opening = talk.opening.as_ref().and_then(Opening::deadline);
+                [Some(limit), talk.end_at, opening]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
+            _ => None,
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        for line in 0..self.phases.len() {
+            if self
+                .line_deadline(line)
+                .is_some_and(|deadline| deadline <= now)
+            {
+                self.line_timeout(now, line);
+            }
+        }
+    }
+
+    fn line_timeout(&mut self, now: Duration, line: usize) {
+        match &self.phases[line] {
+            Phase::Ringing {
+                since,
+                attempt: Some(_),
+            } => {
+                if now >= *since + self.settings.call.ring_limit {
+                    self.drop_attempt(line, "ring limit");
+                } else {
+                    self.target_timed_out(now, line);
+                }
+            }
+            Phase::Talking(talk) => {
+                let waiting = talk.opening.as_ref().and_then(Opening::waiting);
+                if now >= talk.since + self.settings.call.talk_limit {
+                    self.end_talk(now, line, "talk limit", true);
+                } else if talk.end_at.is_some_and(|end| end <= now) {
+                    self.end_talk(now, line, "door opened", true);
+                } else if let Some(record) = waiting {
+                    // The disk is late: the resident is not kept waiting for it.
+                    self.journal_done(now, record);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.actions.push_back(Action::Tell(event));
+    }
+
+    fn record(&mut self, event: Event) -> RecordId {
+        self.next_record += 1;
+        let record = RecordId(self.next_record);
+        self.actions.push_back(Action::Record { record, event });
+        record
+    }
+
+    fn line_name(&self, line: usize) -> String {
+        self.settings.lines[line].name.clone()
+    }
+
+    /// The resident's own button while the old handset has the visitor: the panel opens by
+    /// itself, we only keep the record.
+    fn handset_button(&mut self, line: usize) {
+        let (name, apartment) = (self.line_name(line), self.settings.lines[line].apartment);
+        self.record(Event::DoorOpened {
+            line: name,
+            apartment,
+            party: "handset".into(),
+            cause: Cause::Handset,
+        });
+    }
+}

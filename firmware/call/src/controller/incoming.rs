@@ -1,0 +1,57 @@
+//! A phone calls the box: it is joined to the line only where a visitor waits.
+
+use std::time::Duration;
+
+use super::{Controller, Phase, Talker};
+use crate::event::Event;
+use crate::leg::{Action, LegId};
+
+impl Controller {
+    /// A call came in through the PBX. `request_user` is the user part that was dialled, `user`
+    /// that of the caller.
+    pub fn leg_incoming(&mut self, now: Duration, leg: LegId, request_user: &str, user: &str) {
+        let line = match self.dialled_line(request_user) {
+            Ok(line) => line,
+            Err(why) => return self.refuse_call(leg, user, 480, why),
+        };
+        match self.phases[line] {
+            Phase::Ringing { .. } => {
+                self.drop_attempt(line, "answered elsewhere");
+                self.actions.push_back(Action::AnswerIncoming { leg, line });
+                self.begin_talk(now, line, Some(leg), Talker::Caller(user.to_owned()));
+            }
+            Phase::Talking(_) => self.refuse_call(leg, user, 486, "the line is in a call"),
+            Phase::Handset => self.refuse_call(leg, user, 486, "the old handset is in a call"),
+            Phase::Idle | Phase::Selected { .. } | Phase::Over => {
+                self.refuse_call(leg, user, 480, "no visitor is on the line");
+            }
+        }
+    }
+
+    fn refuse_call(&mut self, leg: LegId, user: &str, status: u16, why: &'static str) {
+        self.actions
+            .push_back(Action::RejectIncoming { leg, status, why });
+        self.tell(Event::CallRefused {
+            party: user.to_owned(),
+            status,
+            reason: why.to_owned(),
+        });
+    }
+
+    /// The line that a dialled user part means: an apartment, a line name, or, for the extension
+    /// itself, the one line on which a visitor is.
+    fn dialled_line(&self, user: &str) -> Result<usize, &'static str> {
+        let named =
+            |line: &super::LineSettings| line.name == user || line.apartment.to_string() == user;
+        if let Some(line) = self.settings.lines.iter().position(named) {
+            return Ok(line);
+        }
+        let mut active = (0..self.phases.len())
+            .filter(|line| !matches!(self.phases[*line], Phase::Idle | Phase::Over));
+        match (active.next(), active.next()) {
+            (Some(line), None) => Ok(line),
+            (None, _) => Err("no visitor is on the line"),
+            (Some(_), Some(_)) => Err("several visitors wait: call the apartment's number"),
+        }
+    }
+}

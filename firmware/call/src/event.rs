@@ -1,0 +1,348 @@
+//! The one list of events behind the journal, the log and every interface. Names are stable and
+//! documented in `docs/reference/events.md`.
+
+use serde::{Deserialize, Serialize};
+
+/// What opened the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Keys pressed on a phone during an answered call.
+    Dtmf,
+    /// The button of the old handset.
+    Handset,
+    /// A technician on the command line.
+    Cli,
+    /// A technician on the serial console.
+    Console,
+}
+
+/// Why a door stayed shut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The party is not among those who may open.
+    PartyNotAllowed,
+    /// Too many wrong keys in this call.
+    TooManyWrongDigits,
+    /// No visitor is on this line.
+    NoCall,
+    /// An opening of this line is under way.
+    AlreadyOpening,
+    /// The line is in a fault or its card is gone.
+    LineUnavailable,
+}
+
+impl Refusal {
+    /// What a person can do about it.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Refusal::PartyNotAllowed => {
+                "add the extension to may_open of the apartment's [[route]]"
+            }
+            Refusal::TooManyWrongDigits => {
+                "hang up and call again; the limit is door.max_wrong_digits"
+            }
+            Refusal::NoCall => {
+                "the panel releases its lock only while a visitor's call is up on the line"
+            }
+            Refusal::AlreadyOpening => "wait until the running release has ended",
+            Refusal::LineUnavailable => "run: trubka doctor",
+        }
+    }
+}
+
+/// Everything the gateway reports.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The daemon runs.
+    Started {
+        /// Version of the software.
+        version: String,
+    },
+    /// The daemon ends in order.
+    Stopped,
+    /// An account's registration changed.
+    Registration {
+        /// Account name.
+        account: String,
+        /// `registered`, `trying`, `failed` or `unregistered`.
+        state: String,
+        /// Details, for example the status and the next try.
+        detail: String,
+        /// What to do, for failures.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        hint: String,
+    },
+    /// The PBX does not answer, or answers again.
+    PbxReachable {
+        /// Account name.
+        account: String,
+        /// Whether it answers.
+        reachable: bool,
+    },
+    /// A line card came or went.
+    LineCard {
+        /// Card name.
+        card: String,
+        /// Whether it is there.
+        present: bool,
+        /// Details.
+        detail: String,
+    },
+    /// A visitor's call reached an apartment: the ring rule is met.
+    Ring {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+        /// From the selection of the pair to here, in milliseconds.
+        after_ms: u64,
+    },
+    /// A phone is being called.
+    CallPlaced {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+        /// Target as configured.
+        target: String,
+        /// Account name.
+        account: String,
+    },
+    /// The phone rings.
+    CallRinging {
+        /// Line name.
+        line: String,
+        /// Target or caller.
+        party: String,
+    },
+    /// A party and the line talk.
+    CallAnswered {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+        /// The party.
+        party: String,
+        /// `outgoing` or `incoming`.
+        direction: String,
+    },
+    /// A call attempt failed.
+    CallFailed {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+        /// Target.
+        target: String,
+        /// SIP status, where there was one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        status: Option<u16>,
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// An incoming call was not taken.
+    CallRefused {
+        /// The caller.
+        party: String,
+        /// SIP status sent.
+        status: u16,
+        /// Why.
+        reason: String,
+    },
+    /// A call ended.
+    CallEnded {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+        /// The party.
+        party: String,
+        /// Why.
+        reason: String,
+        /// Length of the conversation in milliseconds.
+        talk_ms: u64,
+    },
+    /// A key was pressed on the phone.
+    Digit {
+        /// Line name.
+        line: String,
+        /// The party.
+        party: String,
+        /// How it came: `rfc4733`, `info_relay`, `info_dtmf`.
+        via: String,
+        /// Whether it completed the opening keys; which key it was is not told.
+        complete: bool,
+    },
+    /// The door was opened: written before the release starts.
+    DoorOpened {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+        /// Who.
+        party: String,
+        /// How.
+        cause: Cause,
+    },
+    /// The door was not opened.
+    DoorRefused {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+        /// Who.
+        party: String,
+        /// How it was asked.
+        cause: Cause,
+        /// Why not.
+        reason: Refusal,
+    },
+    /// The release of an authorised opening is on the wires.
+    DoorReleaseStarted {
+        /// Line name.
+        line: String,
+    },
+    /// The release is over and the line restored.
+    DoorReleaseEnded {
+        /// Line name.
+        line: String,
+    },
+    /// An authorised opening could not be carried out on the line.
+    DoorReleaseFailed {
+        /// Line name.
+        line: String,
+        /// Why.
+        reason: String,
+    },
+    /// The old handset was lifted.
+    HandsetLifted {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+    },
+    /// The old handset was put back.
+    HandsetReplaced {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+    },
+    /// The panel ended its call: `gave_up` unanswered, or `ended` while talking.
+    PanelEnded {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+        /// `gave_up` or `ended`.
+        how: String,
+    },
+    /// The line is free again.
+    LineIdle {
+        /// Line name.
+        line: String,
+    },
+    /// Something is wrong with the line.
+    LineFault {
+        /// Line name.
+        line: String,
+        /// Stable name of the fault.
+        kind: String,
+        /// The reading that shows it.
+        reading: String,
+        /// What a technician should check.
+        hint: String,
+    },
+    /// A fault went away.
+    LineFaultCleared {
+        /// Line name.
+        line: String,
+        /// Stable name of the fault.
+        kind: String,
+    },
+    /// A request was turned away before it became a call.
+    SipRefused {
+        /// Address it came from.
+        source: String,
+        /// Method.
+        method: String,
+        /// Status sent, 0 for silence.
+        status: u16,
+        /// Why.
+        reason: String,
+    },
+    /// A test call was placed and ended.
+    TestCall {
+        /// Target.
+        target: String,
+        /// Whether it was answered.
+        answered: bool,
+        /// What happened.
+        detail: String,
+    },
+    /// The journal cannot be written, or can again.
+    JournalAlarm {
+        /// Whether it fails now.
+        failing: bool,
+        /// Records waiting in memory.
+        waiting: usize,
+        /// Records dropped because the queue was full.
+        dropped: u64,
+        /// Details.
+        detail: String,
+    },
+}
+
+impl Event {
+    /// Stable name, the same as in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::Started { .. } => "started",
+            Event::Stopped => "stopped",
+            Event::Registration { .. } => "registration",
+            Event::PbxReachable { .. } => "pbx_reachable",
+            Event::LineCard { .. } => "line_card",
+            Event::Ring { .. } => "ring",
+            Event::CallPlaced { .. } => "call_placed",
+            Event::CallRinging { .. } => "call_ringing",
+            Event::CallAnswered { .. } => "call_answered",
+            Event::CallFailed { .. } => "call_failed",
+            Event::CallRefused { .. } => "call_refused",
+            Event::CallEnded { .. } => "call_ended",
+            Event::Digit { .. } => "digit",
+            Event::DoorOpened { .. } => "door_opened",
+            Event::DoorRefused { .. } => "door_refused",
+            Event::DoorReleaseStarted { .. } => "door_release_started",
+            Event::DoorReleaseEnded { .. } => "door_release_ended",
+            Event::DoorReleaseFailed { .. } => "door_release_failed",
+            Event::HandsetLifted { .. } => "handset_lifted",
+            Event::HandsetReplaced { .. } => "handset_replaced",
+            Event::PanelEnded { .. } => "panel_ended",
+            Event::LineIdle { .. } => "line_idle",
+            Event::LineFault { .. } => "line_fault",
+            Event::LineFaultCleared { .. } => "line_fault_cleared",
+            Event::SipRefused { .. } => "sip_refused",
+            Event::TestCall { .. } => "test_call",
+            Event::JournalAlarm { .. } => "journal_alarm",
+        }
+    }
+
+    /// Whether the event belongs in the journal. Passing states (a phone rings, a line is free)
+    /// are only logged, so that flash memory is not worn by them.
+    pub fn is_journalled(&self) -> bool {
+        !matches!(
+            self,
+            Event::CallRinging { .. }
+                | Event::Digit { .. }
+                | Event::DoorReleaseStarted { .. }
+                | Event::DoorReleaseEnded { .. }
+                | Event::LineIdle { .. }
+                | Event::SipRefused { .. }
+        )
+    }
+}

@@ -1,0 +1,127 @@
+//! Changes to the file that keep its comments and order, for the console and the tools.
+
+use toml_edit::{Array, DocumentMut, Item, Table, Value as TomlValue, value};
+
+use crate::document::read_value;
+use crate::problem::{Problem, ProblemKind};
+use crate::schema::{Kind, section};
+use crate::{Config, schema};
+
+/// One change: `section.key`, the entry for `[[section]]`, and the new value as a person types it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Section name.
+    pub section: String,
+    /// Which entry of a repeated section, from 0; ignored otherwise.
+    pub index: usize,
+    /// Key name.
+    pub key: String,
+    /// New value as typed: lists are separated by commas.
+    pub value: String,
+}
+
+/// Applies all changes, checks the whole, and returns the new text.
+///
+/// # Errors
+/// The problems of the result; then nothing has changed.
+pub fn apply_changes(text: &str, file: &str, changes: &[Change]) -> Result<String, Vec<Problem>> {
+    let one = |key: &str, kind, cause: String, hint: &str| {
+        vec![Problem {
+            file: file.into(),
+            line: 0,
+            key: key.into(),
+            kind,
+            cause,
+            hint: hint.into(),
+        }]
+    };
+    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
+        one(
+            "",
+            ProblemKind::Syntax,
+            error.message().into(),
+            "mend the file by hand first",
+        )
+    })?;
+    for change in changes {
+        let path = format!("{}.{}", change.section, change.key);
+        let known =
+            section(&change.section).and_then(|section| Some((section, section.key(&change.key)?)));
+        let Some((section, key)) = known else {
+            return Err(one(
+                &path,
+                ProblemKind::UnknownKey,
+                "there is no such key".into(),
+                "see: trubka config explain",
+            ));
+        };
+        let new = typed(key, &change.value).ok_or_else(|| {
+            one(
+                &path,
+                ProblemKind::WrongType,
+                format!("expected {}", key.kind.describe()),
+                key.doc,
+            )
+        })?;
+        read_value(key, &new).map_err(|(kind, cause, hint)| one(&path, kind, cause, &hint))?;
+        let table = entry_table(&mut document, section, change.index).ok_or_else(|| {
+            one(
+                &path,
+                ProblemKind::MissingKey,
+                format!("there is no {} number {}", section.name, change.index + 1),
+                "add the section to the file first",
+            )
+        })?;
+        put(table, key.name, new);
+    }
+    let text = document.to_string();
+    Config::parse(&text, file)?;
+    Ok(text)
+}
+
+fn typed(key: &schema::Key, text: &str) -> Option<TomlValue> {
+    Some(match key.kind {
+        Kind::Integer { .. } => TomlValue::from(text.trim().parse::<i64>().ok()?),
+        Kind::Bool => TomlValue::from(text.trim().parse::<bool>().ok()?),
+        Kind::TextList => {
+            let parts = text
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty());
+            TomlValue::from(parts.collect::<Array>())
+        }
+        _ => TomlValue::from(text),
+    })
+}
+
+fn entry_table<'a>(
+    document: &'a mut DocumentMut,
+    section: &schema::Section,
+    index: usize,
+) -> Option<&'a mut Table> {
+    let item = document.as_table_mut().entry(section.name);
+    if section.many {
+        match item {
+            toml_edit::Entry::Occupied(item) => {
+                item.into_mut().as_array_of_tables_mut()?.get_mut(index)
+            }
+            toml_edit::Entry::Vacant(_) => None,
+        }
+    } else {
+        item.or_insert(Item::Table(Table::new())).as_table_mut()
+    }
+}
+
+/// Sets the value and keeps the comment behind the old one.
+fn put(table: &mut Table, key: &str, new: TomlValue) {
+    match table.get_mut(key).and_then(Item::as_value_mut) {
+        Some(old) => {
+            let decor = old.decor().clone();
+            *old = new;
+            *old.decor_mut() = decor;
+        }
+        None => {
+            table.insert(key, value(new));
+        }
+    }
+}

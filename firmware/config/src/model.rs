@@ -1,0 +1,236 @@
+//! The configuration as the program uses it: typed, checked, with every reference resolved.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::host::HostPort;
+
+/// Text that never shows itself.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The secret itself; for the one place that computes with it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// SIP user agent.
+    pub sip: Sip,
+    /// Accounts, at least one.
+    pub accounts: Vec<Account>,
+    /// Line cards.
+    pub cards: Vec<Card>,
+    /// Lines.
+    pub lines: Vec<Line>,
+    /// Routes, one for each apartment that has a line.
+    pub routes: Vec<Route>,
+    /// Opening the door.
+    pub door: Door,
+    /// Limits of a call.
+    pub call: Call,
+    /// Audio over RTP.
+    pub media: Media,
+    /// Journal.
+    pub journal: Journal,
+    /// Path of the control socket.
+    pub control_socket: PathBuf,
+    /// Serial console, where one is set.
+    pub console: Option<Console>,
+    /// Captures.
+    pub trace: Trace,
+}
+
+/// Section `sip`.
+#[derive(Debug, Clone)]
+pub struct Sip {
+    /// Bound address.
+    pub listen: SocketAddr,
+    /// User-Agent text.
+    pub user_agent: String,
+}
+
+/// Section `account`.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Short name.
+    pub name: String,
+    /// User part of the address of record.
+    pub extension: String,
+    /// Domain of the address of record.
+    pub domain: HostPort,
+    /// Where requests go: the registrar, or the domain.
+    pub registrar: HostPort,
+    /// Authentication name.
+    pub auth_user: Option<String>,
+    /// Password, where one is set.
+    pub password: Secret,
+    /// File that holds the password; read by the daemon at start.
+    pub password_file: Option<PathBuf>,
+    /// Name shown on phones.
+    pub display_name: Option<String>,
+    /// Whether to register.
+    pub register: bool,
+    /// Registration period asked for, in seconds.
+    pub expires_s: u32,
+    /// OPTIONS period in seconds; 0 is off.
+    pub keepalive_s: u32,
+}
+
+/// Section `card`.
+#[derive(Debug, Clone)]
+pub struct Card {
+    /// Short name.
+    pub name: String,
+    /// Local stream socket of a virtual line card.
+    pub socket: PathBuf,
+}
+
+/// Whether an old handset is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handset {
+    /// Behind the box's relay.
+    Relayed,
+    /// The box takes its place.
+    Absent,
+}
+
+/// Section `line`.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Short name.
+    pub name: String,
+    /// Index into [`Config::cards`].
+    pub card: usize,
+    /// Number on the card.
+    pub channel: usize,
+    /// Built-in profile name or path of a profile file.
+    pub profile: String,
+    /// Apartment of the pair.
+    pub apartment: u16,
+    /// Old handset.
+    pub handset: Handset,
+}
+
+/// Section `route`.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Apartment.
+    pub apartment: u16,
+    /// Index into [`Config::accounts`].
+    pub account: usize,
+    /// Targets in order.
+    pub targets: Vec<String>,
+    /// How long one target may ring.
+    pub target_timeout: Duration,
+    /// Name shown on the phone.
+    pub display_name: Option<String>,
+    /// Whether the party that the box called may open.
+    pub called_may_open: bool,
+    /// Extensions that may call in and open.
+    pub callers_may_open: Vec<String>,
+}
+
+/// Section `door`.
+#[derive(Debug, Clone)]
+pub struct Door {
+    /// Keys that open.
+    pub digits: String,
+    /// Wrong keys after which a call can no longer open.
+    pub max_wrong_digits: u32,
+    /// From the opening to the end of the call; none leaves it up.
+    pub hangup_after_open: Option<Duration>,
+}
+
+/// Section `call`.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Longest ringing.
+    pub ring_limit: Duration,
+    /// Longest conversation.
+    pub talk_limit: Duration,
+    /// Longest silence of RTP.
+    pub rtp_timeout: Duration,
+}
+
+/// Codec of the audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// G.711 A-law.
+    Pcma,
+    /// G.711 mu-law.
+    Pcmu,
+}
+
+/// Section `media`.
+#[derive(Debug, Clone)]
+pub struct Media {
+    /// RTP ports, even; RTCP is one above.
+    pub rtp_ports: Vec<u16>,
+    /// Codecs in order of preference.
+    pub codecs: Vec<Codec>,
+    /// Packet length.
+    pub ptime_ms: u32,
+    /// Payload type offered for key events.
+    pub telephone_event_payload_type: u8,
+}
+
+/// Section `journal`.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    /// SQLite file.
+    pub path: PathBuf,
+    /// How long an opening waits for the disk.
+    pub open_wait: Duration,
+    /// Socket of the system log.
+    pub syslog_socket: PathBuf,
+    /// Age at which records are removed, in days.
+    pub keep_days: u32,
+}
+
+/// Section `console`.
+#[derive(Debug, Clone)]
+pub struct Console {
+    /// Serial device.
+    pub device: PathBuf,
+    /// Bits per second.
+    pub baud: u32,
+    /// File of the password hash.
+    pub password_file: PathBuf,
+    /// Idle time before logout.
+    pub idle_logout: Duration,
+}
+
+/// Section `trace`.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// Capture file.
+    pub pcap: Option<PathBuf>,
+    /// Size at which the capture stops, in bytes.
+    pub pcap_limit_bytes: u64,
+}
+
+impl Config {
+    /// The route of an apartment.
+    pub fn route(&self, apartment: u16) -> Option<&Route> {
+        self.routes
+            .iter()
+            .find(|route| route.apartment == apartment)
+    }
+}

@@ -1,0 +1,466 @@
+//! From checked keys to the typed configuration: references, duplicates, targets.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use line_interface::Profile;
+
+use crate::document::{Document, Entry};
+use crate::host::HostPort;
+use crate::model::{
+    Account, Call, Card, Codec, Config, Console, Door, Handset, Journal, Line, Media, Route,
+    Secret, Sip, Trace,
+};
+use crate::problem::{Problem, ProblemKind};
+
+/// Builds the typed configuration, or says everything that does not fit.
+pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
+    let mut resolver = Resolver {
+        document,
+        problems: Vec::new(),
+    };
+    let config = resolver.config();
+    if resolver.problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(resolver.problems)
+    }
+}
+
+struct Resolver<'a> {
+    document: &'a Document,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Resolver<'a> {
+    fn problem(
+        &mut self,
+        entry: &Entry,
+        key: &str,
+        kind: ProblemKind,
+        cause: String,
+        hint: impl Into<String>,
+    ) {
+        self.problems.push(Problem {
+            file: self.document.file.clone(),
+            line: entry.line_of(key),
+            key: format!("{}.{key}", entry.schema.name),
+            kind,
+            cause,
+            hint: hint.into(),
+        });
+    }
+
+    fn missing_section(&mut self, name: &str, hint: &str) {
+        self.problems.push(Problem {
+            file: self.document.file.clone(),
+            line: 0,
+            key: name.to_owned(),
+            kind: ProblemKind::MissingKey,
+            cause: format!("there is no [[{name}]]"),
+            hint: hint.to_owned(),
+        });
+    }
+
+    fn config(&mut self) -> Config {
+        let accounts = self.accounts();
+        let cards = self.cards();
+        let lines = self.lines(&cards);
+        let routes = self.routes(&accounts, &lines);
+        let empty = Entry {
+            schema: &crate::schema::SECTIONS[0],
+            line: 0,
+            settings: HashMap::new(),
+        };
+        let one = |name: &str| self.document.one(name).unwrap_or(&empty);
+        let (sip, door, call, journal) = (one("sip"), one("door"), one("call"), one("journal"));
+        let (console, trace, control) = (one("console"), one("trace"), one("control"));
+        let media = self.media(one("media"));
+        Config {
+            sip: Sip {
+                listen: sip
+                    .text("listen")
+                    .parse()
+                    .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 5060))),
+                user_agent: sip.text("user_agent"),
+            },
+            accounts,
+            cards,
+            lines,
+            routes,
+            door: Door {
+                digits: door.text("digits"),
+                max_wrong_digits: number(door, "max_wrong_digits"),
+                hangup_after_open: Some(seconds(door, "hangup_after_open_s"))
+                    .filter(|time| !time.is_zero()),
+            },
+            call: Call {
+                ring_limit: seconds(call, "ring_limit_s"),
+                talk_limit: seconds(call, "talk_limit_s"),
+                rtp_timeout: seconds(call, "rtp_timeout_s"),
+            },
+            media,
+            journal: Journal {
+                path: PathBuf::from(journal.text("path")),
+                open_wait: Duration::from_millis(number(journal, "open_wait_ms").into()),
+                syslog_socket: PathBuf::from(journal.text("syslog_socket")),
+                keep_days: number(journal, "keep_days"),
+            },
+            control_socket: PathBuf::from(control.text("socket")),
+            console: console.optional_text("device").map(|device| Console {
+                device: PathBuf::from(device),
+                baud: number(console, "baud"),
+                password_file: PathBuf::from(console.text("password_file")),
+                idle_logout: seconds(console, "idle_logout_s"),
+            }),
+            trace: Trace {
+                pcap: trace.optional_text("pcap").map(PathBuf::from),
+                pcap_limit_bytes: u64::from(number(trace, "pcap_limit_kib")) * 1024,
+            },
+        }
+    }
+
+    /// Refuses a value that stands in an earlier entry of the same section.
+    fn unique(&mut self, section: &'a str, key: &str, value_of: impl Fn(&Entry) -> String) {
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let document = self.document;
+        for entry in document.many(section) {
+            let value = value_of(entry);
+            if let Some(first) = seen.get(&value) {
+                let cause =
+                    format!("{key} {value} stands already in the [[{section}]] at line {first}");
+                let hint = format!(
+                    "each [[{section}]] needs its own {key}; change or remove one of the two"
+                );
+                self.problem(entry, key, ProblemKind::Duplicate, cause, hint);
+            } else {
+                seen.insert(value, entry.line);
+            }
+        }
+    }
+
+    fn accounts(&mut self) -> Vec<Account> {
+        self.unique("account", "name", |entry| entry.text("name"));
+        let document = self.document;
+        let mut accounts = Vec::new();
+        for entry in document.many("account") {
+            let host = |key: &str| {
+                entry
+                    .optional_text(key)
+                    .and_then(|text| HostPort::parse(&text).ok())
+            };
+            let domain = host("domain").unwrap_or(HostPort {
+                host: String::new(),
+                port: None,
+            });
+            let extension = entry.text("extension");
+            if !is_extension(&extension) {
+                let cause = format!("\"{extension}\" cannot be the user part of a SIP address");
+                let hint = "letters, digits and -_.+*# only, for example 600";
+                self.problem(entry, "extension", ProblemKind::OutOfRange, cause, hint);
+            }
+            if entry.get("password").is_some() && entry.get("password_file").is_some() {
+                let cause = "both password and password_file are given".to_owned();
+                self.problem(
+                    entry,
+                    "password",
+                    ProblemKind::Duplicate,
+                    cause,
+                    "keep password_file and remove password",
+                );
+            }
+            accounts.push(Account {
+                name: entry.text("name"),
+                extension,
+                registrar: host("registrar").unwrap_or_else(|| domain.clone()),
+                domain,
+                auth_user: entry.optional_text("auth_user"),
+                password: Secret::new(entry.text("password")),
+                password_file: entry.optional_text("password_file").map(PathBuf::from),
+                display_name: entry.optional_text("display_name"),
+                register: entry.bool("register"),
+                expires_s: number(entry, "expires_s"),
+                keepalive_s: number(entry, "keepalive_s"),
+            });
+        }
+        if accounts.is_empty() {
+            self.missing_section(
+                "account",
+                "add an [[account]] with name, extension, domain and password_file",
+            );
+        }
+        accounts
+    }
+
+    fn cards(&mut self) -> Vec<Card> {
+        self.unique("card", "name", |entry| entry.text("name"));
+        self.unique("card", "socket", |entry| entry.text("socket"));
+        let card = |entry: &Entry| Card {
+            name: entry.text("name"),
+            socket: PathBuf::from(entry.text("socket")),
+        };
+        self.document.many("card").map(card).collect()
+    }
+
+    fn lines(&mut self, cards: &[Card]) -> Vec<Line> {
+        self.unique("line", "name", |entry| entry.text("name"));
+        self.unique("line", "apartment", |entry| {
+            entry.integer("apartment").to_string()
+        });
+        self.unique("line", "channel", |entry| {
+            format!(
+                "{} of card {}",
+                entry.integer("channel"),
+                entry.text("card")
+            )
+        });
+        let document = self.document;
+        let mut lines = Vec::new();
+        for entry in document.many("line") {
+            let wanted = entry.text("card");
+            let card = cards.iter().position(|card| card.name == wanted);
+            if card.is_none() {
+                let names: Vec<&str> = cards.iter().map(|card| card.name.as_str()).collect();
+                let cause = format!("there is no card named \"{wanted}\"");
+                let hint = format!(
+                    "add a [[card]] of that name, or use one of: {}",
+                    names.join(", ")
+                );
+                self.problem(entry, "card", ProblemKind::UnknownReference, cause, hint);
+            }
+            let profile = entry.text("profile");
+            let builtin: Vec<&str> = Profile::builtin_names().collect();
+            if !profile.ends_with(".toml") && !builtin.contains(&profile.as_str()) {
+                let cause = format!("there is no built-in profile \"{profile}\"");
+                let hint = format!(
+                    "use one of {}, or the path of a profile file ending in .toml",
+                    builtin.join(", ")
+                );
+                self.problem(entry, "profile", ProblemKind::UnknownReference, cause, hint);
+            }
+            lines.push(Line {
+                name: entry.text("name"),
+                card: card.unwrap_or(0),
+                channel: number(entry, "channel") as usize,
+                profile,
+                apartment: number(entry, "apartment") as u16,
+                handset: if entry.text("handset") == "absent" {
+                    Handset::Absent
+                } else {
+                    Handset::Relayed
+                },
+            });
+        }
+        lines
+    }
+
+    fn routes(&mut self, accounts: &[Account], lines: &[Line]) -> Vec<Route> {
+        self.unique("route", "apartment", |entry| {
+            entry.integer("apartment").to_string()
+        });
+        let document = self.document;
+        let mut routes = Vec::new();
+        for entry in document.many("route") {
+            let apartment = number(entry, "apartment") as u16;
+            let account = match entry.optional_text("account") {
+                None => 0,
+                Some(name) => accounts
+                    .iter()
+                    .position(|account| account.name == name)
+                    .unwrap_or_else(|| {
+                        let cause = format!("there is no account named \"{name}\"");
+                        let names: Vec<&str> = accounts
+                            .iter()
+                            .map(|account| account.name.as_str())
+                            .collect();
+                        let hint = format!("use one of: {}", names.join(", "));
+                        self.problem(entry, "account", ProblemKind::UnknownReference, cause, hint);
+                        0
+                    }),
+            };
+            let targets = entry.list("targets");
+            if targets.is_empty() {
+                let cause = format!("apartment {apartment} would call nobody");
+                self.problem(
+                    entry,
+                    "targets",
+                    ProblemKind::UnroutableTarget,
+                    cause,
+                    "name at least one: targets = [\"400\"]",
+                );
+            }
+            for target in &targets {
+                if let Err(why) = check_target(target) {
+                    let cause = format!("\"{target}\" cannot be called: {why}");
+                    let hint = "write an extension (\"400\") or an address (\"sip:400@host\" or \"sip:400@host:port\")";
+                    self.problem(entry, "targets", ProblemKind::UnroutableTarget, cause, hint);
+                }
+            }
+            if !lines.is_empty() && !lines.iter().any(|line| line.apartment == apartment) {
+                let cause = format!("no [[line]] serves apartment {apartment}");
+                let hint = "add the [[line]] or remove this route";
+                self.problem(
+                    entry,
+                    "apartment",
+                    ProblemKind::UnknownReference,
+                    cause,
+                    hint,
+                );
+            }
+            let may_open = entry.list("may_open");
+            for party in may_open
+                .iter()
+                .filter(|party| *party != "called" && !is_extension(party))
+            {
+                let cause = format!("\"{party}\" is neither \"called\" nor an extension");
+                self.problem(
+                    entry,
+                    "may_open",
+                    ProblemKind::OutOfRange,
+                    cause,
+                    "write for example may_open = [\"called\", \"200\"]",
+                );
+            }
+            routes.push(Route {
+                apartment,
+                account,
+                targets,
+                target_timeout: seconds(entry, "target_timeout_s"),
+                display_name: entry.optional_text("display_name"),
+                called_may_open: may_open.iter().any(|party| party == "called"),
+                callers_may_open: may_open
+                    .into_iter()
+                    .filter(|party| party != "called")
+                    .collect(),
+            });
+        }
+        for entry in document.many("line") {
+            let apartment = number(entry, "apartment") as u16;
+            if !routes.iter().any(|route| route.apartment == apartment) {
+                let cause = format!(
+                    "apartment {apartment} has a line but no route, so its visitors would call nobody"
+                );
+                let hint =
+                    format!("add [[route]] with apartment = {apartment} and targets = [\"...\"]");
+                self.problem(
+                    entry,
+                    "apartment",
+                    ProblemKind::UnroutableTarget,
+                    cause,
+                    hint,
+                );
+            }
+        }
+        routes
+    }
+
+    fn media(&mut self, entry: &Entry) -> Media {
+        let (first, last) = (
+            entry.integer("rtp_port_first"),
+            entry.integer("rtp_port_last"),
+        );
+        if first % 2 != 0 {
+            let cause = format!("{first} is odd");
+            self.problem(
+                entry,
+                "rtp_port_first",
+                ProblemKind::OutOfRange,
+                cause,
+                "RTP uses even ports; RTCP is one above",
+            );
+        }
+        if last <= first {
+            let cause = format!("{last} does not lie above rtp_port_first = {first}");
+            self.problem(
+                entry,
+                "rtp_port_last",
+                ProblemKind::OutOfRange,
+                cause,
+                "leave room for two ports a call",
+            );
+        } else if last - first > 512 {
+            let cause = format!("{} ports are more than one box can use", last - first + 1);
+            self.problem(
+                entry,
+                "rtp_port_last",
+                ProblemKind::OutOfRange,
+                cause,
+                "512 ports at the most: each pair is opened at start",
+            );
+        }
+        let names = entry.list("codecs");
+        let codecs: Vec<Codec> = names
+            .iter()
+            .filter_map(|name| match name.as_str() {
+                "pcma" => Some(Codec::Pcma),
+                "pcmu" => Some(Codec::Pcmu),
+                _ => None,
+            })
+            .collect();
+        if codecs.len() != names.len() || codecs.is_empty() {
+            let cause = format!("{names:?} is not a list of known codecs");
+            self.problem(
+                entry,
+                "codecs",
+                ProblemKind::OutOfRange,
+                cause,
+                "known: pcma, pcmu",
+            );
+        }
+        if entry.integer("ptime_ms") % 10 != 0 {
+            let cause = "not a multiple of 10".to_owned();
+            self.problem(
+                entry,
+                "ptime_ms",
+                ProblemKind::OutOfRange,
+                cause,
+                "use 20 unless the PBX demands another length",
+            );
+        }
+        let ports = first.max(0) as u16..=last.clamp(0, 65_535) as u16;
+        Media {
+            rtp_ports: ports
+                .step_by(2)
+                .filter(|port| i64::from(*port) < last)
+                .collect(),
+            codecs,
+            ptime_ms: number(entry, "ptime_ms"),
+            telephone_event_payload_type: number(entry, "telephone_event_payload_type") as u8,
+        }
+    }
+}
+
+/// A number whose range the schema has checked.
+fn number(entry: &Entry, key: &str) -> u32 {
+    u32::try_from(entry.integer(key)).unwrap_or(0)
+}
+
+fn seconds(entry: &Entry, key: &str) -> Duration {
+    Duration::from_secs(number(entry, key).into())
+}
+
+fn is_extension(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 64
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.+*#".contains(&byte))
+}
+
+/// Whether a call target can be called: an extension, or `sip:user@host[:port]`.
+pub fn check_target(target: &str) -> Result<(), &'static str> {
+    let Some(rest) = target.strip_prefix("sip:") else {
+        return if is_extension(target) {
+            Ok(())
+        } else {
+            Err("neither an extension nor a sip: address")
+        };
+    };
+    let (user, host) = rest.split_once('@').ok_or("no user@host behind sip:")?;
+    if !is_extension(user) {
+        return Err("the user part holds characters that are not allowed");
+    }
+    HostPort::parse(host).map(|_| ())
+}

@@ -1,0 +1,502 @@
+//! The one table of settings: what exists, its type, its range, its default and what it means.
+//!
+//! The reader, `config explain`, `config show --effective` and the reference page are all made
+//! from this table, so they cannot disagree.
+
+/// The kind of value a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Free text.
+    Text,
+    /// Text that must not be printed: shown as `***` everywhere.
+    Secret,
+    /// Whole number within the range, ends included.
+    Integer {
+        /// Least value.
+        min: i64,
+        /// Greatest value.
+        max: i64,
+    },
+    /// `true` or `false`.
+    Bool,
+    /// `ADDRESS:PORT`, IPv6 in brackets.
+    SocketAddress,
+    /// A host name or address, with an optional `:PORT`.
+    Host,
+    /// A path in the file system.
+    Path,
+    /// One of the listed words.
+    OneOf(&'static [&'static str]),
+    /// A list of texts.
+    TextList,
+    /// A string of DTMF keys `0-9 * # A-D`.
+    Digits,
+}
+
+impl Kind {
+    /// How the kind is named to a person.
+    pub fn describe(self) -> String {
+        match self {
+            Kind::Text => "text".into(),
+            Kind::Secret => "text, kept secret".into(),
+            Kind::Integer { min, max } => format!("whole number {min}..{max}"),
+            Kind::Bool => "true or false".into(),
+            Kind::SocketAddress => "address:port".into(),
+            Kind::Host => "host name or address, optional :port".into(),
+            Kind::Path => "path".into(),
+            Kind::OneOf(words) => format!("one of {}", words.join(", ")),
+            Kind::TextList => "list of texts".into(),
+            Kind::Digits => "DTMF keys 0-9 * # A-D".into(),
+        }
+    }
+}
+
+/// What a key falls back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// The key must be given.
+    Required,
+    /// The key may be left out and then has no value.
+    None,
+    /// This TOML literal.
+    Literal(&'static str),
+}
+
+/// One setting.
+#[derive(Debug)]
+pub struct Key {
+    /// Name inside its section; the unit is part of the name.
+    pub name: &'static str,
+    /// Type and range.
+    pub kind: Kind,
+    /// Default value.
+    pub default: Fallback,
+    /// What it does, in a sentence or two.
+    pub doc: &'static str,
+}
+
+/// One section, `[name]` or, when `many`, `[[name]]`.
+#[derive(Debug)]
+pub struct Section {
+    /// Section name.
+    pub name: &'static str,
+    /// Whether the section may stand many times.
+    pub many: bool,
+    /// What the section is for.
+    pub doc: &'static str,
+    /// Its keys.
+    pub keys: &'static [Key],
+}
+
+impl Section {
+    /// The key of that name.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+/// The section of that name.
+pub fn section(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.name == name)
+}
+
+const fn key(name: &'static str, kind: Kind, default: Fallback, doc: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        doc,
+    }
+}
+
+const fn int(min: i64, max: i64) -> Kind {
+    Kind::Integer { min, max }
+}
+
+use Fallback::{Literal, None as Unset, Required};
+
+/// Every section and key of the configuration file.
+pub static SECTIONS: &[Section] = &[
+    Section {
+        name: "sip",
+        many: false,
+        doc: "The SIP user agent.",
+        keys: &[
+            key(
+                "listen",
+                Kind::SocketAddress,
+                Literal("\"0.0.0.0:5060\""),
+                "Address and port on which SIP over UDP is sent and received. With 0.0.0.0 the address of the route to the first account's PBX is used in messages.",
+            ),
+            key(
+                "user_agent",
+                Kind::Text,
+                Literal("\"Trubka\""),
+                "Text of the User-Agent and Server headers.",
+            ),
+        ],
+    },
+    Section {
+        name: "account",
+        many: true,
+        doc: "An extension of the PBX that the box registers as.",
+        keys: &[
+            key(
+                "name",
+                Kind::Text,
+                Required,
+                "Short name by which routes and tools refer to the account.",
+            ),
+            key(
+                "extension",
+                Kind::Text,
+                Required,
+                "User part of the address of record: the extension number.",
+            ),
+            key(
+                "domain",
+                Kind::Host,
+                Required,
+                "Domain of the address of record: the PBX's host name or address.",
+            ),
+            key(
+                "registrar",
+                Kind::Host,
+                Unset,
+                "Where REGISTER and INVITE are sent when it is not the domain itself; port 5060 unless given.",
+            ),
+            key(
+                "auth_user",
+                Kind::Text,
+                Unset,
+                "Authentication name when it differs from the extension.",
+            ),
+            key(
+                "password",
+                Kind::Secret,
+                Unset,
+                "Password of the account. Better kept in a file of mode 0600 named by password_file.",
+            ),
+            key(
+                "password_file",
+                Kind::Path,
+                Unset,
+                "File whose first line is the password of the account.",
+            ),
+            key(
+                "display_name",
+                Kind::Text,
+                Unset,
+                "Name shown on phones, for example \"Entrance 2\".",
+            ),
+            key(
+                "register",
+                Kind::Bool,
+                Literal("true"),
+                "Whether to register; without it calls are placed directly.",
+            ),
+            key(
+                "expires_s",
+                int(60, 86_400),
+                Literal("300"),
+                "Registration period asked for, in seconds; the PBX may grant another.",
+            ),
+            key(
+                "keepalive_s",
+                int(0, 3_600),
+                Literal("20"),
+                "Period of OPTIONS keep-alives in seconds; 0 turns them off.",
+            ),
+        ],
+    },
+    Section {
+        name: "card",
+        many: true,
+        doc: "A line card: the hardware, or a simulator, that carries the analog lines.",
+        keys: &[
+            key(
+                "name",
+                Kind::Text,
+                Required,
+                "Short name by which lines refer to the card.",
+            ),
+            key(
+                "kind",
+                Kind::OneOf(&["virtual"]),
+                Required,
+                "virtual: a process that speaks the virtual line card protocol on a local socket.",
+            ),
+            key(
+                "socket",
+                Kind::Path,
+                Required,
+                "Local stream socket of the virtual line card.",
+            ),
+        ],
+    },
+    Section {
+        name: "line",
+        many: true,
+        doc: "One analog intercom line.",
+        keys: &[
+            key(
+                "name",
+                Kind::Text,
+                Required,
+                "Short name, for example the apartment and riser.",
+            ),
+            key(
+                "card",
+                Kind::Text,
+                Required,
+                "Name of the card that carries the line.",
+            ),
+            key(
+                "channel",
+                int(0, 63),
+                Literal("0"),
+                "Number of the line on its card, from 0.",
+            ),
+            key(
+                "profile",
+                Kind::Text,
+                Required,
+                "Built-in line profile, for example \"vizit\", or a path to a profile file ending in .toml.",
+            ),
+            key(
+                "apartment",
+                int(1, 9_999),
+                Required,
+                "Apartment whose pair this is.",
+            ),
+            key(
+                "handset",
+                Kind::OneOf(&["relayed", "absent"]),
+                Literal("\"relayed\""),
+                "relayed: the old handset is wired behind the box's relay; absent: the box takes its place.",
+            ),
+        ],
+    },
+    Section {
+        name: "route",
+        many: true,
+        doc: "Who is called for an apartment and who may open its door.",
+        keys: &[
+            key(
+                "apartment",
+                int(1, 9_999),
+                Required,
+                "Apartment this route is for.",
+            ),
+            key(
+                "account",
+                Kind::Text,
+                Unset,
+                "Account the call leaves by; the first account unless given.",
+            ),
+            key(
+                "targets",
+                Kind::TextList,
+                Required,
+                "Whom to call, one after another: extensions (\"400\") or addresses (\"sip:400@host\").",
+            ),
+            key(
+                "target_timeout_s",
+                int(5, 300),
+                Literal("30"),
+                "How long one target may ring before the next is tried, in seconds.",
+            ),
+            key(
+                "display_name",
+                Kind::Text,
+                Unset,
+                "Name shown on the phone, for example \"Entrance 2, apt 42\".",
+            ),
+            key(
+                "may_open",
+                Kind::TextList,
+                Literal("[\"called\"]"),
+                "Who may open the door: \"called\" is the party the box called; other entries are extensions that may call in and open.",
+            ),
+        ],
+    },
+    Section {
+        name: "door",
+        many: false,
+        doc: "Opening the door.",
+        keys: &[
+            key(
+                "digits",
+                Kind::Digits,
+                Literal("\"9\""),
+                "Keys that open the door during an answered call.",
+            ),
+            key(
+                "max_wrong_digits",
+                int(3, 1_000),
+                Literal("20"),
+                "Wrong keys in one call after which that call can no longer open the door.",
+            ),
+            key(
+                "hangup_after_open_s",
+                int(0, 120),
+                Literal("5"),
+                "Seconds from the opening to the end of the call; 0 leaves the call up.",
+            ),
+        ],
+    },
+    Section {
+        name: "call",
+        many: false,
+        doc: "Limits of a call.",
+        keys: &[
+            key(
+                "ring_limit_s",
+                int(5, 300),
+                Literal("45"),
+                "Longest time the phones ring for one visitor, in seconds.",
+            ),
+            key(
+                "talk_limit_s",
+                int(10, 3_600),
+                Literal("90"),
+                "Longest conversation, in seconds.",
+            ),
+            key(
+                "rtp_timeout_s",
+                int(2, 300),
+                Literal("10"),
+                "A call without audio packets from the PBX for so many seconds is ended (not while on hold).",
+            ),
+        ],
+    },
+    Section {
+        name: "media",
+        many: false,
+        doc: "Audio over RTP.",
+        keys: &[
+            key(
+                "rtp_port_first",
+                int(1_024, 65_534),
+                Literal("16384"),
+                "First UDP port for RTP; even. Each call takes two ports.",
+            ),
+            key(
+                "rtp_port_last",
+                int(1_025, 65_535),
+                Literal("16399"),
+                "Last UDP port for RTP.",
+            ),
+            key(
+                "codecs",
+                Kind::TextList,
+                Literal("[\"pcma\", \"pcmu\"]"),
+                "Codecs in order of preference: pcma, pcmu.",
+            ),
+            key(
+                "ptime_ms",
+                int(10, 60),
+                Literal("20"),
+                "Packet length sent, in milliseconds; a multiple of 10.",
+            ),
+            key(
+                "telephone_event_payload_type",
+                int(96, 127),
+                Literal("101"),
+                "RTP payload type offered for RFC 4733 key events.",
+            ),
+        ],
+    },
+    Section {
+        name: "journal",
+        many: false,
+        doc: "The record of every opening and refusal.",
+        keys: &[
+            key(
+                "path",
+                Kind::Path,
+                Literal("\"/var/lib/trubka/journal.sqlite\""),
+                "SQLite file of the journal.",
+            ),
+            key(
+                "open_wait_ms",
+                int(10, 2_000),
+                Literal("250"),
+                "How long an authorised opening waits for the disk before it goes ahead without it, in milliseconds.",
+            ),
+            key(
+                "syslog_socket",
+                Kind::Path,
+                Literal("\"/dev/log\""),
+                "Socket of the system log, which takes the records that the disk could not.",
+            ),
+            key(
+                "keep_days",
+                int(1, 3_650),
+                Literal("365"),
+                "Records older than this are removed.",
+            ),
+        ],
+    },
+    Section {
+        name: "control",
+        many: false,
+        doc: "The local control socket, used by the trubka command and the console.",
+        keys: &[key(
+            "socket",
+            Kind::Path,
+            Literal("\"/run/trubka/control.sock\""),
+            "Path of the socket; only its owner and group may use it.",
+        )],
+    },
+    Section {
+        name: "console",
+        many: false,
+        doc: "The serial console.",
+        keys: &[
+            key(
+                "device",
+                Kind::Path,
+                Unset,
+                "Serial device, for example /dev/ttyS0; left out, there is no console.",
+            ),
+            key(
+                "baud",
+                int(1_200, 4_000_000),
+                Literal("115200"),
+                "Line speed in bits per second, 8N1.",
+            ),
+            key(
+                "password_file",
+                Kind::Path,
+                Literal("\"/var/lib/trubka/console.password\""),
+                "File with the salted hash of the console password; the first login sets it.",
+            ),
+            key(
+                "idle_logout_s",
+                int(30, 86_400),
+                Literal("600"),
+                "Seconds without a key after which the console logs out.",
+            ),
+        ],
+    },
+    Section {
+        name: "trace",
+        many: false,
+        doc: "Recording what goes over the network, for diagnosis.",
+        keys: &[
+            key(
+                "pcap",
+                Kind::Path,
+                Unset,
+                "File for a capture of SIP and RTP with secrets removed; left out, nothing is captured.",
+            ),
+            key(
+                "pcap_limit_kib",
+                int(64, 1_048_576),
+                Literal("16384"),
+                "The capture stops at this size, in KiB.",
+            ),
+        ],
+    },
+];

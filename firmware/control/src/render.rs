@@ -1,0 +1,266 @@
+//! Answers as text for a terminal of 80 columns, without colour.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::reply::{Doctor, Journal, LineStatus, Record, Status, TestCall, Verdict};
+
+/// Width that no line of output passes.
+pub const WIDTH: usize = 80;
+
+/// Renders the answer of a command; unknown forms as JSON.
+pub fn answer(command: &str, result: &Value) -> String {
+    fn read<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
+        serde_json::from_value(value.clone()).ok()
+    }
+    let text = match command {
+        "status" => read(result).map(|reply| status(&reply)),
+        "line levels" => read(result).map(|reply: crate::reply::Levels| levels(&reply.lines)),
+        "journal" => read(result).map(|reply| journal(&reply)),
+        "doctor" => read(result).map(|reply| doctor(&reply)),
+        "sip test-call" => read(result).map(|reply| test_call(&reply)),
+        _ => result.as_str().map(|text| format!("{text}\n")),
+    };
+    text.unwrap_or_else(|| format!("{result:#}\n"))
+}
+
+fn clip(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    short.push('~');
+    short
+}
+
+/// Breaks a sentence into lines that are indented by `indent` blanks.
+fn wrapped(text: &str, indent: usize) -> String {
+    let (mut out, mut column) = (" ".repeat(indent), indent);
+    for word in text.split_whitespace() {
+        if column > indent && column + 1 + word.chars().count() > WIDTH {
+            let _ = write!(out, "\n{}", " ".repeat(indent));
+            column = indent;
+        }
+        if column > indent {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += word.chars().count();
+    }
+    out.push('\n');
+    out
+}
+
+/// `status`.
+pub fn status(status: &Status) -> String {
+    let mut out = String::new();
+    let (hours, minutes) = (status.uptime_s / 3600, status.uptime_s / 60 % 60);
+    let _ = writeln!(
+        out,
+        "trubka {}, up {hours} h {minutes:02} min {:02} s\n",
+        status.version,
+        status.uptime_s % 60
+    );
+    let _ = writeln!(
+        out,
+        "{:<12} {:>4} {:<10} {:<11} {:>7} {:>8}  {:<9} PARTY",
+        "LINE", "APT", "PROFILE", "PHASE", "VOLTS", "MILLIAMP", "BAND"
+    );
+    for line in &status.lines {
+        let phase = if line.present {
+            line.fault.as_deref().unwrap_or(&line.phase)
+        } else {
+            "no card"
+        };
+        let row = format!(
+            "{:<12} {:>4} {:<10} {:<11} {:>7.2} {:>8.1}  {:<9} {}",
+            clip(&line.name, 12),
+            line.apartment,
+            clip(&line.profile, 10),
+            clip(phase, 11),
+            line.volts,
+            line.milliamps,
+            clip(&line.band, 9),
+            line.party.as_deref().unwrap_or("-"),
+        );
+        let _ = writeln!(out, "{}", clip(&row, WIDTH));
+    }
+    let _ = writeln!(
+        out,
+        "\n{:<12} {:<26} {:<12} DETAIL",
+        "ACCOUNT", "ADDRESS", "STATE"
+    );
+    for account in &status.accounts {
+        let row = format!(
+            "{:<12} {:<26} {:<12} {}",
+            clip(&account.name, 12),
+            clip(&account.address, 26),
+            clip(&account.state, 12),
+            account.detail
+        );
+        let _ = writeln!(out, "{}", clip(&row, WIDTH));
+        if !account.hint.is_empty() {
+            out.push_str(&wrapped(&format!("hint: {}", account.hint), 4));
+        }
+    }
+    for card in status.cards.iter().filter(|card| !card.present) {
+        let _ = writeln!(
+            out,
+            "\n{}",
+            clip(
+                &format!("card {} is away: {}", card.name, card.detail),
+                WIDTH
+            )
+        );
+    }
+    if status.calls.is_empty() {
+        out.push_str("\nno calls\n");
+    } else {
+        let _ = writeln!(
+            out,
+            "\n{:<12} {:<14} {:<9} {:<6} {:>7} {:>7} {:>5} {:>7}",
+            "CALL", "PARTY", "STATE", "CODEC", "RX", "TX", "LOST", "JITTER"
+        );
+        for call in &status.calls {
+            let line = if call.line.is_empty() {
+                "test"
+            } else {
+                &call.line
+            };
+            let _ = writeln!(
+                out,
+                "{:<12} {:<14} {:<9} {:<6} {:>7} {:>7} {:>5} {:>4.1} ms",
+                clip(line, 12),
+                clip(&call.party, 14),
+                call.state,
+                call.codec,
+                call.packets_received,
+                call.packets_sent,
+                call.lost,
+                call.jitter_ms,
+            );
+        }
+    }
+    out
+}
+
+/// `line levels`.
+pub fn levels(lines: &[LineStatus]) -> String {
+    let mut out = format!(
+        "{:<12} {:>7} {:>8}  {:<9} {:<12} {:<9} {:<9} {:>7}\n",
+        "LINE", "VOLTS", "MILLIAMP", "BAND", "STATE", "LOAD", "RELAY", "HANDSET"
+    );
+    for line in lines {
+        let _ = writeln!(
+            out,
+            "{:<12} {:>7.2} {:>8.1}  {:<9} {:<12} {:<9} {:<9} {:>5.2} V",
+            clip(&line.name, 12),
+            line.volts,
+            line.milliamps,
+            clip(&line.band, 9),
+            clip(&line.state, 12),
+            clip(&line.load, 9),
+            clip(&line.relay, 9),
+            line.handset_volts,
+        );
+        if let Some(fault) = &line.fault {
+            out.push_str(&wrapped(&format!("fault: {fault}"), 4));
+        }
+        if !line.present {
+            out.push_str("    the line card is away: readings are old\n");
+        }
+    }
+    out
+}
+
+/// `journal`.
+pub fn journal(journal: &Journal) -> String {
+    if journal.records.is_empty() {
+        return "the journal is empty\n".into();
+    }
+    journal
+        .records
+        .iter()
+        .map(|record| format!("{}\n", clip(&record_line(record), WIDTH)))
+        .collect()
+}
+
+fn record_line(record: &Record) -> String {
+    let name = record
+        .event
+        .get("event")
+        .and_then(Value::as_str)
+        .unwrap_or("?");
+    let time = record
+        .time
+        .get(5..23)
+        .unwrap_or(&record.time)
+        .replace('T', " ");
+    format!("{time} {name:<14} {}", event_fields(&record.event))
+}
+
+/// The fields of an event as `name=value`, the event's own name left out.
+pub fn event_fields(event: &serde_json::Map<String, Value>) -> String {
+    let field = |(name, value): (&String, &Value)| {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        let quoted = text.is_empty() || text.contains(' ');
+        (name != "event" && name != "time").then(|| {
+            if quoted {
+                format!("{name}=\"{text}\"")
+            } else {
+                format!("{name}={text}")
+            }
+        })
+    };
+    event.iter().filter_map(field).collect::<Vec<_>>().join(" ")
+}
+
+/// `doctor`.
+pub fn doctor(doctor: &Doctor) -> String {
+    let mut out = String::new();
+    for check in &doctor.checks {
+        let mark = match check.verdict {
+            Verdict::Pass => "pass",
+            Verdict::Warn => "WARN",
+            Verdict::Fail => "FAIL",
+        };
+        let _ = writeln!(
+            out,
+            "{}",
+            clip(
+                &format!("{mark}  {:<16} {}", clip(&check.name, 16), check.finding),
+                WIDTH
+            )
+        );
+        if check.verdict != Verdict::Pass && !check.hint.is_empty() {
+            out.push_str(&wrapped(&format!("hint: {}", check.hint), 6));
+        }
+    }
+    out.push_str(match doctor.verdict() {
+        Verdict::Pass => "\nall checks passed\n",
+        Verdict::Warn => "\nworks, with warnings\n",
+        Verdict::Fail => "\nsomething does not work: see the hints above\n",
+    });
+    out
+}
+
+/// `sip test-call`.
+pub fn test_call(call: &TestCall) -> String {
+    let mut out = wrapped(&format!("{}: {}", call.target, call.detail), 0);
+    if call.answered {
+        let after = call.answered_after_ms.unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "answered after {after} ms, codec {}, packets out {} in {}, keys \"{}\"",
+            call.codec, call.packets_sent, call.packets_received, call.digits
+        );
+    }
+    if !call.hint.is_empty() {
+        out.push_str(&wrapped(&format!("hint: {}", call.hint), 4));
+    }
+    out
+}

@@ -1,0 +1,200 @@
+//! Forms of the answers. Field names are stable and carry their units.
+
+use serde::{Deserialize, Serialize};
+
+/// Answer to `status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the software.
+    pub version: String,
+    /// Time since the start, in seconds.
+    pub uptime_s: u64,
+    /// Lines.
+    pub lines: Vec<LineStatus>,
+    /// Accounts.
+    pub accounts: Vec<AccountStatus>,
+    /// Calls.
+    pub calls: Vec<CallStatus>,
+    /// Line cards.
+    pub cards: Vec<CardStatus>,
+}
+
+/// A line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LineStatus {
+    /// Line name.
+    pub name: String,
+    /// Apartment.
+    pub apartment: u16,
+    /// Profile name.
+    pub profile: String,
+    /// Phase of the call on it: `idle`, `selected`, `ringing`, `unanswered`, `talking`,
+    /// `handset`, `over`.
+    pub phase: String,
+    /// State of the line itself.
+    pub state: String,
+    /// Party that rings or talks.
+    pub party: Option<String>,
+    /// Mean voltage of the last block, in volts.
+    pub volts: f32,
+    /// Mean current, in milliamps.
+    pub milliamps: f32,
+    /// Voltage on the handset side of the relay.
+    pub handset_volts: f32,
+    /// Band of the voltage in the line's profile.
+    pub band: String,
+    /// Our load: `off`, `on_hook`, `off_hook`, `residue`.
+    pub load: String,
+    /// Handset relay: `through`, `isolated`.
+    pub relay: String,
+    /// Fault, when there is one.
+    pub fault: Option<String>,
+    /// Whether the line's card is there.
+    pub present: bool,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AccountStatus {
+    /// Account name.
+    pub name: String,
+    /// Address of record.
+    pub address: String,
+    /// `registered`, `trying`, `failed`, `unregistered`.
+    pub state: String,
+    /// Details.
+    pub detail: String,
+    /// What to do, where something is wrong.
+    pub hint: String,
+}
+
+/// A call leg.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallStatus {
+    /// Line name; empty for a test call.
+    pub line: String,
+    /// The party.
+    pub party: String,
+    /// `calling`, `talking`, `incoming`.
+    pub state: String,
+    /// Codec, once agreed.
+    pub codec: String,
+    /// Packets received.
+    pub packets_received: u64,
+    /// Packets sent.
+    pub packets_sent: u64,
+    /// Packets lost on the way to us.
+    pub lost: u64,
+    /// Interarrival jitter in milliseconds.
+    pub jitter_ms: f32,
+    /// Audio that was made up for missing packets, in milliseconds.
+    pub concealed_ms: u64,
+    /// Packets dropped because they came from elsewhere or were not agreed.
+    pub dropped: u64,
+}
+
+/// A line card.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CardStatus {
+    /// Card name.
+    pub name: String,
+    /// Whether it is there.
+    pub present: bool,
+    /// What it says of itself, or why it is away.
+    pub detail: String,
+}
+
+/// Answer to `line levels`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Levels {
+    /// Lines.
+    pub lines: Vec<LineStatus>,
+}
+
+/// One journal record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Number, counting up.
+    pub id: i64,
+    /// UTC time, RFC 3339 with milliseconds.
+    pub time: String,
+    /// The event with its fields.
+    #[serde(flatten)]
+    pub event: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Answer to `journal`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Journal {
+    /// Records, oldest first.
+    pub records: Vec<Record>,
+}
+
+/// Answer to `sip test-call`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestCall {
+    /// Target.
+    pub target: String,
+    /// Whether the call was answered.
+    pub answered: bool,
+    /// From INVITE to the answer, in milliseconds.
+    pub answered_after_ms: Option<u64>,
+    /// Codec agreed.
+    pub codec: String,
+    /// Audio packets sent.
+    pub packets_sent: u64,
+    /// Audio packets received.
+    pub packets_received: u64,
+    /// Keys that the other side pressed.
+    pub digits: String,
+    /// What happened, in words.
+    pub detail: String,
+    /// What to do, where something is wrong.
+    pub hint: String,
+}
+
+/// Verdict of one check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Good.
+    Pass,
+    /// Works, but look at it.
+    Warn,
+    /// Does not work.
+    Fail,
+}
+
+/// One check of `doctor`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// What was checked.
+    pub name: String,
+    /// Verdict.
+    pub verdict: Verdict,
+    /// What was found.
+    pub finding: String,
+    /// What to do, where it is not good.
+    pub hint: String,
+}
+
+/// Answer to `doctor`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Doctor {
+    /// Checks in the order in which a technician goes.
+    pub checks: Vec<Check>,
+}
+
+impl Doctor {
+    /// The worst verdict.
+    pub fn verdict(&self) -> Verdict {
+        let has = |verdict| self.checks.iter().any(|check| check.verdict == verdict);
+        if has(Verdict::Fail) {
+            Verdict::Fail
+        } else if has(Verdict::Warn) {
+            Verdict::Warn
+        } else {
+            Verdict::Pass
+        }
+    }
+}

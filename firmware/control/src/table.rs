@@ -1,0 +1,164 @@
+//! What can be asked of the daemon.
+
+/// One argument of a command.
+#[derive(Debug)]
+pub struct Argument {
+    /// Name, lower case.
+    pub name: &'static str,
+    /// Whether it must be given.
+    pub required: bool,
+    /// What it is.
+    pub doc: &'static str,
+}
+
+/// One command.
+#[derive(Debug)]
+pub struct Command {
+    /// Words of the command, one blank between them.
+    pub name: &'static str,
+    /// Positional arguments, required ones first.
+    pub arguments: &'static [Argument],
+    /// A question to ask a person first, for commands that act on the building.
+    pub ask_first: Option<&'static str>,
+    /// What it does, in a sentence.
+    pub help: &'static str,
+    /// A line to try.
+    pub example: &'static str,
+}
+
+impl Command {
+    /// How the command is written.
+    pub fn usage(&self) -> String {
+        let mut usage = self.name.to_owned();
+        for argument in self.arguments {
+            let upper = argument.name.to_uppercase();
+            usage += &if argument.required {
+                format!(" {upper}")
+            } else {
+                format!(" [{upper}]")
+            };
+        }
+        usage
+    }
+}
+
+const fn argument(name: &'static str, required: bool, doc: &'static str) -> Argument {
+    Argument {
+        name,
+        required,
+        doc,
+    }
+}
+
+/// Every command of the daemon.
+pub static COMMANDS: &[Command] = &[
+    Command {
+        name: "status",
+        arguments: &[],
+        ask_first: None,
+        help: "Lines, accounts and calls as they are now.",
+        example: "trubka status",
+    },
+    Command {
+        name: "line levels",
+        arguments: &[argument("line", false, "line name; all lines unless given")],
+        ask_first: None,
+        help: "Volts and milliamps of each line, with the band they lie in.",
+        example: "trubka line levels apt42",
+    },
+    Command {
+        name: "sip test-call",
+        arguments: &[
+            argument("target", true, "extension or sip: address to call"),
+            argument(
+                "account",
+                false,
+                "account to call by; the first unless given",
+            ),
+        ],
+        ask_first: None,
+        help: "Calls a phone, plays a tone, tells what came back, and hangs up.",
+        example: "trubka sip test-call 400",
+    },
+    Command {
+        name: "door test",
+        arguments: &[argument("line", true, "line name")],
+        ask_first: Some("This opens the entrance door if a visitor's call is on the line. Go on?"),
+        help: "Releases the door of a line on which a visitor is, as a technician's test.",
+        example: "trubka door test apt42",
+    },
+    Command {
+        name: "journal",
+        arguments: &[argument(
+            "limit",
+            false,
+            "how many records, newest last; 20 unless given",
+        )],
+        ask_first: None,
+        help: "The last records of the journal.",
+        example: "trubka journal 50",
+    },
+    Command {
+        name: "doctor",
+        arguments: &[],
+        ask_first: None,
+        help: "Checks supply, lines, registration, codec and disk; says what to do.",
+        example: "trubka doctor",
+    },
+    Command {
+        name: "events",
+        arguments: &[],
+        ask_first: None,
+        help: "Shows events as they happen, until interrupted.",
+        example: "trubka events",
+    },
+    Command {
+        name: "reload",
+        arguments: &[],
+        ask_first: Some("Calls that are up will be ended. Go on?"),
+        help: "Checks the configuration file and, if it is good, starts anew with it.",
+        example: "trubka reload",
+    },
+];
+
+/// The command whose words begin `words`, and how many words it took.
+pub fn find(words: &[&str]) -> Option<(&'static Command, usize)> {
+    COMMANDS
+        .iter()
+        .filter_map(|command| {
+            let parts: Vec<&str> = command.name.split(' ').collect();
+            words.starts_with(&parts).then_some((command, parts.len()))
+        })
+        .max_by_key(|(_, taken)| *taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_commands_by_their_words() {
+        let (command, taken) = find(&["line", "levels", "apt42"]).unwrap();
+        assert_eq!((command.name, taken), ("line levels", 2));
+        assert!(find(&["line"]).is_none());
+    }
+
+    #[test]
+    fn every_command_can_be_found_and_its_example_names_it() {
+        for command in COMMANDS {
+            let words: Vec<&str> = command.name.split(' ').collect();
+            assert_eq!(find(&words).unwrap().0.name, command.name);
+            assert!(command.example.contains(command.name), "{}", command.name);
+            let required: Vec<bool> = command
+                .arguments
+                .iter()
+                .map(|argument| argument.required)
+                .collect();
+            assert!(
+                required.is_sorted_by(|a, b| a >= b),
+                "{}: required arguments come first",
+                command.name
+            );
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! One thread a line card: it opens the card, exchanges blocks in the card's own time, and opens
+//! it again when it went away.
+
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use line_interface::virtual_card::VirtualCard;
+use line_interface::{DriveBlock, LineCard, SenseBlock};
+
+use crate::input::{Exchange, Inbox, Input};
+
+/// A card that says nothing for so long is gone.
+const SILENCE: Duration = Duration::from_millis(500);
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_LAST: Duration = Duration::from_secs(2);
+/// The core answers a block within microseconds; this only bounds the end of the daemon.
+const CORE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A running card thread.
+#[derive(Debug)]
+pub(crate) struct CardThread {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl CardThread {
+    /// Starts the thread of card number `card`.
+    pub(crate) fn start(card: usize, socket: PathBuf, inbox: Inbox) -> std::io::Result<CardThread> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name(format!("card{card}"))
+            .stack_size(256 * 1024)
+            .spawn(move || serve(card, &socket, &inbox, &stopped))?;
+        Ok(CardThread {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl CardThread {
+    /// Lets the thread end at its next block, with a safe drive as its last word.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for CardThread {
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(card: usize, socket: &PathBuf, inbox: &Inbox, stop: &AtomicBool) {
+    let mut retry = RETRY_FIRST;
+    while !stop.load(Ordering::Relaxed) && !inbox.is_closed() {
+        let why = match open(socket) {
+            Ok(opened) => {
+                retry = RETRY_FIRST;
+                match exchange(card, opened, inbox, stop) {
+                    Some(why) => why,
+                    None => return,
+                }
+            }
+            Err(why) => why,
+        };
+        if inbox.blocking_send(Input::CardLost { card, why }).is_err() {
+            return;
+        }
+        std::thread::sleep(retry);
+        retry = (retry * 2).min(RETRY_LAST);
+    }
+}
+
+fn open(socket: &PathBuf) -> Result<VirtualCard<UnixStream>, String> {
+    let stream = UnixStream::connect(socket)
+        .map_err(|error| format!("cannot open {}: {error}", socket.display()))?;
+    stream
+        .set_read_timeout(Some(SILENCE))
+        .and_then(|()| stream.set_write_timeout(Some(SILENCE)))
+        .map_err(|error| error.to_string())?;
+    VirtualCard::connect(stream, "trubkad").map_err(|error| error.to_string())
+}
+
+/// Exchanges blocks until the card fails (the reason) or the daemon ends (`None`).
+fn exchange(
+    card: usize,
+    mut opened: VirtualCard<UnixStream>,
+    inbox: &Inbox,
+    stop: &AtomicBool,
+) -> Option<String> {
+    let info = opened.info();
+    let lines = info.lines;
+    inbox
+        .blocking_send(Input::CardPresent { card, info })
+        .ok()?;
+    let (back, from_core) = std::sync::mpsc::channel();
+    let mut blocks = Box::new(Exchange {
+        sense: vec![SenseBlock::default(); lines],
+        drive: vec![DriveBlock::default(); lines],
+    });
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            // A last safe drive, so that nothing of ours stays on the line.
+            blocks.drive.fill(DriveBlock::default());
+            let _ = opened.exchange(&blocks.drive, &mut blocks.sense);
+            let _ = opened.close("the daemon ends");
+            return None;
+        }
+        if let Err(error) = opened.exchange(&blocks.drive, &mut blocks.sense) {
+            return Some(error.to_string());
+        }
+        inbox
+            .blocking_send(Input::Block {
+                card,
+                exchange: blocks,
+                back: back.clone(),
+            })
+            .ok()?;
+        blocks = match from_core.recv_timeout(CORE_PATIENCE) {
+            Ok(blocks) => blocks,
+            // The core is ending: it let the block go.
+            Err(_) => Box::new(Exchange {
+                sense: vec![SenseBlock::default(); lines],
+                drive: vec![DriveBlock::default(); lines],
+            }),
+        };
+    }
+}

@@ -1,0 +1,301 @@
+//! The commands of the table, carried out.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use call::{Cause, LegId};
+use config::Config;
+use control::reply::{Journal as JournalReply, Levels, Status, TestCall};
+use control::{Failure, FailureKind, Request, Response, table};
+use gateway::Gateway;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::doctor;
+use crate::journal::Journal;
+use crate::startup;
+
+type Reply = mpsc::Sender<Response>;
+
+/// Carries out commands.
+#[derive(Debug)]
+pub(crate) struct Commands {
+    config_file: PathBuf,
+    config: Config,
+    journal: Arc<Journal>,
+    test_calls: HashMap<LegId, (u64, Reply)>,
+    last_codec: Option<String>,
+}
+
+impl Commands {
+    pub(crate) fn new(config_file: PathBuf, config: Config, journal: Arc<Journal>) -> Commands {
+        Commands {
+            config_file,
+            config,
+            journal,
+            test_calls: HashMap::new(),
+            last_codec: None,
+        }
+    }
+
+    /// Handles one request; `true` when it orders a reload.
+    pub(crate) fn handle(
+        &mut self,
+        now: Duration,
+        gateway: &mut Gateway,
+        request: Request,
+        reply: Reply,
+    ) -> bool {
+        let id = request.id;
+        let answered = self.answer(now, gateway, &request, &reply);
+        let reload = matches!(&answered, Ok(Answer::Reload));
+        let response = match answered {
+            Ok(Answer::Now(result)) => Some(Response::Done { id, result }),
+            Ok(Answer::Reload) => Some(Response::Done {
+                id,
+                result: "starting anew with the checked configuration".into(),
+            }),
+            Ok(Answer::Later) => None,
+            Err(failure) => Some(Response::Failed { id, failure }),
+        };
+        if let Some(response) = response {
+            // A client that does not read loses its answer, not the daemon's time.
+            let _ = reply.try_send(response);
+        }
+        reload
+    }
+
+    fn answer(
+        &mut self,
+        now: Duration,
+        gateway: &mut Gateway,
+        request: &Request,
+        reply: &Reply,
+    ) -> Result<Answer, Failure> {
+        let words: Vec<&str> = request.command.split(' ').collect();
+        let known = table::find(&words).filter(|(_, taken)| *taken == words.len());
+        let Some((command, _)) = known else {
+            let names: Vec<&str> = table::COMMANDS.iter().map(|command| command.name).collect();
+            return Err(Failure::new(
+                FailureKind::Usage,
+                format!("there is no command \"{}\"", request.command),
+                format!("commands: {}", names.join(", ")),
+            ));
+        };
+        let required = command
+            .arguments
+            .iter()
+            .filter(|argument| argument.required)
+            .count();
+        if request.arguments.len() < required || request.arguments.len() > command.arguments.len() {
+            return Err(Failure::new(
+                FailureKind::Usage,
+                "wrong number of arguments",
+                format!("usage: {}", command.usage()),
+            ));
+        }
+        let argument = |index: usize| request.arguments.get(index).map(String::as_str);
+        for call in gateway.call_statuses() {
+            self.last_codec = Some(call.codec)
+                .filter(|codec| !codec.is_empty())
+                .or(self.last_codec.take());
+        }
+        match command.name {
+            "status" => now_json(&self.status(now, gateway)),
+            "line levels" => levels(gateway, argument(0)),
+            "sip test-call" => self.test_call(now, gateway, request, reply),
+            "door test" => door_test(now, gateway, argument(0).unwrap_or("")),
+            "journal" => self.read_journal(request.id, argument(0), reply),
+            "doctor" => {
+                self.doctor(request.id, gateway, reply);
+                Ok(Answer::Later)
+            }
+            "reload" => match startup::load(&self.config_file) {
+                Ok(_) => Ok(Answer::Reload),
+                Err(problems) => {
+                    let cause: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                    Err(Failure::new(
+                        FailureKind::Config,
+                        cause.join("\n"),
+                        "nothing was changed; mend the file and try again",
+                    ))
+                }
+            },
+            name => Err(Failure::new(
+                FailureKind::Internal,
+                format!("{name} has no handler"),
+                "report this as a fault of the software",
+            )),
+        }
+    }
+
+    fn status(&self, now: Duration, gateway: &Gateway) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_s: now.as_secs(),
+            lines: gateway.line_statuses(),
+            accounts: gateway.account_statuses(),
+            calls: gateway.call_statuses(),
+            cards: gateway.card_statuses(),
+        }
+    }
+
+    fn test_call(
+        &mut self,
+        now: Duration,
+        gateway: &mut Gateway,
+        request: &Request,
+        reply: &Reply,
+    ) -> Result<Answer, Failure> {
+        let account = match request.arguments.get(1) {
+            None => 0,
+            Some(name) => self
+                .config
+                .accounts
+                .iter()
+                .position(|account| account.name == *name)
+                .ok_or_else(|| {
+                    let names: Vec<&str> = self
+                        .config
+                        .accounts
+                        .iter()
+                        .map(|account| account.name.as_str())
+                        .collect();
+                    Failure::new(
+                        FailureKind::NotFound,
+                        format!("there is no account \"{name}\""),
+                        format!("accounts: {}", names.join(", ")),
+                    )
+                })?,
+        };
+        let target = request.arguments.first().map(String::as_str).unwrap_or("");
+        let leg = gateway.test_call(now, account, target).map_err(|why| {
+            Failure::new(
+                FailureKind::Refused,
+                why,
+                "give an extension (400) or an address (sip:400@host)",
+            )
+        })?;
+        self.test_calls.insert(leg, (request.id, reply.clone()));
+        Ok(Answer::Later)
+    }
+
+    /// A test call is over: its asker gets the report.
+    pub(crate) fn test_call_done(&mut self, leg: LegId, report: &TestCall) {
+        if !report.codec.is_empty() {
+            self.last_codec = Some(report.codec.clone());
+        }
+        if let Some((id, reply)) = self.test_calls.remove(&leg) {
+            let result = serde_json::to_value(report).unwrap_or_default();
+            let _ = reply.try_send(Response::Done { id, result });
+        }
+    }
+
+    fn read_journal(&self, id: u64, limit: Option<&str>, reply: &Reply) -> Result<Answer, Failure> {
+        let limit = match limit.map(str::parse::<usize>) {
+            None => 20,
+            Some(Ok(limit @ 1..=10_000)) => limit,
+            Some(_) => {
+                return Err(Failure::new(
+                    FailureKind::Usage,
+                    "the limit is not a number 1..10000",
+                    "usage: journal [LIMIT]",
+                ));
+            }
+        };
+        let (journal, reply) = (self.journal.clone(), reply.clone());
+        tokio::spawn(async move {
+            let response = match journal.read(limit).await {
+                Ok(records) => done(id, &JournalReply { records }),
+                Err(why) => Response::Failed {
+                    id,
+                    failure: Failure::new(FailureKind::Refused, why, "run: trubka doctor"),
+                },
+            };
+            let _ = reply.send(response).await;
+        });
+        Ok(Answer::Later)
+    }
+
+    fn doctor(&self, id: u64, gateway: &Gateway, reply: &Reply) {
+        let mut report = doctor::examine(gateway, &self.config, self.last_codec.as_deref());
+        let (journal, reply, path) = (
+            self.journal.clone(),
+            reply.clone(),
+            self.config.journal.path.clone(),
+        );
+        tokio::spawn(async move {
+            report
+                .checks
+                .push(doctor::disk(&path, journal.check().await));
+            let _ = reply.send(done(id, &report)).await;
+        });
+    }
+}
+
+enum Answer {
+    Now(serde_json::Value),
+    Later,
+    Reload,
+}
+
+fn done(id: u64, result: &impl Serialize) -> Response {
+    Response::Done {
+        id,
+        result: serde_json::to_value(result).unwrap_or_default(),
+    }
+}
+
+fn now_json(result: &impl Serialize) -> Result<Answer, Failure> {
+    Ok(Answer::Now(
+        serde_json::to_value(result).unwrap_or_default(),
+    ))
+}
+
+fn no_line(name: &str, gateway: &Gateway) -> Failure {
+    let names: Vec<String> = gateway
+        .line_statuses()
+        .into_iter()
+        .map(|line| line.name)
+        .collect();
+    Failure::new(
+        FailureKind::NotFound,
+        format!("there is no line \"{name}\""),
+        format!("lines: {}", names.join(", ")),
+    )
+}
+
+fn levels(gateway: &Gateway, name: Option<&str>) -> Result<Answer, Failure> {
+    let mut lines = gateway.line_statuses();
+    if let Some(name) = name {
+        lines.retain(|line| line.name == name);
+        if lines.is_empty() {
+            return Err(no_line(name, gateway));
+        }
+    }
+    now_json(&Levels { lines })
+}
+
+fn door_test(now: Duration, gateway: &mut Gateway, name: &str) -> Result<Answer, Failure> {
+    let line = gateway
+        .line_named(name)
+        .ok_or_else(|| no_line(name, gateway))?;
+    match gateway.door_test(now, line, Cause::Cli) {
+        Ok(()) => Ok(Answer::Now(
+            "the door release is ordered; trubka journal shows the record".into(),
+        )),
+        Err(refusal) => {
+            let name = serde_json::to_value(refusal)
+                .ok()
+                .and_then(|name| name.as_str().map(str::to_owned))
+                .unwrap_or_default();
+            Err(Failure::new(
+                FailureKind::Refused,
+                format!("the door stays shut: {name}"),
+                refusal.hint(),
+            ))
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Everything that reaches the core, through one bounded queue.
+
+use std::net::SocketAddr;
+
+use call::{Event, RecordId};
+use control::{Request, Response};
+use line_interface::{CardInfo, DriveBlock, SenseBlock};
+use tokio::sync::mpsc;
+
+/// Length of the queue. When it is full, datagrams wait in the kernel, whose buffers are bounded.
+pub(crate) const QUEUE: usize = 512;
+
+/// One block of a card on its way to the core and back, so that no block allocates.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) sense: Vec<SenseBlock>,
+    pub(crate) drive: Vec<DriveBlock>,
+}
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Sip {
+        source: SocketAddr,
+        payload: Vec<u8>,
+    },
+    Rtp {
+        slot: usize,
+        rtcp: bool,
+        source: SocketAddr,
+        payload: Vec<u8>,
+    },
+    CardPresent {
+        card: usize,
+        info: CardInfo,
+    },
+    CardLost {
+        card: usize,
+        why: String,
+    },
+    Block {
+        card: usize,
+        exchange: Box<Exchange>,
+        back: std::sync::mpsc::Sender<Box<Exchange>>,
+    },
+    JournalDone {
+        record: RecordId,
+    },
+    JournalAlarm(Event),
+    Command {
+        request: Request,
+        reply: mpsc::Sender<Response>,
+    },
+    /// A host name of the configuration resolves now, or to another address.
+    RegistrarResolved {
+        account: usize,
+        address: SocketAddr,
+    },
+}
+
+/// The way to the core.
+pub(crate) type Inbox = mpsc::Sender<Input>;

@@ -1,0 +1,157 @@
+//! From the command line to everything the core needs; nothing starts half-way.
+
+use std::io::Read as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use config::{Config, HostPort, Problem, ProblemKind, Secret};
+use line_interface::Profile;
+use tokio::net::UdpSocket;
+
+const USAGE: &str = "usage: trubkad [--config FILE] [--check] [--log error|warn|info|debug]
+  --config FILE   configuration, /etc/trubka/trubka.toml unless given
+  --check         check the configuration and end";
+
+/// The command line.
+#[derive(Debug, Clone)]
+pub(crate) struct Arguments {
+    pub(crate) config: PathBuf,
+    pub(crate) check: bool,
+    pub(crate) log_level: tracing::Level,
+}
+
+impl Arguments {
+    pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
+        let mut arguments = Arguments {
+            config: PathBuf::from("/etc/trubka/trubka.toml"),
+            check: false,
+            log_level: tracing::Level::INFO,
+        };
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--config" => arguments.config = words.next().ok_or(USAGE)?.into(),
+                "--check" => arguments.check = true,
+                "--log" => {
+                    let level = words.next().ok_or(USAGE)?;
+                    arguments.log_level = level.parse().map_err(|_| USAGE)?;
+                }
+                _ => return Err(USAGE.into()),
+            }
+        }
+        Ok(arguments)
+    }
+}
+
+/// Longest configuration, profile or password file that is read, in bytes.
+const FILE_LIMIT: u64 = 1 << 20;
+
+fn read_file(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?
+        .take(FILE_LIMIT)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn unreadable(file: &Path, key: &str, error: &std::io::Error, hint: &str) -> Problem {
+    Problem {
+        file: file.display().to_string(),
+        line: 0,
+        key: key.to_owned(),
+        kind: ProblemKind::Unreadable,
+        cause: error.to_string(),
+        hint: hint.to_owned(),
+    }
+}
+
+/// The configuration with its passwords and profiles.
+pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> {
+    let text = read_file(path).map_err(|error| {
+        vec![unreadable(
+            path,
+            "",
+            &error,
+            "name the file with --config FILE; docs/guide/first-start.md shows one to begin with",
+        )]
+    })?;
+    let mut config = Config::parse(&text, &path.display().to_string())?;
+    let mut problems = Vec::new();
+    for account in &mut config.accounts {
+        let Some(file) = &account.password_file else {
+            continue;
+        };
+        match read_file(file) {
+            Ok(text) => {
+                account.password = Secret::new(text.lines().next().unwrap_or("").trim_end())
+            }
+            Err(error) => problems.push(unreadable(
+                file,
+                "account.password_file",
+                &error,
+                "create the file with the password as its first line, mode 0600",
+            )),
+        }
+    }
+    let mut profiles = Vec::new();
+    for line in &config.lines {
+        match load_profile(&line.profile) {
+            Ok(profile) => profiles.push(profile),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() {
+        Ok((config, profiles))
+    } else {
+        Err(problems)
+    }
+}
+
+fn load_profile(name: &str) -> Result<Profile, Problem> {
+    if let Some(profile) = Profile::builtin(name) {
+        return Ok(profile);
+    }
+    let path = Path::new(name);
+    let text = read_file(path).map_err(|error| {
+        unreadable(
+            path,
+            "line.profile",
+            &error,
+            "give the path of a profile file",
+        )
+    })?;
+    Profile::from_toml(&text).map_err(|error| Problem {
+        file: name.to_owned(),
+        line: 0,
+        key: "line.profile".to_owned(),
+        kind: ProblemKind::OutOfRange,
+        cause: error.to_string(),
+        hint: error.hint.to_string(),
+    })
+}
+
+/// The first address of a host, or `None` when its name does not resolve now.
+pub(crate) async fn resolve(host: &HostPort) -> Option<SocketAddr> {
+    if let Some(address) = host.socket_addr(5060) {
+        return Some(address);
+    }
+    let port = host.port.unwrap_or(5060);
+    tokio::net::lookup_host((host.host.as_str(), port))
+        .await
+        .ok()?
+        .next()
+}
+
+/// The address under which `peer` reaches us: the bound one, or the one the route to it has.
+pub(crate) async fn own_address(bound: SocketAddr, peer: Option<SocketAddr>) -> IpAddr {
+    if !bound.ip().is_unspecified() {
+        return bound.ip();
+    }
+    let Some(peer) = peer else { return bound.ip() };
+    // Connecting a UDP socket sends nothing; it only asks the kernel for the route.
+    let probe = async {
+        let socket = UdpSocket::bind(SocketAddr::new(bound.ip(), 0)).await.ok()?;
+        socket.connect(peer).await.ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    probe.await.unwrap_or(bound.ip())
+}

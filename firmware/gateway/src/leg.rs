@@ -1,0 +1,66 @@
+//! One call leg: its SIP call, its media session, its RTP ports.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use media::{Session, TransmitKind};
+use sip::CallId;
+
+use crate::Output;
+use crate::test_call::TestCallState;
+
+/// What a leg is for.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// A phone called for a visitor.
+    Outgoing,
+    /// A phone that called us, with the offer it brought.
+    Incoming { offer: Option<Vec<u8>> },
+    /// A technician's test call.
+    Test(Box<TestCallState>),
+}
+
+/// One call leg.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub(crate) call: CallId,
+    pub(crate) session: Session,
+    pub(crate) slot: usize,
+    pub(crate) line: Option<usize>,
+    pub(crate) kind: Kind,
+    pub(crate) party: String,
+    pub(crate) connected: bool,
+}
+
+impl Leg {
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        let test = match &self.kind {
+            Kind::Test(test) => Some(test.next_deadline()),
+            _ => None,
+        };
+        [self.session.next_deadline(), test]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Moves the packets that wait in the session to the outputs.
+    pub(crate) fn collect(&mut self, outputs: &mut VecDeque<Output>) {
+        while let Some(transmit) = self.session.poll_transmit() {
+            outputs.push_back(Output::Rtp {
+                slot: self.slot,
+                rtcp: transmit.kind == TransmitKind::Rtcp,
+                destination: transmit.destination,
+                payload: transmit.payload,
+            });
+        }
+    }
+
+    pub(crate) fn state(&self) -> &'static str {
+        match (&self.kind, self.connected) {
+            (_, true) => "talking",
+            (Kind::Incoming { .. }, false) => "incoming",
+            (_, false) => "calling",
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! A line in the gateway: the line core, where it sits, and who is joined to it.
+
+use std::time::Duration;
+
+use call::LegId;
+use line_interface::{CardInfo, HandsetFitting, Line, LineEvent, Profile, SenseBlock};
+
+/// Mean readings of the last block.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reading {
+    pub(crate) volts: f32,
+    pub(crate) milliamps: f32,
+    pub(crate) handset_volts: f32,
+}
+
+impl Reading {
+    pub(crate) fn of(sense: &SenseBlock) -> Reading {
+        let mean = |samples: &[f32]| samples.iter().sum::<f32>() / samples.len().max(1) as f32;
+        Reading {
+            volts: mean(&sense.line_volts),
+            milliamps: mean(&sense.line_milliamps),
+            handset_volts: mean(&sense.handset_volts),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct LineSlot {
+    pub(crate) line: Line,
+    pub(crate) card: usize,
+    pub(crate) channel: usize,
+    pub(crate) joined: Option<LegId>,
+    pub(crate) present: bool,
+    pub(crate) fault: Option<String>,
+    pub(crate) last: Reading,
+}
+
+impl LineSlot {
+    pub(crate) fn new(line: &config::Line, profile: Profile) -> LineSlot {
+        let fitting = match line.handset {
+            config::Handset::Relayed => HandsetFitting::Relayed,
+            config::Handset::Absent => HandsetFitting::Absent,
+        };
+        LineSlot {
+            line: Line::new(profile, fitting),
+            card: line.card,
+            channel: line.channel,
+            joined: None,
+            present: false,
+            fault: None,
+            last: Reading::default(),
+        }
+    }
+
+    /// The card is gone: safe state, nobody joined.
+    pub(crate) fn card_lost(&mut self, now: Duration) {
+        self.line.card_lost(now);
+        self.joined = None;
+        self.present = false;
+        // What the loss ended is told by the card's own event.
+        while self.line.poll_event().is_some() {}
+    }
+
+    /// Remembers faults for the tools.
+    pub(crate) fn note(&mut self, event: &LineEvent) {
+        match event {
+            LineEvent::Fault { kind, .. } => self.fault = Some(kind.name().to_owned()),
+            LineEvent::FaultCleared { .. } => self.fault = None,
+            _ => {}
+        }
+    }
+}
+
+/// What a card says of itself, in words.
+pub(crate) fn describe(info: &CardInfo) -> String {
+    format!("{}, {} line(s)", info.name, info.lines)
+}
+
+/// How many lines a card carries.
+pub(crate) fn lines_of(info: &CardInfo) -> usize {
+    info.lines
+}

@@ -1,0 +1,285 @@
+//! Between the SIP user agent and the controller.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use call::{Event, LegId};
+use config::Config;
+use sip::{CallId, OfferId, RegistrationState, SourcePolicy, UaConfig, UaEvent};
+
+use crate::Gateway;
+use crate::leg::Kind;
+
+/// The user agent's part of the configuration.
+pub(crate) fn ua_config(
+    config: &Config,
+    registrars: &[Option<SocketAddr>],
+    local: SocketAddr,
+) -> UaConfig {
+    let account = |(index, account): (usize, &config::Account)| sip::Account {
+        name: account.name.clone(),
+        user: account.extension.clone(),
+        domain: account.domain.to_string(),
+        registrar: registrars.get(index).copied().flatten(),
+        auth_user: account.auth_user.clone(),
+        password: sip::Secret::new(account.password.reveal()),
+        display_name: account.display_name.clone(),
+        expires_s: account.expires_s,
+        register: account.register,
+        keepalive_s: account.keepalive_s,
+        realm: None,
+    };
+    UaConfig {
+        local,
+        advertised: None,
+        user_agent: config.sip.user_agent.clone(),
+        accounts: config.accounts.iter().enumerate().map(account).collect(),
+        allowed_sources: SourcePolicy::AccountsOnly,
+    }
+}
+
+impl Gateway {
+    pub(crate) fn drain_sip(&mut self, now: Duration) -> bool {
+        let mut busy = false;
+        while let Some(event) = self.ua.poll_event() {
+            busy = true;
+            self.sip_event(now, event);
+        }
+        busy
+    }
+
+    fn sip_event(&mut self, now: Duration, event: UaEvent) {
+        match event {
+            UaEvent::Registration { account, state } => self.registration(account, &state),
+            UaEvent::PeerUnreachable { account } => self.reachable(account, false),
+            UaEvent::PeerReachable { account } => self.reachable(account, true),
+            UaEvent::Incoming {
+                call,
+                from,
+                request_user,
+                sdp,
+                ..
+            } => {
+                self.incoming(now, call, &from, &request_user, sdp);
+            }
+            UaEvent::Provisional { call, status, .. } => {
+                if let Some(leg) = self.calls.get(&call) {
+                    self.controller.leg_provisional(*leg, status);
+                }
+            }
+            UaEvent::Answered { call, sdp, .. } => self.answered(now, call, sdp.as_deref()),
+            UaEvent::Confirmed { .. }
+            | UaEvent::OfferWithdrawn { .. }
+            | UaEvent::OfferRejected { .. } => {}
+            UaEvent::AckSdp { call, sdp } => self.take_answer(now, call, &sdp),
+            UaEvent::OfferAccepted { call, sdp } => {
+                if let Some(sdp) = sdp {
+                    self.take_answer(now, call, &sdp);
+                }
+            }
+            UaEvent::Offer { call, offer, sdp } => self.offer(now, call, offer, &sdp),
+            UaEvent::OfferlessReinvite { call, offer } => {
+                if let Some(leg) = self.calls.get(&call).and_then(|leg| self.legs.get_mut(leg)) {
+                    let sdp = leg.session.create_offer();
+                    self.ua.answer_offer(now, call, offer, sdp);
+                }
+            }
+            UaEvent::Info {
+                call,
+                content_type,
+                body,
+                ..
+            } => {
+                if let Some(leg) = self.calls.get(&call).and_then(|leg| self.legs.get_mut(leg)) {
+                    // A body without a key is counted by the session.
+                    let _ = leg.session.info_digit(now, &content_type, &body);
+                }
+            }
+            UaEvent::Ended { call, cause } => {
+                if let Some(leg) = self.calls.get(&call).copied() {
+                    self.finish_leg(now, leg);
+                    self.test_call_failed(leg, cause.status, &cause.reason);
+                    self.legs.remove(&leg);
+                    self.calls.remove(&call);
+                    self.controller
+                        .leg_ended(now, leg, cause.status, &cause.reason);
+                }
+            }
+            UaEvent::Refused {
+                source,
+                method,
+                status,
+                why,
+            } => {
+                self.tell(Event::SipRefused {
+                    source: source.to_string(),
+                    method,
+                    status,
+                    reason: why.to_owned(),
+                });
+            }
+        }
+    }
+
+    fn account_name(&self, account: usize) -> String {
+        self.config
+            .accounts
+            .get(account)
+            .map(|account| account.name.clone())
+            .unwrap_or_default()
+    }
+
+    fn registration(&mut self, account: usize, state: &RegistrationState) {
+        let (state, detail, hint) = registration_words(state);
+        let account = self.account_name(account);
+        self.tell(Event::Registration {
+            account,
+            state: state.to_owned(),
+            detail,
+            hint: hint.to_owned(),
+        });
+    }
+
+    fn reachable(&mut self, account: usize, reachable: bool) {
+        let account = self.account_name(account);
+        self.tell(Event::PbxReachable { account, reachable });
+    }
+
+    fn incoming(
+        &mut self,
+        now: Duration,
+        call: CallId,
+        from: &sip::Party,
+        request_user: &str,
+        sdp: Option<Vec<u8>>,
+    ) {
+        let leg = self.controller.new_leg();
+        let kind = Kind::Incoming { offer: sdp };
+        if self
+            .add_leg(leg, call, None, kind, from.user.clone())
+            .is_none()
+        {
+            self.ua.reject(
+                now,
+                call,
+                486,
+                Some("SIP;cause=486;text=\"all audio ports are in use\""),
+            );
+            return;
+        }
+        self.controller
+            .leg_incoming(now, leg, request_user, &from.user);
+    }
+
+    fn answered(&mut self, now: Duration, call: CallId, sdp: Option<&[u8]>) {
+        let Some(id) = self.calls.get(&call).copied() else {
+            return;
+        };
+        let Some(leg) = self.legs.get_mut(&id) else {
+            return;
+        };
+        let taken = match sdp {
+            Some(sdp) => leg
+                .session
+                .accept_answer(now, sdp)
+                .map_err(|error| error.to_string()),
+            None => Err("the answer holds no session description".to_owned()),
+        };
+        match taken {
+            Ok(()) => {
+                leg.session.start(now);
+                leg.connected = true;
+                if matches!(leg.kind, Kind::Test(_)) {
+                    self.test_call_answered(now, id);
+                } else {
+                    self.controller.leg_answered(now, id);
+                }
+            }
+            Err(why) => {
+                self.ua
+                    .hang_up(now, call, Some("SIP;cause=488;text=\"no common codec\""));
+                self.test_call_failed(id, Some(488), &why);
+                self.controller.leg_ended(now, id, Some(488), &why);
+                self.finish_leg(now, id);
+            }
+        }
+    }
+
+    fn take_answer(&mut self, now: Duration, call: CallId, sdp: &[u8]) {
+        let Some(id) = self.calls.get(&call).copied() else {
+            return;
+        };
+        let Some(leg) = self.legs.get_mut(&id) else {
+            return;
+        };
+        if let Err(error) = leg.session.accept_answer(now, sdp) {
+            self.end_leg(now, id, "no common codec");
+            self.controller
+                .leg_ended(now, id, Some(488), &error.to_string());
+        }
+    }
+
+    /// The peer changes the session: hold, resume, another address.
+    fn offer(&mut self, now: Duration, call: CallId, offer: OfferId, sdp: &[u8]) {
+        let leg = self.calls.get(&call).and_then(|leg| self.legs.get_mut(leg));
+        match leg.map(|leg| leg.session.answer_offer(now, sdp)) {
+            Some(Ok(answer)) => self.ua.answer_offer(now, call, offer, answer),
+            Some(Err(error)) => self
+                .ua
+                .reject_offer(now, call, offer, error.kind.sip_status()),
+            None => self.ua.reject_offer(now, call, offer, 488),
+        }
+    }
+
+    /// Ends a leg in whatever state it is.
+    pub(crate) fn end_leg(&mut self, now: Duration, id: LegId, why: &str) {
+        let Some(leg) = self.legs.get(&id) else {
+            return;
+        };
+        let call = leg.call;
+        let reason = format!("Q.850;cause=16;text=\"{why}\"");
+        self.ua.hang_up(now, call, Some(&reason));
+        self.finish_leg(now, id);
+    }
+
+    /// Closes the media of a leg and frees its ports; what it still has to send is collected.
+    pub(crate) fn finish_leg(&mut self, now: Duration, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else {
+            return;
+        };
+        leg.session.close(now);
+        leg.collect(&mut self.outputs);
+        if self.slot_of.get(leg.slot) == Some(&Some(id)) {
+            self.slot_of[leg.slot] = None;
+        }
+        for slot in self.lines.iter_mut().filter(|slot| slot.joined == Some(id)) {
+            slot.joined = None;
+        }
+    }
+}
+
+/// A registration state as name, detail and hint.
+pub(crate) fn registration_words(
+    state: &RegistrationState,
+) -> (&'static str, String, &'static str) {
+    match state {
+        RegistrationState::Unregistered => ("unregistered", String::new(), ""),
+        RegistrationState::Trying => ("trying", String::new(), ""),
+        RegistrationState::Registered { expires_s } => {
+            ("registered", format!("for {expires_s} s"), "")
+        }
+        RegistrationState::Failed {
+            status,
+            reason,
+            retry_in_s,
+            hint,
+        } => {
+            let status = status.map_or(String::new(), |status| format!("{status} "));
+            (
+                "failed",
+                format!("{status}{reason}, next try in {retry_in_s} s"),
+                hint,
+            )
+        }
+    }
+}

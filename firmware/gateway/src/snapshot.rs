@@ -1,0 +1,101 @@
+//! What the tools show.
+
+use control::reply::{AccountStatus, CallStatus, CardStatus, LineStatus};
+
+use crate::Gateway;
+use crate::sip_side::registration_words;
+
+impl Gateway {
+    /// Every line as it is now.
+    pub fn line_statuses(&self) -> Vec<LineStatus> {
+        self.lines
+            .iter()
+            .enumerate()
+            .map(|(index, slot)| {
+                let settings = &self.config.lines[index];
+                let view = self.controller.view(index);
+                let status = slot.line.status();
+                LineStatus {
+                    name: settings.name.clone(),
+                    apartment: settings.apartment,
+                    profile: settings.profile.clone(),
+                    phase: view.as_ref().map_or("idle", |view| view.phase).to_owned(),
+                    state: status.state.name().to_owned(),
+                    party: view.and_then(|view| view.party),
+                    volts: slot.last.volts,
+                    milliamps: slot.last.milliamps,
+                    handset_volts: slot.last.handset_volts,
+                    band: status.band.name().to_owned(),
+                    load: status.drive.load.name().to_owned(),
+                    relay: status.drive.relay.name().to_owned(),
+                    fault: slot.fault.clone(),
+                    present: slot.present,
+                }
+            })
+            .collect()
+    }
+
+    /// Every account as it is now.
+    pub fn account_statuses(&self) -> Vec<AccountStatus> {
+        self.config
+            .accounts
+            .iter()
+            .enumerate()
+            .map(|(index, account)| {
+                let registration = self.ua.registration(index);
+                let (mut state, mut detail, hint) = registration_words(&registration);
+                if !account.register {
+                    (state, detail) = ("direct", "no registration wanted".to_owned());
+                }
+                AccountStatus {
+                    name: account.name.clone(),
+                    address: format!("sip:{}@{}", account.extension, account.domain),
+                    state: state.to_owned(),
+                    detail,
+                    hint: hint.to_owned(),
+                }
+            })
+            .collect()
+    }
+
+    /// Every call leg as it is now.
+    pub fn call_statuses(&self) -> Vec<CallStatus> {
+        self.legs
+            .values()
+            .map(|leg| {
+                let stats = leg.session.stats();
+                CallStatus {
+                    line: leg
+                        .line
+                        .map(|line| self.config.lines[line].name.clone())
+                        .unwrap_or_default(),
+                    party: leg.party.clone(),
+                    state: leg.state().to_owned(),
+                    codec: stats
+                        .codec
+                        .map(|codec| format!("{codec:?}").to_uppercase())
+                        .unwrap_or_default(),
+                    packets_received: stats.packets_received,
+                    packets_sent: stats.packets_sent,
+                    lost: u64::try_from(stats.lost).unwrap_or(0),
+                    jitter_ms: stats.jitter_ms,
+                    concealed_ms: stats.concealed_ms,
+                    dropped: stats.dropped.total(),
+                }
+            })
+            .collect()
+    }
+
+    /// Every line card as it is now.
+    pub fn card_statuses(&self) -> Vec<CardStatus> {
+        self.cards
+            .iter()
+            .zip(&self.config.cards)
+            .map(|(slot, card)| CardStatus {
+                name: card.name.clone(),
+                present: slot.present,
+                detail: slot.detail.clone(),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,204 @@
+//! Sending key presses as RFC 4733 events.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::code_of_digit;
+use crate::error::{MediaError, MediaErrorKind};
+
+/// Digits waiting at most.
+const MAX_QUEUE: usize = 64;
+/// Time between updates, ms and timestamp units (RFC 4733, 2.5.1.2 has it follow the audio's packet time).
+const UPDATE_MS: u64 = 20;
+const UPDATE_UNITS: u32 = 160;
+/// End packets (RFC 4733, 2.5.1.4).
+const END_PACKETS: u32 = 3;
+/// Volume field, -dBm0.
+const VOLUME: u8 = 10;
+/// Quiet after the last end packet before the next digit, ms: with the repeated ends the pause is 100 ms, twice what
+/// ETSI ES 201 235-3 asks of a pause.
+const PAUSE_MS: u64 = 60;
+
+/// One event packet to put into RTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OutgoingEvent {
+    pub(crate) marker: bool,
+    pub(crate) timestamp: u32,
+    pub(crate) payload: [u8; 4],
+}
+
+#[derive(Debug)]
+struct Playing {
+    code: u8,
+    timestamp: u32,
+    /// Updates before the first end packet.
+    updates: u32,
+    sent: u32,
+    next: Duration,
+}
+
+/// Queue and timing of outgoing key presses.
+#[derive(Debug, Default)]
+pub(crate) struct EventSender {
+    queue: VecDeque<(u8, u32)>,
+    playing: Option<Playing>,
+    not_before: Duration,
+    last_end: Option<u32>,
+}
+
+impl EventSender {
+    /// Queues a digit.
+    pub(crate) fn push(&mut self, digit: char, duration_ms: u32) -> Result<(), MediaError> {
+        let code = code_of_digit(digit).ok_or_else(|| {
+            MediaError::new(MediaErrorKind::NotADigit, format!("{digit:?} is no key"))
+        })?;
+        if self.queue.len() >= MAX_QUEUE {
+            return Err(MediaError::new(
+                MediaErrorKind::QueueFull,
+                format!("{MAX_QUEUE} digits are waiting"),
+            ));
+        }
+        // The first update already says 20 ms, so n updates and the ends say n + 1 intervals.
+        self.queue.push_back((code, duration_ms.clamp(40, 5000)));
+        Ok(())
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        self.queue.clear();
+        self.playing = None;
+    }
+
+    /// A key is down right now: no audio may be sent.
+    pub(crate) fn is_playing(&self) -> bool {
+        self.playing.is_some()
+    }
+
+    /// When [`EventSender::poll`] has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        match &self.playing {
+            Some(playing) => Some(playing.next),
+            None if self.queue.is_empty() => None,
+            None => Some(self.not_before),
+        }
+    }
+
+    /// The packet due at `now`, if any; `audio_timestamp` is the timestamp the next audio packet would have.
+    pub(crate) fn poll(&mut self, now: Duration, audio_timestamp: u32) -> Option<OutgoingEvent> {
+        if self.playing.is_none() && now >= self.not_before {
+            let (code, duration_ms) = self.queue.pop_front()?;
+            let timestamp = self.start_timestamp(audio_timestamp);
+            let updates = (duration_ms.div_ceil(UPDATE_MS as u32)).max(2);
+            self.playing = Some(Playing {
+                code,
+                timestamp,
+                updates,
+                sent: 0,
+                next: now,
+            });
+        }
+        let playing = self
+            .playing
+            .as_mut()
+            .filter(|playing| now >= playing.next)?;
+        let end = playing.sent >= playing.updates;
+        let units = UPDATE_UNITS * (playing.sent + 1).min(playing.updates);
+        let duration = u16::try_from(units).unwrap_or(u16::MAX).to_be_bytes();
+        let packet = OutgoingEvent {
+            marker: playing.sent == 0,
+            timestamp: playing.timestamp,
+            payload: [
+                playing.code,
+                if end { 0x80 | VOLUME } else { VOLUME },
+                duration[0],
+                duration[1],
+            ],
+        };
+        playing.sent += 1;
+        // A late caller does not catch up in one burst.
+        let update = Duration::from_millis(UPDATE_MS);
+        let scheduled = playing.next + update;
+        playing.next = if scheduled > now {
+            scheduled
+        } else {
+            now + update
+        };
+        if playing.sent >= playing.updates + END_PACKETS {
+            self.last_end = Some(playing.timestamp.wrapping_add(units));
+            self.not_before = now + Duration::from_millis(PAUSE_MS);
+            self.playing = None;
+        }
+        Some(packet)
+    }
+
+    /// The audio timestamp, unless no audio has been pushed since the last digit: two digits never share a timestamp.
+    fn start_timestamp(&self, audio_timestamp: u32) -> u32 {
+        let pause_units = (PAUSE_MS * 8) as u32;
+        match self.last_end.map(|end| end.wrapping_add(pause_units)) {
+            Some(least) if (audio_timestamp.wrapping_sub(least) as i32) < 0 => least,
+            _ => audio_timestamp,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(sender: &mut EventSender, audio_timestamp: u32) -> Vec<(u64, OutgoingEvent)> {
+        let mut out = Vec::new();
+        while let Some(due) = sender.next_deadline() {
+            while let Some(event) = sender.poll(due, audio_timestamp) {
+                out.push((due.as_millis() as u64, event));
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn a_press_is_eight_updates_and_three_ends_on_one_timestamp() {
+        let mut sender = EventSender::default();
+        sender.push('9', 160).unwrap();
+        let sent = drain(&mut sender, 5000);
+        assert_eq!(sent.len(), 11);
+        for (i, (t, event)) in sent.iter().enumerate() {
+            assert_eq!(*t, 20 * i as u64);
+            assert_eq!(event.timestamp, 5000);
+            assert_eq!(event.marker, i == 0);
+            assert_eq!(event.payload[0], 9);
+            assert_eq!(event.payload[1] & 0x80 != 0, i >= 8);
+            let duration = u16::from_be_bytes([event.payload[2], event.payload[3]]);
+            assert_eq!(duration, 160 * (i as u16 + 1).min(8));
+        }
+    }
+
+    #[test]
+    fn digits_follow_each_other_with_a_pause_and_new_timestamps_even_without_audio() {
+        let mut sender = EventSender::default();
+        for digit in "1#".chars() {
+            sender.push(digit, 100).unwrap();
+        }
+        let sent = drain(&mut sender, 77);
+        let starts: Vec<_> = sent.iter().filter(|(_, event)| event.marker).collect();
+        assert_eq!(starts.len(), 2);
+        assert_eq!(starts[1].1.payload[0], 11);
+        assert_eq!(starts[1].1.timestamp, 77 + 800 + 480);
+        assert_eq!(starts[1].0, 5 * 20 + 2 * 20 + 60);
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_and_the_queue_is_bounded() {
+        let mut sender = EventSender::default();
+        assert_eq!(
+            sender.push('x', 100).unwrap_err().kind,
+            MediaErrorKind::NotADigit
+        );
+        for _ in 0..MAX_QUEUE {
+            sender.push('d', 100).unwrap();
+        }
+        assert_eq!(
+            sender.push('1', 100).unwrap_err().kind,
+            MediaErrorKind::QueueFull
+        );
+    }
+}

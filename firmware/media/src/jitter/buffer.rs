@@ -1,0 +1,333 @@
+//! Samples in by RTP timestamp, 10 ms blocks out by the line's clock.
+//!
+//! The buffer starts to play a margin after the first packet and then follows the line's clock. When it runs dry it makes
+//! sound up and waits: the packet that was merely late is played in full, with the delay grown by as much (a lost one is
+//! skipped when its successor comes). When every packet of the last seconds has come early enough, the delay is cut back by
+//! a pitch period at a time.
+
+use std::time::Duration;
+
+use dsp::concealment::Concealer;
+use dsp::time_scale::{MAX_CUT, MIN_CUT, shorten};
+
+use super::slack::Slack;
+use crate::{BLOCK_SAMPLES, Codec, JitterConfig};
+
+/// Samples the ring holds, 1.024 s.
+const CAPACITY: usize = 8192;
+/// A jump of the timestamp beyond this starts a new stretch, samples (0.5 s).
+const LARGEST_JUMP: i32 = 4000;
+/// Packets in a row that are too late before the peer's clock is taken to have been set back.
+const LATE_RUN: u32 = 5;
+const BLOCK: i32 = BLOCK_SAMPLES as i32;
+
+/// Counts since the session began.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Counters {
+    pub(crate) late: u64,
+    pub(crate) concealed_ms: u64,
+    pub(crate) shortened_samples: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing has come.
+    Idle,
+    /// The first packets wait for the margin.
+    Filling {
+        play_at: Duration,
+    },
+    Playing,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct JitterBuffer {
+    ring: Vec<i16>,
+    present: Vec<bool>,
+    state: State,
+    margin: Duration,
+    max_delay: i32,
+    /// Timestamp of the next sample to play.
+    next: u32,
+    /// Samples from `next` to the end of the newest packet.
+    held: i32,
+    /// Samples made up while the buffer was dry and which may still come.
+    owed: i32,
+    late_run: u32,
+    last_late: Option<Duration>,
+    /// Delay to add because packets keep coming out of order, samples.
+    grow: i32,
+    last_pull: Option<Duration>,
+    slack: Slack,
+    concealer: Concealer,
+    pub(crate) counters: Counters,
+}
+
+impl JitterBuffer {
+    pub(crate) fn new(config: &JitterConfig) -> JitterBuffer {
+        JitterBuffer {
+            ring: vec![0; CAPACITY],
+            present: vec![false; CAPACITY],
+            state: State::Idle,
+            margin: Duration::from_millis(u64::from(config.margin_ms.min(100))),
+            max_delay: config.max_delay_ms.clamp(60, 500) as i32 * 8,
+            next: 0,
+            held: 0,
+            owed: 0,
+            late_run: 0,
+            last_late: None,
+            grow: 0,
+            last_pull: None,
+            slack: Slack::new(config.memory_ms),
+            concealer: Concealer::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Audio waiting, ms.
+    pub(crate) fn held_ms(&self) -> u32 {
+        (self.held.max(0) / 8) as u32
+    }
+
+    /// Another stream follows: what waits is dropped, the joint is concealed.
+    pub(crate) fn restart(&mut self) {
+        self.present.fill(false);
+        self.state = State::Idle;
+        self.held = 0;
+        self.owed = 0;
+        self.late_run = 0;
+        self.grow = 0;
+        self.slack.reset();
+    }
+
+    /// Takes the audio of a packet.
+    pub(crate) fn insert(&mut self, now: Duration, timestamp: u32, codec: Codec, payload: &[u8]) {
+        let length = payload.len() as i32;
+        if length == 0 || payload.len() > CAPACITY / 4 {
+            return;
+        }
+        if self.state == State::Idle {
+            self.begin(now, timestamp);
+        }
+        let mut offset = timestamp.wrapping_sub(self.next) as i32;
+        if self.held <= 0 && self.owed > 0 && offset > 0 {
+            // What was made up while dry stands for what was lost (or never sent) before this packet.
+            let stood_for = offset.min(self.owed);
+            self.advance(stood_for);
+            self.owed -= stood_for;
+            offset -= stood_for;
+        }
+        if !(-LARGEST_JUMP..=LARGEST_JUMP).contains(&offset) {
+            self.restart();
+            self.begin(now, timestamp);
+            offset = 0;
+        }
+        if matches!(self.state, State::Filling { .. }) && (-BLOCK * 6..0).contains(&offset) {
+            // The second packet of the stream came first.
+            self.next = timestamp;
+            self.held += -offset;
+            offset = 0;
+        }
+        self.note_slack(now, offset);
+        if offset + length <= 0 {
+            self.too_late(now, -offset);
+            if self.late_run < LATE_RUN {
+                return;
+            }
+            self.restart();
+            self.begin(now, timestamp);
+            offset = 0;
+        }
+        self.late_run = 0;
+        if self.held <= 0 {
+            // The delay has grown by what was made up in vain.
+            self.slack.shift(self.owed);
+            self.owed = 0;
+        }
+        self.write(timestamp, offset, codec, payload);
+        self.held = self.held.max(offset + length);
+        if self.held > self.max_delay {
+            let surplus = self.held - (self.max_delay / 4).max(length);
+            self.advance(surplus);
+            self.slack.shift(-surplus);
+            self.counters.shortened_samples += surplus as u64;
+        }
+    }
+
+    /// Gives the next 10 ms. `pause` says that a key is down at the peer and no audio is to be expected.
+    pub(crate) fn pull(&mut self, now: Duration, pause: bool, out: &mut [i16; BLOCK_SAMPLES]) {
+        self.last_pull = Some(now);
+        match self.state {
+            State::Idle => {
+                self.concealer.conceal(out);
+                return;
+            }
+            State::Filling { play_at } if now < play_at => {
+                self.concealer.conceal(out);
+                return;
+            }
+            State::Filling { .. } => self.state = State::Playing,
+            State::Playing => {}
+        }
+        if self.held < BLOCK || self.grow >= BLOCK {
+            self.wait(pause, out);
+        } else if !self.cut(out) {
+            self.play(out);
+        }
+    }
+
+    fn begin(&mut self, now: Duration, timestamp: u32) {
+        self.next = timestamp;
+        self.state = State::Filling {
+            play_at: now + self.margin,
+        };
+    }
+
+    fn note_slack(&mut self, now: Duration, offset: i32) {
+        if self.state != State::Playing {
+            return;
+        }
+        if let Some(last_pull) = self.last_pull {
+            let since = (now.saturating_sub(last_pull).as_micros() * 8 / 1000).min(8000) as i32;
+            self.slack.note(now, BLOCK - since + offset);
+        }
+    }
+
+    fn too_late(&mut self, now: Duration, by: i32) {
+        self.counters.late += 1;
+        self.late_run += 1;
+        // Once may be chance. Again within two seconds means that the network reorders, and waiting longer would help.
+        if self
+            .last_late
+            .is_some_and(|before| now.saturating_sub(before) < Duration::from_secs(2))
+        {
+            self.grow = self.grow.max(by.min(480));
+        }
+        self.last_late = Some(now);
+    }
+
+    /// Nothing to play yet: make up a block without moving on.
+    fn wait(&mut self, pause: bool, out: &mut [i16; BLOCK_SAMPLES]) {
+        if self.held >= BLOCK {
+            self.make_up(pause, out);
+            self.grow -= BLOCK;
+            self.slack.shift(BLOCK);
+            return;
+        }
+        self.grow = 0;
+        let rest = self.held.max(0);
+        let (here, missing) = out.split_at_mut(rest as usize);
+        if self.copy(here) {
+            self.concealer.good(here);
+            self.make_up(pause, missing);
+        } else {
+            self.make_up(pause, out);
+        }
+        self.advance(rest);
+        self.owed = self.owed.saturating_add(BLOCK - rest);
+    }
+
+    fn make_up(&mut self, pause: bool, out: &mut [i16]) {
+        if self.concealer.conceal(out) && !pause {
+            self.made_up_samples(out.len());
+        }
+    }
+
+    fn made_up_samples(&mut self, samples: usize) {
+        self.counters.concealed_ms += (samples as u64).div_ceil(8);
+    }
+
+    /// Copies the next samples; false when one of them has not come.
+    fn copy(&self, out: &mut [i16]) -> bool {
+        out.iter_mut().enumerate().all(|(i, slot)| {
+            let index = self.index(self.next.wrapping_add(i as u32));
+            *slot = self.ring.get(index).copied().unwrap_or(0);
+            self.present.get(index).copied().unwrap_or(false)
+        })
+    }
+
+    /// Plays a block shortened by a pitch period when the delay is longer than the last seconds needed.
+    fn cut(&mut self, out: &mut [i16; BLOCK_SAMPLES]) -> bool {
+        let margin = self.margin.as_millis() as i32 * 8;
+        let surplus = self.slack.least().map_or(0, |least| least - margin - BLOCK);
+        if surplus < MIN_CUT as i32 || self.concealer.in_gap() {
+            return false;
+        }
+        let longest = (surplus as usize)
+            .min(MAX_CUT)
+            .min((self.held - BLOCK).max(0) as usize);
+        let mut input = [0; BLOCK_SAMPLES + MAX_CUT];
+        let (input, _) = input.split_at_mut(BLOCK_SAMPLES + longest);
+        if !self.copy(input) {
+            return false;
+        }
+        let Some(cut) = shorten(input, out, longest) else {
+            return false;
+        };
+        self.concealer.good(out);
+        self.advance(BLOCK + cut as i32);
+        self.slack.shift(-(cut as i32));
+        self.counters.shortened_samples += cut as u64;
+        true
+    }
+
+    fn play(&mut self, out: &mut [i16; BLOCK_SAMPLES]) {
+        let mut missing = 0;
+        let mut here = [false; BLOCK_SAMPLES];
+        for (i, (slot, here)) in out.iter_mut().zip(here.iter_mut()).enumerate() {
+            let index = self.index(self.next.wrapping_add(i as u32));
+            *here = self.present.get(index).copied().unwrap_or(false);
+            *slot = self.ring.get(index).copied().unwrap_or(0);
+            missing += usize::from(!*here);
+        }
+        if missing == 0 {
+            self.concealer.good(out);
+        } else {
+            let mut made_up = [0; BLOCK_SAMPLES];
+            self.concealer.conceal(&mut made_up);
+            for ((slot, made_up), here) in out.iter_mut().zip(made_up).zip(here) {
+                if !here {
+                    *slot = made_up;
+                }
+            }
+            self.made_up_samples(missing);
+        }
+        self.advance(BLOCK);
+    }
+
+    fn write(&mut self, timestamp: u32, offset: i32, codec: Codec, payload: &[u8]) {
+        for (i, octet) in payload.iter().enumerate() {
+            if offset + (i as i32) < 0 {
+                continue;
+            }
+            let index = self.index(timestamp.wrapping_add(i as u32));
+            if let (Some(sample), Some(present)) =
+                (self.ring.get_mut(index), self.present.get_mut(index))
+            {
+                *sample = codec.decode(*octet);
+                *present = true;
+            }
+        }
+    }
+
+    /// Moves on by `samples`, forgetting what lies before.
+    fn advance(&mut self, samples: i32) {
+        for i in 0..samples.min(self.held.max(0)) {
+            let index = self.index(self.next.wrapping_add(i as u32));
+            if let Some(present) = self.present.get_mut(index) {
+                *present = false;
+            }
+        }
+        self.next = self.next.wrapping_add(samples as u32);
+        self.held = (self.held - samples).max(0);
+    }
+
+    fn index(&self, timestamp: u32) -> usize {
+        timestamp as usize % CAPACITY
+    }
+}
+
+#[cfg(test)]
+#[path = "buffer_tests.rs"]
+mod tests;

@@ -1,0 +1,6 @@
+//! The adaptive jitter buffer.
+
+mod buffer;
+mod slack;
+
+pub(crate) use buffer::JitterBuffer;

@@ -1,0 +1,297 @@
+//! The session: inputs, outputs and deadlines in one place.
+
+mod receive;
+mod reports;
+mod send;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rand_chacha::ChaCha12Rng;
+use rand_core::{Rng, SeedableRng};
+
+use crate::digits::{EventReceiver, EventSender, Merger, Road, parse_info};
+use crate::error::{MediaError, MediaErrorKind, SdpError};
+use crate::event::{MediaEvent, MediaTransmit};
+use crate::jitter::JitterBuffer;
+use crate::rtp::{AudioSender, Source};
+use crate::sdp::Negotiator;
+use crate::stats::MediaStats;
+use crate::{BLOCK_SAMPLES, SessionConfig};
+
+/// Events and datagrams waiting at most; a caller that never polls costs no more memory than this.
+const MAX_QUEUE: usize = 256;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    New,
+    Started,
+    Closed,
+}
+
+/// The media of one call. See the [crate] documentation for how to drive it.
+#[derive(Debug)]
+pub struct Session {
+    config: SessionConfig,
+    random: ChaCha12Rng,
+    negotiator: Negotiator,
+    phase: Phase,
+    held: bool,
+    source: Option<Source>,
+    jitter: JitterBuffer,
+    presses: EventReceiver,
+    merger: Merger,
+    /// Until when the peer holds a key down, as far as is known.
+    key_down_until: Duration,
+    audio: AudioSender,
+    keys: EventSender,
+    /// When RTP was last heard, or when it began to be expected.
+    heard: Duration,
+    /// The same for RTP and RTCP together.
+    heard_any: Duration,
+    timed_out: bool,
+    /// The last packet sent while the peer has been silent for long.
+    last_sparse: Option<Duration>,
+    next_report: Option<Duration>,
+    reported_packets: u32,
+    stats: MediaStats,
+    lost_before: i64,
+    events: VecDeque<MediaEvent>,
+    transmits: VecDeque<MediaTransmit>,
+}
+
+impl Session {
+    /// A session that has neither offered nor started. `seed` must be unpredictable: SSRC, first sequence number and first
+    /// timestamp come from it (RFC 3550, 5.1).
+    pub fn new(mut config: SessionConfig, seed: [u8; 32]) -> Session {
+        let mut random = ChaCha12Rng::from_seed(seed);
+        // RFC 3550, 6.5: an SDES item has at most 255 octets.
+        while config.cname.len() > 255 {
+            config.cname.pop();
+        }
+        let negotiator = Negotiator::new(&config, random.next_u64());
+        Session {
+            negotiator,
+            phase: Phase::New,
+            held: false,
+            source: None,
+            jitter: JitterBuffer::new(&config.jitter),
+            presses: EventReceiver::default(),
+            merger: Merger::default(),
+            key_down_until: Duration::ZERO,
+            audio: AudioSender::new(
+                random.next_u32(),
+                random.next_u32() as u16,
+                random.next_u32(),
+            ),
+            keys: EventSender::default(),
+            heard: Duration::ZERO,
+            heard_any: Duration::ZERO,
+            timed_out: false,
+            last_sparse: None,
+            next_report: None,
+            reported_packets: 0,
+            stats: MediaStats::default(),
+            lost_before: 0,
+            events: VecDeque::new(),
+            transmits: VecDeque::new(),
+            config,
+            random,
+        }
+    }
+
+    /// An offer for our audio stream; its answer goes to [`Session::accept_answer`].
+    pub fn create_offer(&mut self) -> Vec<u8> {
+        self.negotiator.create_offer()
+    }
+
+    /// Takes the answer to our last offer.
+    ///
+    /// # Errors
+    /// [`SdpError`] when it cannot be used; what was in force before stays in force.
+    pub fn accept_answer(&mut self, now: Duration, sdp: &[u8]) -> Result<(), SdpError> {
+        self.negotiator.accept_answer(sdp)?;
+        self.agreed_changed(now);
+        Ok(())
+    }
+
+    /// Answers the peer's first or a later offer (hold, resume, a new address).
+    ///
+    /// # Errors
+    /// [`SdpError`], whose [`kind`](SdpError::kind) gives the SIP status; what was in force before stays in force.
+    pub fn answer_offer(&mut self, now: Duration, sdp: &[u8]) -> Result<Vec<u8>, SdpError> {
+        let answer = self.negotiator.answer_offer(sdp)?;
+        self.agreed_changed(now);
+        Ok(answer)
+    }
+
+    fn agreed_changed(&mut self, now: Duration) {
+        let Some(agreed) = self.negotiator.agreed() else {
+            return;
+        };
+        let on = !agreed.may_send;
+        let events = agreed.event_send_pt.is_some();
+        if on != self.held {
+            self.held = on;
+            self.push_event(MediaEvent::Hold { on });
+        }
+        if !events {
+            self.keys.clear();
+        }
+        // A new description restarts the clock of the timeout: the stream may come from elsewhere now.
+        self.heard = now;
+        self.heard_any = now;
+    }
+
+    /// 10 ms for the line, concealed where nothing came.
+    pub fn pull_audio(&mut self, now: Duration, out: &mut [i16; BLOCK_SAMPLES]) {
+        if self.phase != Phase::Started {
+            out.fill(0);
+            return;
+        }
+        let pause = now < self.key_down_until;
+        self.jitter.pull(now, pause, out);
+    }
+
+    /// The body of a SIP INFO. A press that also comes as an RTP event is reported once.
+    ///
+    /// # Errors
+    /// [`MediaError`] when there is no key in it or the call is not answered.
+    pub fn info_digit(
+        &mut self,
+        now: Duration,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<(), MediaError> {
+        match self.phase {
+            Phase::Started => {}
+            Phase::New => self.stats.dropped.before_start += 1,
+            Phase::Closed => self.stats.dropped.after_close += 1,
+        }
+        if self.phase != Phase::Started {
+            return Err(MediaError::new(
+                MediaErrorKind::NotStarted,
+                "an INFO outside an answered call",
+            ));
+        }
+        let (digit, via, duration_ms) =
+            parse_info(content_type, body).inspect_err(|_| self.stats.dropped.not_a_key += 1)?;
+        if self.merger.press(now, digit, Road::Info) {
+            self.stats.digits += 1;
+            self.push_event(MediaEvent::Digit {
+                digit,
+                via,
+                duration_ms,
+            });
+        } else {
+            self.stats.digits_merged += 1;
+        }
+        Ok(())
+    }
+
+    /// The call is answered: media may flow from now on.
+    pub fn start(&mut self, now: Duration) {
+        if self.phase != Phase::New {
+            return;
+        }
+        self.phase = Phase::Started;
+        self.heard = now;
+        self.heard_any = now;
+        self.next_report = Some(now + crate::rtcp::interval(&mut self.random, true));
+    }
+
+    /// The call is over: queues an RTCP BYE and ignores everything from now on.
+    pub fn close(&mut self, now: Duration) {
+        if self.phase == Phase::Started {
+            self.send_bye(now);
+        }
+        self.phase = Phase::Closed;
+        self.keys.clear();
+        self.next_report = None;
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        if self.phase != Phase::Started {
+            return;
+        }
+        self.send_keys(now);
+        if self.next_report.is_some_and(|due| now >= due) {
+            self.send_report(now);
+            self.next_report = Some(now + crate::rtcp::interval(&mut self.random, false));
+        }
+        if self.silence_deadline().is_some_and(|due| now >= due) {
+            self.timed_out = true;
+            self.push_event(MediaEvent::Timeout);
+        }
+    }
+
+    /// When [`Session::handle_timeout`] has to be called.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        if self.phase != Phase::Started {
+            return None;
+        }
+        [
+            self.keys.next_deadline(),
+            self.next_report,
+            self.silence_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// When the peer's silence has to be reported.
+    fn silence_deadline(&self) -> Option<Duration> {
+        let expects = self
+            .negotiator
+            .agreed()
+            .is_some_and(|agreed| agreed.expects);
+        let limit = self
+            .config
+            .rtp_timeout_ms
+            .filter(|_| expects && !self.timed_out)?;
+        Some(self.heard + Duration::from_millis(limit))
+    }
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<MediaTransmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<MediaEvent> {
+        self.events.pop_front()
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> MediaStats {
+        let agreed = self.negotiator.agreed();
+        let counters = self.jitter.counters;
+        MediaStats {
+            codec: agreed.map(|agreed| agreed.send.1),
+            ptime_ms: agreed.map_or(0, |agreed| agreed.ptime_ms),
+            lost: self.lost_before + self.source.as_ref().map_or(0, Source::lost),
+            jitter_ms: self.source.as_ref().map_or(0.0, Source::jitter_ms),
+            late: counters.late,
+            concealed_ms: counters.concealed_ms,
+            shortened_ms: counters.shortened_samples / 8,
+            held_ms: self.jitter.held_ms(),
+            ..self.stats
+        }
+    }
+
+    fn push_event(&mut self, event: MediaEvent) {
+        if self.events.len() < MAX_QUEUE {
+            self.events.push_back(event);
+        }
+    }
+
+    fn push_transmit(&mut self, transmit: MediaTransmit) {
+        // Old sound is worth less than new sound.
+        if self.transmits.len() == MAX_QUEUE {
+            self.transmits.pop_front();
+        }
+        self.transmits.push_back(transmit);
+    }
+}

@@ -1,0 +1,186 @@
+//! RTP from the peer.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Phase, Session};
+use crate::MediaEvent;
+use crate::digits::{EventPacket, Road, digit_of_code};
+use crate::event::DigitSource;
+use crate::rtp::{Arrival, Packet, Source};
+
+/// A new SSRC is followed once the current one has been silent for this long. While the honest stream runs, nobody can take
+/// its place; a transfer at the PBX is followed after a pause nobody hears.
+const SSRC_HANDOVER: Duration = Duration::from_millis(100);
+/// Largest audio payload taken, samples (200 ms).
+const MAX_PAYLOAD: usize = 1600;
+/// Static payload type of comfort noise (RFC 3389).
+const COMFORT_NOISE_PT: u8 = 13;
+/// After an event packet no audio is expected for this long: events come every 50 ms at least.
+const EVENT_HOLD: Duration = Duration::from_millis(60);
+
+/// What a payload type stands for.
+enum Content {
+    Audio(crate::Codec),
+    Event,
+    ComfortNoise,
+}
+
+impl Session {
+    /// A datagram from the RTP socket.
+    ///
+    /// It is taken only from the address and port of the peer's current description, only between the answer and the end of
+    /// the call, and only with an agreed payload type; everything else is counted and dropped.
+    pub fn handle_rtp(&mut self, now: Duration, source: SocketAddr, payload: &[u8]) {
+        if !self.is_open() {
+            return;
+        }
+        let Some(agreed) = self.negotiator.agreed() else {
+            self.stats.dropped.before_start += 1;
+            return;
+        };
+        if agreed.remote_rtp != Some(source) {
+            self.stats.dropped.wrong_source += 1;
+            return;
+        }
+        let Some(packet) = Packet::parse(payload) else {
+            self.stats.dropped.bad_packet += 1;
+            return;
+        };
+        let Some(content) = self.content_of(packet.payload_type) else {
+            return;
+        };
+        if packet.payload.is_empty() || packet.payload.len() > MAX_PAYLOAD {
+            self.stats.dropped.bad_packet += 1;
+            return;
+        }
+        if !self.follow(now, &packet) {
+            self.stats.dropped.wrong_ssrc += 1;
+            return;
+        }
+        self.hear(now);
+        self.stats.packets_received += 1;
+        self.stats.octets_received += packet.payload.len() as u64;
+        let Some(stream) = self.source.as_mut() else {
+            return;
+        };
+        let arrival = stream.arrived(now, packet.sequence);
+        match arrival {
+            Arrival::Duplicate => self.stats.duplicates += 1,
+            Arrival::Reordered => self.stats.reordered += 1,
+            Arrival::InOrder => {}
+        }
+        match content {
+            // Some phones do not count event packets, so a copy by number may be news; the receiver sorts them out.
+            Content::Event => self.receive_event(now, &packet),
+            Content::Audio(codec) if arrival != Arrival::Duplicate => {
+                stream.timed(now, packet.timestamp);
+                self.jitter
+                    .insert(now, packet.timestamp, codec, packet.payload);
+            }
+            Content::Audio(_) => {}
+            Content::ComfortNoise => self.stats.dropped.comfort_noise += 1,
+        }
+    }
+
+    /// Counts and refuses what comes outside the answered call.
+    pub(super) fn is_open(&mut self) -> bool {
+        match self.phase {
+            Phase::Started => true,
+            Phase::New => {
+                self.stats.dropped.before_start += 1;
+                false
+            }
+            Phase::Closed => {
+                self.stats.dropped.after_close += 1;
+                false
+            }
+        }
+    }
+
+    /// Something valid came from the peer.
+    fn hear(&mut self, now: Duration) {
+        self.heard = now;
+        self.heard_any = now;
+        if self.timed_out {
+            self.timed_out = false;
+            self.push_event(MediaEvent::Resumed);
+        }
+    }
+
+    fn content_of(&mut self, payload_type: u8) -> Option<Content> {
+        let agreed = self.negotiator.agreed()?;
+        if let Some((_, codec)) = agreed.receive.iter().find(|(pt, _)| *pt == payload_type) {
+            return Some(Content::Audio(*codec));
+        }
+        if agreed.event_receive.contains(&payload_type) {
+            return Some(Content::Event);
+        }
+        if payload_type == self.negotiator.own_event_pt() {
+            if self.config.accept_unnegotiated_events {
+                return Some(Content::Event);
+            }
+            self.stats.dropped.unnegotiated_event += 1;
+            return None;
+        }
+        if payload_type == COMFORT_NOISE_PT {
+            return Some(Content::ComfortNoise);
+        }
+        self.stats.dropped.wrong_pt += 1;
+        None
+    }
+
+    /// Whether the packet belongs to the stream we follow, which changes only after a silence.
+    fn follow(&mut self, now: Duration, packet: &Packet<'_>) -> bool {
+        match &self.source {
+            Some(source) if source.ssrc == packet.ssrc => return true,
+            Some(source) => {
+                if now.saturating_sub(source.last_heard) < SSRC_HANDOVER {
+                    return false;
+                }
+                self.lost_before += source.lost();
+                self.stats.ssrc_changes += 1;
+                self.jitter.restart();
+                self.presses.reset();
+            }
+            None => {}
+        }
+        self.source = Some(Source::new(now, packet.ssrc, packet.sequence));
+        true
+    }
+
+    fn receive_event(&mut self, now: Duration, packet: &Packet<'_>) {
+        let parsed = EventPacket::parse(
+            packet.sequence,
+            packet.timestamp,
+            packet.marker,
+            packet.payload,
+        );
+        let Some(event) = parsed else {
+            self.stats.dropped.bad_packet += 1;
+            return;
+        };
+        let Some(digit) = digit_of_code(event.code) else {
+            self.stats.dropped.not_a_key += 1;
+            return;
+        };
+        if !event.end {
+            self.key_down_until = now + EVENT_HOLD;
+        }
+        if !self.presses.receive(now, event) {
+            self.merger.still_down(now, digit);
+            return;
+        }
+        if self.merger.press(now, digit, Road::Rtp) {
+            self.stats.digits += 1;
+            let duration_ms = u32::from(event.duration) / 8;
+            self.push_event(MediaEvent::Digit {
+                digit,
+                via: DigitSource::Rfc4733,
+                duration_ms,
+            });
+        } else {
+            self.stats.digits_merged += 1;
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Counters of a session.
+
+use crate::Codec;
+
+/// A snapshot of the session's counters. Counters run from the creation of the session.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct MediaStats {
+    /// The codec we send, once agreed.
+    pub codec: Option<Codec>,
+    /// Packet time we send, ms.
+    pub ptime_ms: u32,
+    /// RTP packets accepted.
+    pub packets_received: u64,
+    /// RTP payload octets accepted.
+    pub octets_received: u64,
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// RTP payload octets sent.
+    pub octets_sent: u64,
+    /// Packets lost on the way to us (RFC 3550, 6.4.1: expected minus received; duplicates make it smaller).
+    pub lost: i64,
+    /// Packets that came after their samples had been due.
+    pub late: u64,
+    /// Packets that came twice.
+    pub duplicates: u64,
+    /// Packets that came out of order.
+    pub reordered: u64,
+    /// Audio made up because nothing had come in time, ms.
+    pub concealed_ms: u64,
+    /// Audio dropped or shortened to bring the delay down, ms.
+    pub shortened_ms: u64,
+    /// Audio waiting in the jitter buffer, ms.
+    pub held_ms: u32,
+    /// Interarrival jitter, ms (RFC 3550, A.8).
+    pub jitter_ms: f32,
+    /// Round trip, ms, from the peer's last report about us.
+    pub rtt_ms: Option<f32>,
+    /// Share of our packets the peer lost between its last two reports, 0..=1.
+    pub remote_loss: Option<f32>,
+    /// Jitter the peer sees on our stream, ms.
+    pub remote_jitter_ms: Option<f32>,
+    /// RTCP packets received and sent.
+    pub rtcp_received: u64,
+    /// RTCP packets sent.
+    pub rtcp_sent: u64,
+    /// Times the peer changed its SSRC.
+    pub ssrc_changes: u64,
+    /// Digits reported.
+    pub digits: u64,
+    /// Digits that came by a second method and were merged.
+    pub digits_merged: u64,
+    /// What was thrown away, and why.
+    pub dropped: DropCounts,
+}
+
+/// Datagrams and digits thrown away, by reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DropCounts {
+    /// RTP or RTCP from another address or port than the current remote SDP names.
+    pub wrong_source: u64,
+    /// RTP with a payload type that was not agreed.
+    pub wrong_pt: u64,
+    /// RTP with another SSRC while the current one is still sending.
+    pub wrong_ssrc: u64,
+    /// A datagram that is no RTP or RTCP, or a payload of impossible size.
+    pub bad_packet: u64,
+    /// Anything before the call was answered.
+    pub before_start: u64,
+    /// Anything after the session was closed.
+    pub after_close: u64,
+    /// RFC 4733 events although the peer had not agreed to them.
+    pub unnegotiated_event: u64,
+    /// Events that are no keys (16 and above), or INFO bodies without one.
+    pub not_a_key: u64,
+    /// Comfort noise packets (RFC 3389), which we do not play.
+    pub comfort_noise: u64,
+}
+
+impl DropCounts {
+    /// All of them together.
+    pub fn total(&self) -> u64 {
+        self.wrong_source
+            + self.wrong_pt
+            + self.wrong_ssrc
+            + self.bad_packet
+            + self.before_start
+            + self.after_close
+            + self.unnegotiated_event
+            + self.not_a_key
+            + self.comfort_noise
+    }
+}

@@ -1,0 +1,272 @@
+//! What the user agent reports and the words its API speaks.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Handle of one call, unique for the life of the user agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+/// Handle of one offer received in a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OfferId(pub u64);
+
+/// A call to be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutgoingCall {
+    /// `"400"` (in the account's domain) or `"sip:400@host[:port]"`.
+    pub target: String,
+    /// SDP offer.
+    pub sdp_offer: Vec<u8>,
+    /// Display name in From, instead of the account's.
+    pub display_name: Option<String>,
+    /// Further headers of the INVITE; names the user agent writes itself are ignored.
+    pub headers: Vec<(String, String)>,
+}
+
+/// State of one account's registration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum RegistrationState {
+    /// Not registered and not trying.
+    #[default]
+    Unregistered,
+    /// A REGISTER is under way.
+    Trying,
+    /// Bound at the registrar.
+    Registered {
+        /// Granted time, seconds.
+        expires_s: u32,
+    },
+    /// The last attempt failed; the next one is planned.
+    Failed {
+        /// Final status, `None` if nobody answered.
+        status: Option<u16>,
+        /// Cause in words.
+        reason: String,
+        /// Seconds until the next attempt.
+        retry_in_s: u32,
+        /// What to do about it.
+        hint: &'static str,
+    },
+}
+
+/// The other party of a call, as the SIP headers name it. Not authenticated by itself: trust it
+/// as far as the PBX that sent it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Party {
+    /// Display name without quotes.
+    pub display_name: Option<String>,
+    /// Normalised `sip:user@host`, without port and parameters, percent escapes decoded once.
+    pub uri: String,
+    /// User part.
+    pub user: String,
+    /// Host part, lower case.
+    pub host: String,
+}
+
+/// Who ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndedBy {
+    /// We did.
+    Local,
+    /// The other side did, or refused it.
+    Remote,
+    /// A protocol timer ran out.
+    Timeout,
+    /// The network refused our messages.
+    Transport,
+}
+
+/// Why a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndCause {
+    /// Final SIP status if one decided it.
+    pub status: Option<u16>,
+    /// Reason phrase or Reason header text.
+    pub reason: String,
+    /// Who ended it.
+    pub by: EndedBy,
+}
+
+/// Everything the user agent reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UaEvent {
+    /// A registration changed its state.
+    Registration {
+        /// Account index.
+        account: usize,
+        /// New state.
+        state: RegistrationState,
+    },
+    /// OPTIONS probes to the registrar stay unanswered.
+    PeerUnreachable {
+        /// Account index.
+        account: usize,
+    },
+    /// Probes are answered again.
+    PeerReachable {
+        /// Account index.
+        account: usize,
+    },
+    /// Somebody calls us. 100 Trying has been sent.
+    Incoming {
+        /// Call handle.
+        call: CallId,
+        /// Account the call came in on; `None` for a direct call.
+        account: Option<usize>,
+        /// Caller as From names it.
+        from: Party,
+        /// User part of To.
+        to_user: String,
+        /// User part of the Request-URI.
+        request_user: String,
+        /// Where the datagram came from.
+        source: SocketAddr,
+        /// Offer, `None` if we have to make one in `answer`.
+        sdp: Option<Vec<u8>>,
+    },
+    /// 18x to our INVITE.
+    Provisional {
+        /// Call handle.
+        call: CallId,
+        /// 180..199.
+        status: u16,
+        /// Early media description.
+        sdp: Option<Vec<u8>>,
+    },
+    /// Our INVITE got 2xx; the ACK is queued.
+    Answered {
+        /// Call handle.
+        call: CallId,
+        /// Who we called.
+        party: Party,
+        /// SDP answer.
+        sdp: Option<Vec<u8>>,
+    },
+    /// The ACK to our 2xx came.
+    Confirmed {
+        /// Call handle.
+        call: CallId,
+    },
+    /// The ACK to our 2xx carried SDP: the answer to the offer we put into the 2xx. Comes before
+    /// `Confirmed`.
+    AckSdp {
+        /// Call handle.
+        call: CallId,
+        /// SDP answer.
+        sdp: Vec<u8>,
+    },
+    /// The peer offers new SDP (re-INVITE or UPDATE): `answer_offer` or `reject_offer`.
+    Offer {
+        /// Call handle.
+        call: CallId,
+        /// Offer handle.
+        offer: OfferId,
+        /// SDP offer.
+        sdp: Vec<u8>,
+    },
+    /// The peer asks for an offer of ours: pass it to `answer_offer`; the answer comes as `AckSdp`.
+    OfferlessReinvite {
+        /// Call handle.
+        call: CallId,
+        /// Offer handle.
+        offer: OfferId,
+    },
+    /// An offer the peer made is void (the request timed out or was cancelled).
+    OfferWithdrawn {
+        /// Call handle.
+        call: CallId,
+        /// Offer handle.
+        offer: OfferId,
+    },
+    /// Our re-INVITE or UPDATE was accepted.
+    OfferAccepted {
+        /// Call handle.
+        call: CallId,
+        /// SDP of the 2xx.
+        sdp: Option<Vec<u8>>,
+    },
+    /// Our re-INVITE or UPDATE was refused; the session goes on as it was.
+    OfferRejected {
+        /// Call handle.
+        call: CallId,
+        /// Final status; 408 if nobody answered.
+        status: u16,
+    },
+    /// INFO with a DTMF body, in a confirmed dialog, once per CSeq, from the dialog's peer.
+    Info {
+        /// Call handle.
+        call: CallId,
+        /// Where the datagram came from.
+        source: SocketAddr,
+        /// `application/dtmf-relay` or `application/dtmf`, lower case without parameters.
+        content_type: String,
+        /// Body as received.
+        body: Vec<u8>,
+    },
+    /// The call is over. Exactly once per call, the last event of the call.
+    Ended {
+        /// Call handle.
+        call: CallId,
+        /// Why.
+        cause: EndCause,
+    },
+    /// A message was refused or ignored. Rate-limited; see also [`crate::Counters`].
+    Refused {
+        /// Where it came from.
+        source: SocketAddr,
+        /// Its method or, for responses, `"response"`.
+        method: String,
+        /// Status of our answer, 0 if none was sent.
+        status: u16,
+        /// Why.
+        why: &'static str,
+    },
+}
+
+/// Kind of a [`UaError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UaErrorKind {
+    /// No such account, or it has no usable address.
+    NoAccount,
+    /// The target is no number and no SIP URI.
+    BadTarget,
+    /// No such call.
+    NoCall,
+    /// The call is in a state that does not allow it.
+    WrongState,
+    /// Too many calls or transactions at once.
+    TooMany,
+}
+
+/// Why the API refused a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UaError {
+    /// Kind, for programs.
+    pub kind: UaErrorKind,
+    /// Cause in words.
+    pub cause: String,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+impl UaError {
+    pub(crate) fn new(kind: UaErrorKind, cause: impl Into<String>) -> Self {
+        let hint = match kind {
+            UaErrorKind::NoAccount => "set the account's registrar address",
+            UaErrorKind::BadTarget => "give an extension such as 400 or a URI such as sip:400@host",
+            UaErrorKind::NoCall => "the call is over; drop the handle after Ended",
+            UaErrorKind::WrongState => "wait for the event that allows it",
+            UaErrorKind::TooMany => "end calls that are no longer needed",
+        };
+        Self { kind, cause: cause.into(), hint }
+    }
+}
+
+impl fmt::Display for UaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.cause, self.hint)
+    }
+}
+
+impl std::error::Error for UaError {}

@@ -1,0 +1,130 @@
+//! What the user agent keeps of one call.
+
+use crate::dialog::Dialog;
+use crate::message::{Message, NameAddr, Uri};
+use crate::{OfferId, Party};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Where a call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Our INVITE has no final response.
+    Inviting,
+    /// Their INVITE has no final response.
+    Ringing,
+    /// We sent 2xx, no ACK yet.
+    Answered,
+    /// Both sides agreed.
+    Confirmed,
+    /// BYE is under way.
+    Closing,
+}
+
+/// An offer of the peer that waits for `answer_offer`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TheirOffer {
+    pub(super) id: OfferId,
+    pub(super) server: u64,
+}
+
+/// Our re-INVITE or UPDATE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OurOffer {
+    pub(super) update: bool,
+    pub(super) sdp: Vec<u8>,
+    /// The transaction, `None` while waiting after 491.
+    pub(super) client: Option<u64>,
+}
+
+pub(super) struct Call {
+    pub(super) account: Option<usize>,
+    pub(super) phase: Phase,
+    /// True if we made the call, and with it the Call-ID (RFC 3261 14.1 waiting times).
+    pub(super) outgoing: bool,
+    pub(super) call_id: String,
+    pub(super) local_tag: String,
+    pub(super) dialog: Option<Dialog>,
+    /// `Ended` has been reported; only signalling is left.
+    pub(super) ended: bool,
+    /// Our INVITE transaction.
+    pub(super) client: Option<u64>,
+    /// Where our INVITE went.
+    pub(super) peer: SocketAddr,
+    /// A provisional response came, so CANCEL may be sent.
+    pub(super) provisional: bool,
+    /// CANCEL wanted; with its Reason header.
+    pub(super) cancel: Option<Option<String>>,
+    pub(super) cancelled: bool,
+    /// Their INVITE transaction.
+    pub(super) server: Option<u64>,
+    /// Our 2xx waits for this ACK: transaction and CSeq.
+    pub(super) awaiting_ack: Option<(u64, u32)>,
+    /// The 2xx that waits for its ACK holds an offer of ours.
+    pub(super) offer_in_2xx: bool,
+    /// BYE is due as soon as the ACK came; with its Reason header.
+    pub(super) bye_after_ack: Option<Option<String>>,
+    pub(super) their_offer: Option<TheirOffer>,
+    pub(super) our_offer: Option<OurOffer>,
+    /// When the call timer fires.
+    pub(super) deadline: Option<Duration>,
+    /// Times the ringing timer fired.
+    pub(super) ring_periods: u32,
+}
+
+impl Call {
+    pub(super) fn new(outgoing: bool, call_id: String, local_tag: String, peer: SocketAddr) -> Self {
+        Self {
+            account: None,
+            phase: if outgoing { Phase::Inviting } else { Phase::Ringing },
+            outgoing,
+            call_id,
+            local_tag,
+            dialog: None,
+            ended: false,
+            client: None,
+            peer,
+            provisional: false,
+            cancel: None,
+            cancelled: false,
+            server: None,
+            awaiting_ack: None,
+            offer_in_2xx: false,
+            bye_after_ack: None,
+            their_offer: None,
+            our_offer: None,
+            deadline: None,
+            ring_periods: 0,
+        }
+    }
+
+    /// True if a message from `source` can belong to this call.
+    pub(super) fn lives_at(&self, source: SocketAddr) -> bool {
+        source == self.peer || self.dialog.as_ref().is_some_and(|d| d.lives_at(source))
+    }
+}
+
+/// The party a name-addr names.
+pub(super) fn party(address: Option<&NameAddr>) -> Party {
+    let Some(address) = address else { return Party::default() };
+    let display_name = address.display_name.clone();
+    let Some(uri) = Uri::parse(&address.uri) else {
+        return Party { display_name, uri: address.uri.clone(), ..Party::default() };
+    };
+    let user = uri.decoded_user();
+    let host = if uri.scheme == "tel" { String::new() } else { uri.host };
+    let uri = match (uri.scheme.as_str(), user.is_empty()) {
+        ("tel", _) => format!("tel:{user}"),
+        (_, true) => format!("sip:{host}"),
+        (_, false) => format!("sip:{user}@{host}"),
+    };
+    Party { display_name, uri, user, host }
+}
+
+/// Text of a Reason header (RFC 3326), if there is one.
+pub(super) fn reason_text(message: &Message) -> Option<String> {
+    let reason = message.headers.get("Reason")?;
+    let (_, params) = reason.split_once(';')?;
+    let params = crate::message::Params::parse(params);
+    params.get("text").map(|text| text.chars().take(200).collect())
+}

@@ -1,0 +1,301 @@
+//! Calls we make: INVITE, its responses, CANCEL, forks.
+
+use super::call::{Call, Phase, party};
+use super::{MAX_CALLS, Owner, TimerKey, UserAgent};
+use crate::dialog::Dialog;
+use crate::message::{Message, Method, Uri, host_port_literal, quote};
+use crate::transaction::T1X64;
+use crate::{
+    CallId, EndCause, EndedBy, OutgoingCall, UaError, UaErrorKind, UaEvent,
+};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Forks of one INVITE that are answered; more are left to their timers.
+const MAX_FORKS: usize = 8;
+
+/// Headers of an INVITE the caller of the API may not set.
+const OWN_HEADERS: &[&str] = &[
+    "Via", "From", "To", "Call-ID", "CSeq", "Contact", "Max-Forwards", "Route", "Record-Route",
+    "Content-Length", "Content-Type", "User-Agent", "Authorization", "Proxy-Authorization",
+    "Require", "Proxy-Require", "Supported", "Allow",
+];
+
+impl UserAgent {
+    /// Calls somebody. A plain number and the account's own domain go to its registrar; a URI
+    /// with another address literal goes straight there, without credentials.
+    ///
+    /// # Errors
+    /// [`UaErrorKind::NoAccount`], [`UaErrorKind::BadTarget`] or [`UaErrorKind::TooMany`].
+    pub fn invite(
+        &mut self,
+        now: Duration,
+        account: usize,
+        request: OutgoingCall,
+    ) -> Result<CallId, UaError> {
+        let Some(settings) = self.config.accounts.get(account).cloned() else {
+            return Err(UaError::new(UaErrorKind::NoAccount, format!("no account {account}")));
+        };
+        if self.calls.len() >= MAX_CALLS || self.shutting_down {
+            return Err(UaError::new(UaErrorKind::TooMany, "too many calls at once"));
+        }
+        let (uri, destination) =
+            target(&request.target, &settings.domain, settings.registrar_address())?;
+        let (call_id, local_tag) = (self.token(), self.token());
+        let call_id = format!("{call_id}@{}", self.config.public_address().ip());
+        let mut invite = Message::request(Method::INVITE, uri.clone());
+        invite.headers.push_header(rsip::headers::MaxForwards::from(70));
+        let name = request.display_name.or(settings.display_name);
+        let name = name.map(|name| format!("{} ", quote(&name))).unwrap_or_default();
+        let from = format!("{name}<sip:{}@{}>;tag={local_tag}", settings.user, settings.domain);
+        invite.headers.push("From", from);
+        invite.headers.push("To", format!("<{uri}>"));
+        invite.headers.push("Call-ID", &call_id);
+        invite.headers.push("CSeq", "1 INVITE");
+        invite.headers.push("Contact", self.contact(&settings.user));
+        invite.headers.push("Allow", super::ALLOW);
+        for (name, value) in request.headers.into_iter().take(32) {
+            let token = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+            let own = OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(&name));
+            if !own && !name.is_empty() && name.bytes().all(token) {
+                invite.headers.push(name, value);
+            }
+        }
+        if !request.sdp_offer.is_empty() {
+            invite.set_body("application/sdp", request.sdp_offer);
+        }
+        let id = self.new_id();
+        let client = self
+            .send_request(now, invite, destination, Owner::Invite(id))
+            .ok_or_else(|| UaError::new(UaErrorKind::TooMany, "too many requests at once"))?;
+        let mut call = Call::new(true, call_id.clone(), local_tag.clone(), destination);
+        call.account = Some(account);
+        call.client = Some(client);
+        self.call_index.insert((call_id, local_tag), id);
+        self.calls.insert(id, call);
+        Ok(CallId(id))
+    }
+
+    pub(super) fn on_invite_response(
+        &mut self,
+        now: Duration,
+        id: u64,
+        client: u64,
+        response: &Message,
+        source: SocketAddr,
+    ) {
+        let Some(status) = response.status() else { return };
+        match status {
+            100..=199 => self.on_provisional(now, id, client, response, status),
+            200..=299 => self.on_invite_accepted(now, id, client, response, source),
+            _ => self.on_invite_refused(now, id, client, response, status),
+        }
+    }
+
+    fn on_provisional(
+        &mut self,
+        now: Duration,
+        id: u64,
+        client: u64,
+        response: &Message,
+        status: u16,
+    ) {
+        let Some(call) = self.calls.get_mut(&id).filter(|c| c.client == Some(client)) else {
+            return;
+        };
+        call.provisional = true;
+        if call.cancel.is_some() {
+            self.send_cancel(now, id);
+        } else if status > 100 && !call.ended {
+            let (call, sdp) = (CallId(id), response.sdp());
+            self.events.push_back(UaEvent::Provisional { call, status, sdp });
+        }
+    }
+
+    /// 2xx: the first one makes the call, others are forks to be ended (RFC 3261 13.2.2.4).
+    fn on_invite_accepted(
+        &mut self,
+        now: Duration,
+        id: u64,
+        client: u64,
+        response: &Message,
+        source: SocketAddr,
+    ) {
+        let tag = response.to_tag().unwrap_or_default();
+        let Some(transaction) = self.clients.get(&client) else { return };
+        if let Some((_, to, ack)) = transaction.acks.iter().find(|(t, ..)| *t == tag) {
+            let (to, ack) = (*to, ack.clone());
+            self.transmit(to, ack);
+            return;
+        }
+        if transaction.acks.len() >= MAX_FORKS {
+            return;
+        }
+        let Some(mut dialog) = Dialog::from_response(&transaction.request, response, source)
+        else {
+            return;
+        };
+        self.ack_2xx(client, &tag, &mut dialog);
+        let Some(call) = self.calls.get_mut(&id).filter(|c| c.client == Some(client)) else {
+            self.bye_fork(now, dialog);
+            return;
+        };
+        if call.phase != Phase::Inviting {
+            self.bye_fork(now, dialog);
+            return;
+        }
+        call.client = None;
+        call.dialog = Some(dialog);
+        call.phase = Phase::Confirmed;
+        if call.ended {
+            // CANCEL crossed the 2xx: the call is there and has to be ended.
+            let reason = call.cancel.take().flatten();
+            self.send_bye(now, id, reason.as_deref());
+            return;
+        }
+        let (call, sdp) = (CallId(id), response.sdp());
+        let party = party(response.to().as_ref());
+        self.events.push_back(UaEvent::Answered { call, party, sdp });
+    }
+
+    /// ACK of a 2xx, kept in the transaction for repetition.
+    pub(super) fn ack_2xx(&mut self, client: u64, tag: &str, dialog: &mut Dialog) {
+        let Some(transaction) = self.clients.get(&client) else { return };
+        let cseq = transaction.request.cseq().map_or(0, |(number, _)| number);
+        let credentials: Vec<(&'static str, String)> = ["Authorization", "Proxy-Authorization"]
+            .into_iter()
+            .filter_map(|name| Some((name, transaction.request.headers.get(name)?.to_owned())))
+            .collect();
+        let registrar_hop = transaction.destination == dialog.next_hop();
+        let mut ack = dialog.request(Method::ACK, Some(cseq));
+        // An ACK cannot be challenged, so it repeats the credentials (RFC 3261 22.1), but only
+        // towards the host they were computed for.
+        for (name, value) in credentials.into_iter().filter(|_| registrar_hop) {
+            ack.headers.push(name, value);
+        }
+        let via = self.new_via();
+        ack.headers.prepend("Via", via);
+        ack.headers.set("User-Agent", &self.config.user_agent);
+        let (to, bytes) = (dialog.next_hop(), ack.to_bytes());
+        if let Some(transaction) = self.clients.get_mut(&client) {
+            transaction.acks.push((tag.to_owned(), to, bytes.clone()));
+        }
+        self.transmit(to, bytes);
+    }
+
+    fn bye_fork(&mut self, now: Duration, mut dialog: Dialog) {
+        let bye = dialog.request(Method::BYE, None);
+        self.send_request(now, bye, dialog.next_hop(), Owner::Nobody);
+    }
+
+    fn on_invite_refused(
+        &mut self,
+        now: Duration,
+        id: u64,
+        client: u64,
+        response: &Message,
+        status: u16,
+    ) {
+        let Some(call) = self.calls.get(&id).filter(|c| c.client == Some(client)) else { return };
+        if matches!(status, 401 | 407) && !call.ended {
+            let account = call.account;
+            let cseq = self.clients.get(&client).and_then(|c| c.request.cseq());
+            let cseq = cseq.map_or(1, |(number, _)| number) + 1;
+            let retry = self.retry_with_credentials(now, account, client, response, cseq);
+            if let (Some(new), Some(call)) = (retry, self.calls.get_mut(&id)) {
+                call.client = Some(new);
+                call.provisional = false;
+                return;
+            }
+        }
+        // 3xx is a refusal too: following a redirection would let others choose whom we call.
+        let reason = super::call::reason_text(response).unwrap_or_else(|| match &response.start {
+            crate::message::StartLine::Response { reason, .. } if !reason.is_empty() => {
+                reason.chars().take(200).collect()
+            }
+            _ => crate::message::reason_phrase(status),
+        });
+        self.report_end(id, Some(status), reason, EndedBy::Remote);
+        self.remove_call(id);
+    }
+
+    pub(super) fn invite_unanswered(&mut self, _now: Duration, id: u64, by: EndedBy) {
+        let (status, reason) = match by {
+            EndedBy::Transport => (503, "the network refused the message"),
+            _ => (408, "no answer to INVITE"),
+        };
+        self.report_end(id, Some(status), reason.to_owned(), by);
+        self.remove_call(id);
+    }
+
+    /// Sends CANCEL for our INVITE, once, and waits for the end of it (RFC 3261 9.1).
+    pub(super) fn send_cancel(&mut self, now: Duration, id: u64) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(client) = call.client else { return };
+        if std::mem::replace(&mut call.cancelled, true) {
+            return;
+        }
+        let reason = call.cancel.clone().flatten();
+        let Some(transaction) = self.clients.get(&client) else { return };
+        let mut cancel = transaction.derived(Method::CANCEL);
+        let destination = transaction.destination;
+        if let Some(reason) = reason {
+            cancel.headers.push("Reason", reason);
+        }
+        cancel.headers.set("User-Agent", &self.config.user_agent);
+        self.start_client(now, cancel, destination, Owner::Nobody);
+        self.set_call_deadline(id, Some(now + T1X64));
+    }
+
+    pub(super) fn set_call_deadline(&mut self, id: u64, at: Option<Duration>) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.deadline = at;
+            self.timers.set(TimerKey::Call(id), at);
+        }
+    }
+
+    /// Reports `Ended` unless it was.
+    pub(super) fn report_end(&mut self, id: u64, status: Option<u16>, reason: String, by: EndedBy) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if !std::mem::replace(&mut call.ended, true) {
+            let cause = EndCause { status, reason, by };
+            self.events.push_back(UaEvent::Ended { call: CallId(id), cause });
+        }
+    }
+
+    /// Forgets a call. Its transactions run out by themselves.
+    pub(super) fn remove_call(&mut self, id: u64) {
+        if let Some(call) = self.calls.remove(&id) {
+            self.call_index.remove(&(call.call_id, call.local_tag));
+            self.timers.set(TimerKey::Call(id), None);
+        }
+    }
+}
+
+/// Request-URI and next hop of a target.
+fn target(
+    text: &str,
+    domain: &str,
+    registrar: Option<SocketAddr>,
+) -> Result<(String, SocketAddr), UaError> {
+    let text = text.trim();
+    let no_address = || UaError::new(UaErrorKind::NoAccount, "registrar address not known");
+    let bad = || UaError::new(UaErrorKind::BadTarget, format!("bad target {text:?}"));
+    if !text.contains(':') && !text.contains('@') {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,#".contains(&b);
+        if text.is_empty() || !text.bytes().all(allowed) {
+            return Err(bad());
+        }
+        // '#' may not stand in a URI as it is (RFC 3261 25.1).
+        let user = text.replace('#', "%23");
+        return Ok((format!("sip:{user}@{domain}"), registrar.ok_or_else(no_address)?));
+    }
+    let uri = Uri::parse(text).filter(|uri| uri.scheme == "sip" && uri.headers.is_none());
+    let uri = uri.ok_or_else(bad)?;
+    let own_domain = host_port_literal(domain, 5060)
+        .is_some_and(|own| uri.address() == Some(own));
+    match uri.address().filter(|_| !own_domain) {
+        Some(address) => Ok((text.to_owned(), address)),
+        None => Ok((text.to_owned(), registrar.ok_or_else(no_address)?)),
+    }
+}

@@ -1,0 +1,277 @@
+//! Sending: client transactions, responses, and the log of refusals.
+
+use super::{
+    ALLOW, MAX_CLIENT_TRANSACTIONS, MAX_SERVER_TRANSACTIONS, Owner, TimerKey, UserAgent,
+};
+use crate::message::{MAGIC_COOKIE, Message, Method};
+use crate::transaction::{ClientTransaction, ServerTransaction, T1X64};
+use crate::{Transmit, Transport, UaEvent};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// `Refused` events per second in the long run, and at once.
+const REFUSED_PER_SECOND: f64 = 5.0;
+const REFUSED_BURST: f64 = 20.0;
+
+impl UserAgent {
+    pub(super) fn transmit(&mut self, destination: SocketAddr, payload: Vec<u8>) {
+        let source = self.config.local;
+        self.transmits.push_back(Transmit {
+            transport: Transport::Udp,
+            source,
+            destination,
+            payload,
+        });
+    }
+
+    pub(super) fn new_via(&mut self) -> String {
+        let branch = self.token();
+        let address = self.config.public_address();
+        let transport = Transport::Udp.via_name();
+        format!("SIP/2.0/{transport} {address};branch={MAGIC_COOKIE}{branch};rport")
+    }
+
+    pub(super) fn contact(&self, user: &str) -> String {
+        format!("<sip:{user}@{}>", self.config.public_address())
+    }
+
+    /// Sends a request in a new transaction. Via and User-Agent are written here. `None` if the
+    /// table is full.
+    pub(super) fn send_request(
+        &mut self,
+        now: Duration,
+        mut request: Message,
+        destination: SocketAddr,
+        owner: Owner,
+    ) -> Option<u64> {
+        if self.clients.len() >= MAX_CLIENT_TRANSACTIONS {
+            return None;
+        }
+        request.headers.remove("Via");
+        let via = self.new_via();
+        request.headers.prepend("Via", via);
+        request.headers.set("User-Agent", &self.config.user_agent);
+        Some(self.start_client(now, request, destination, owner))
+    }
+
+    /// Starts a transaction for a request that has its Via (CANCEL).
+    pub(super) fn start_client(
+        &mut self,
+        now: Duration,
+        request: Message,
+        destination: SocketAddr,
+        owner: Owner,
+    ) -> u64 {
+        let id = self.new_id();
+        let mut client = ClientTransaction::new(request, destination, Transport::Udp, owner, now);
+        if matches!(owner, Owner::Reinvite(_)) {
+            client.proceeding_limit = Some(T1X64);
+        }
+        self.transmit(destination, client.payload().to_vec());
+        if let Some(key) = client_key(&client.request) {
+            self.client_index.insert(key, id);
+        }
+        self.timers.set(TimerKey::Client(id), client.deadline());
+        self.clients.insert(id, client);
+        id
+    }
+
+    /// Brings the timer up to date with a client transaction, or forgets a finished one.
+    pub(super) fn settle_client(&mut self, id: u64) {
+        let Some(client) = self.clients.get(&id) else { return };
+        if !client.is_terminated() {
+            self.timers.set(TimerKey::Client(id), client.deadline());
+            return;
+        }
+        if let Some(key) = client_key(&client.request) {
+            self.client_index.remove(&key);
+        }
+        self.timers.set(TimerKey::Client(id), None);
+        self.clients.remove(&id);
+    }
+
+    pub(super) fn settle_server(&mut self, id: u64) {
+        let Some(server) = self.servers.get(&id) else { return };
+        if !server.is_terminated() {
+            self.timers.set(TimerKey::Server(id), server.deadline());
+            return;
+        }
+        self.server_index.remove(&server.key);
+        if let Some(key) = &server.merge_key {
+            self.merge_index.remove(key);
+        }
+        self.timers.set(TimerKey::Server(id), None);
+        self.servers.remove(&id);
+    }
+
+    /// A server transaction for `request`, whose Via is already completed. `None` if the table is
+    /// full.
+    pub(super) fn start_server(&mut self, source: SocketAddr, request: Message) -> Option<u64> {
+        if self.servers.len() >= MAX_SERVER_TRANSACTIONS {
+            return None;
+        }
+        let destination = request.top_via()?.response_address(source);
+        let key = server_key(&request)?;
+        let merge_key = merge_key(&request);
+        let id = self.new_id();
+        let mut server = ServerTransaction::new(request, destination, Transport::Udp, key.clone());
+        self.server_index.insert(key, id);
+        if let Some(merge_key) = merge_key {
+            self.merge_index.insert(merge_key.clone(), id);
+            server.merge_key = Some(merge_key);
+        }
+        self.servers.insert(id, server);
+        Some(id)
+    }
+
+    /// Sends a response in its transaction. False if a final one went before.
+    pub(super) fn respond(&mut self, now: Duration, server: u64, mut response: Message) -> bool {
+        response.headers.set("Server", &self.config.user_agent);
+        let Some(transaction) = self.servers.get_mut(&server) else { return false };
+        let payload = response.to_bytes();
+        let destination = transaction.destination;
+        if !transaction.respond(now, response.status().unwrap_or(500), payload.clone()) {
+            return false;
+        }
+        self.transmit(destination, payload);
+        self.settle_server(server);
+        true
+    }
+
+    /// A bare response in a transaction.
+    pub(super) fn respond_status(&mut self, now: Duration, server: u64, status: u16) {
+        let Some(transaction) = self.servers.get(&server) else { return };
+        let tag = self.stateless_tag(&transaction.request);
+        let response = Message::response_to(&transaction.request, status, Some(&tag));
+        self.respond(now, server, response);
+    }
+
+    /// A To tag that is the same for every retransmission of a request (RFC 3261 8.2.7).
+    pub(super) fn stateless_tag(&self, request: &Message) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.salt.hash(&mut hasher);
+        request.call_id().hash(&mut hasher);
+        request.headers.get("CSeq").hash(&mut hasher);
+        request.headers.get("From").hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+
+    /// Answers without keeping state; an INVITE gets a transaction if there is room, so that its
+    /// answer is retransmitted. ACK is never answered.
+    pub(super) fn answer_statelessly(
+        &mut self,
+        now: Duration,
+        source: SocketAddr,
+        request: &Message,
+        mut response: Message,
+    ) {
+        if request.method() == Some(&Method::ACK) {
+            return;
+        }
+        if request.method() == Some(&Method::INVITE)
+            && let Some(server) = self.start_server(source, request.clone())
+        {
+            self.respond(now, server, response);
+            return;
+        }
+        let Some(via) = request.top_via() else { return };
+        response.headers.set("Server", &self.config.user_agent);
+        self.transmit(via.response_address(source), response.to_bytes());
+    }
+
+    /// Refuses a request with a status, counts it and reports it.
+    pub(super) fn refuse(
+        &mut self,
+        now: Duration,
+        source: SocketAddr,
+        request: &Message,
+        status: u16,
+        why: &'static str,
+    ) {
+        let tag = self.stateless_tag(request);
+        let mut response = Message::response_to(request, status, Some(&tag));
+        match status {
+            405 | 501 => response.headers.push("Allow", ALLOW),
+            415 => response.headers.push("Accept", ACCEPT),
+            420 => {
+                let unsupported: Vec<&str> = request.headers.list("Require").collect();
+                response.headers.push("Unsupported", unsupported.join(", "));
+            }
+            500 | 503 => {
+                let seconds = 1 + (self.fraction() * 10.0) as u32;
+                response.headers.push("Retry-After", seconds.to_string());
+            }
+            400 => {
+                let start = crate::message::StartLine::Response { status, reason: why.to_owned() };
+                response.start = start;
+            }
+            _ => {}
+        }
+        self.counters.refused += 1;
+        self.answer_statelessly(now, source, request, response);
+        let method = request.method().map_or("", |m| m.as_str()).to_owned();
+        self.report_refusal(now, source, method, status, why);
+    }
+
+    pub(super) fn report_refusal(
+        &mut self,
+        now: Duration,
+        source: SocketAddr,
+        method: String,
+        status: u16,
+        why: &'static str,
+    ) {
+        let elapsed = now.saturating_sub(self.refused_at).as_secs_f64();
+        self.refused_at = now;
+        let budget = self.refused_budget + elapsed * REFUSED_PER_SECOND;
+        self.refused_budget = budget.min(REFUSED_BURST);
+        if self.refused_budget < 1.0 {
+            self.counters.refused_events_suppressed += 1;
+            return;
+        }
+        self.refused_budget -= 1.0;
+        self.events.push_back(UaEvent::Refused { source, method, status, why });
+    }
+}
+
+/// Body types we take.
+pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
+
+fn client_key(request: &Message) -> Option<(String, String)> {
+    let branch = request.top_via()?.branch()?.to_owned();
+    Some((branch, request.method()?.as_str().to_owned()))
+}
+
+/// Key of a server transaction (RFC 3261 17.2.3). ACK has the key of its INVITE.
+pub(super) fn server_key(request: &Message) -> Option<String> {
+    let method = request.method()?;
+    let method = if *method == Method::ACK { &Method::INVITE } else { method };
+    server_key_as(request, method)
+}
+
+/// Key of the transaction of `method` with the request's branch (for CANCEL).
+pub(super) fn server_key_as(request: &Message, method: &Method) -> Option<String> {
+    let via = request.top_via()?;
+    let sent_by = format!("{}:{}", via.host, via.port.unwrap_or(5060));
+    if let Some(branch) = via.branch().filter(|b| b.starts_with(MAGIC_COOKIE)) {
+        return Some(format!("{branch}|{sent_by}|{method}"));
+    }
+    // RFC 2543 peers: To tag is left out, since the ACK has one and the INVITE has not.
+    let (cseq, _) = request.cseq()?;
+    Some(format!(
+        "{}|{}|{}|{cseq}|{sent_by}|{method}",
+        request.request_uri()?,
+        request.from_tag().unwrap_or_default(),
+        request.call_id()?,
+    ))
+}
+
+/// Key of requests that are one request that came by two ways (RFC 3261 8.2.2.2).
+pub(super) fn merge_key(request: &Message) -> Option<String> {
+    if request.to_tag().is_some() {
+        return None;
+    }
+    let (cseq, method) = request.cseq()?;
+    Some(format!("{}|{}|{cseq}|{method}", request.from_tag()?, request.call_id()?))
+}

@@ -1,0 +1,178 @@
+//! The border to the hardware: blocks of readings in, blocks of drive out.
+
+use std::fmt;
+
+/// Length of one block in milliseconds.
+pub const BLOCK_MS: u64 = 10;
+/// Sample rate of every reading and of the audio.
+pub const SAMPLE_RATE_HZ: u32 = 8000;
+/// Samples in one block.
+pub const BLOCK_SAMPLES: usize = 80;
+
+/// Readings of one line over 10 ms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SenseBlock {
+    /// Volts between the two wires at our terminals, DC coupled; negative means reversed wires.
+    pub line_volts: [f32; BLOCK_SAMPLES],
+    /// Current that flows into our terminals: our load plus, while the relay is through, the handset.
+    pub line_milliamps: [f32; BLOCK_SAMPLES],
+    /// Volts on the handset side of the relay. While isolated the card biases it with 5 V through
+    /// 4.7 kOhm; while through it equals the line.
+    pub handset_volts: [f32; BLOCK_SAMPLES],
+    /// Codec input behind the two-to-four-wire hybrid.
+    pub audio: [i16; BLOCK_SAMPLES],
+}
+
+impl Default for SenseBlock {
+    fn default() -> Self {
+        Self {
+            line_volts: [0.0; BLOCK_SAMPLES],
+            line_milliamps: [0.0; BLOCK_SAMPLES],
+            handset_volts: [0.0; BLOCK_SAMPLES],
+            audio: [0; BLOCK_SAMPLES],
+        }
+    }
+}
+
+/// What our board puts across the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Load {
+    /// Nothing of ours.
+    #[default]
+    Off,
+    /// About 50 Ohm behind a diode: a handset on its hook (line-facts 1.3).
+    OnHook,
+    /// About 300 Ohm DC behind a diode, carrying audio: a lifted handset (line-facts 1.3).
+    OffHook,
+    /// About 10 kOhm left behind a diode: the door button of a handset (line-facts 1.3).
+    Residue,
+}
+
+impl Load {
+    /// Stable lower-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::OnHook => "on_hook",
+            Self::OffHook => "off_hook",
+            Self::Residue => "residue",
+        }
+    }
+}
+
+/// Position of the relay between the line and the old handset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum HandsetRelay {
+    /// Released, also without power: the old handset is on the line.
+    #[default]
+    Through,
+    /// Energised: the handset is off the line and biased by the card, so that a lift is seen.
+    Isolated,
+}
+
+impl HandsetRelay {
+    /// Stable lower-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Through => "through",
+            Self::Isolated => "isolated",
+        }
+    }
+}
+
+/// Load and relay together. The default is the state of a board without power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Drive {
+    /// Our load.
+    pub load: Load,
+    /// The handset relay.
+    pub relay: HandsetRelay,
+}
+
+impl Drive {
+    /// The state without power: no load of ours, the old handset on the line.
+    pub const SAFE: Self = Self {
+        load: Load::Off,
+        relay: HandsetRelay::Through,
+    };
+}
+
+/// What a card shall do on one line during the coming 10 ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DriveBlock {
+    /// Load and relay.
+    pub drive: Drive,
+    /// Audio towards the line; heard only while the load is [`Load::OffHook`].
+    pub audio: [i16; BLOCK_SAMPLES],
+}
+
+impl Default for DriveBlock {
+    fn default() -> Self {
+        Self {
+            drive: Drive::SAFE,
+            audio: [0; BLOCK_SAMPLES],
+        }
+    }
+}
+
+/// Who a card is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardInfo {
+    /// Name of the card, for people.
+    pub name: String,
+    /// Number of lines it carries.
+    pub lines: usize,
+}
+
+/// What went wrong with a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CardErrorKind {
+    /// The card went away: end of the stream, broken pipe, unplugged board.
+    Lost,
+    /// No block came in time.
+    Timeout,
+    /// The card sent something that is not a frame of the protocol.
+    BadFrame,
+    /// The card speaks another version.
+    Version,
+    /// The caller's slices do not hold one entry per line.
+    LineCount,
+    /// The other side said goodbye.
+    Closed,
+}
+
+/// A card error with its cause and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardError {
+    /// Kind, for decisions.
+    pub kind: CardErrorKind,
+    /// What happened.
+    pub cause: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+impl fmt::Display for CardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.cause)
+    }
+}
+
+impl std::error::Error for CardError {}
+
+/// A line card. The call blocks until the card's clock has the next 10 ms ready, so the daemon runs
+/// it on a thread of its own.
+pub trait LineCard: Send {
+    /// Name and number of lines.
+    fn info(&self) -> CardInfo;
+
+    /// Hands over the drive for the coming block and returns the next block of readings.
+    /// Both slices hold one entry per line.
+    ///
+    /// # Errors
+    /// [`CardError`] when the card is gone or speaks nonsense; the card must be opened again.
+    fn exchange(&mut self, drive: &[DriveBlock], sense: &mut [SenseBlock])
+    -> Result<(), CardError>;
+}

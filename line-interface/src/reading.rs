@@ -1,0 +1,163 @@
+//! What one block of line voltage shows: its level, and whether it is a steady tone.
+
+use crate::card::{BLOCK_SAMPLES, SAMPLE_RATE_HZ, SenseBlock};
+
+/// Figures of one 10 ms block.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct BlockReading {
+    /// Mean line voltage.
+    pub mean_volts: f32,
+    /// Mean current into our terminals.
+    pub milliamps: f32,
+    /// Mean voltage on the handset side of the relay.
+    pub handset_volts: f32,
+    /// Distance between the mean of the upper half and the mean of the lower half of the signal.
+    pub swing_volts: f32,
+    /// The part of the peak-to-peak range that the swing fills, 0 to 1.
+    pub fill: f32,
+    /// Frequency of a steady signal, or `None` when the block holds no steady tone.
+    pub tone_hz: Option<f32>,
+    /// The line is being switched between fed and (nearly) not fed, as by a ring burst.
+    pub chopped: bool,
+    /// The voltage to compare with the bands: the fed level of a chopped line, else the mean.
+    pub level_volts: f32,
+}
+
+impl BlockReading {
+    /// Reads one block. Values that are not numbers count as zero.
+    #[must_use]
+    pub fn of(sense: &SenseBlock) -> Self {
+        let volts = sense.line_volts.map(finite);
+        let mean_volts = mean(&volts);
+        let (low, high) = volts
+            .iter()
+            .fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| {
+                (l.min(*v), h.max(*v))
+            });
+        let middle = (low + high) / 2.0;
+        let (mut upper, mut uppers, mut lower, mut lowers) = (0.0, 0.0_f32, 0.0, 0.0_f32);
+        for v in volts {
+            if v > middle {
+                upper += v;
+                uppers += 1.0;
+            } else {
+                lower += v;
+                lowers += 1.0;
+            }
+        }
+        let upper = upper / uppers.max(1.0);
+        let lower = lower / lowers.max(1.0);
+        let swing_volts = if uppers > 0.0 { upper - lower } else { 0.0 };
+        let full = high - low;
+        let fill = if full > 0.0 { swing_volts / full } else { 0.0 };
+        // A square wave fills its swing, a sine two thirds of it; speech and clicks much less.
+        let tone_hz = if fill > 0.55 {
+            steady(&volts, middle, full)
+        } else {
+            None
+        };
+        let chopped = tone_hz.is_some() && upper > 0.0 && lower < upper / 2.0;
+        Self {
+            mean_volts,
+            milliamps: mean(&sense.line_milliamps.map(finite)),
+            handset_volts: mean(&sense.handset_volts.map(finite)),
+            swing_volts,
+            fill,
+            tone_hz,
+            chopped,
+            level_volts: if chopped { upper } else { mean_volts },
+        }
+    }
+}
+
+/// A broken converter must not poison sums: not-a-number is zero, huge values are clamped.
+fn finite(v: f32) -> f32 {
+    if v.is_finite() {
+        v.clamp(-1000.0, 1000.0)
+    } else {
+        0.0
+    }
+}
+
+fn mean(values: &[f32; BLOCK_SAMPLES]) -> f32 {
+    values.iter().sum::<f32>() / BLOCK_SAMPLES as f32
+}
+
+/// Frequency of a signal whose half periods are even; at least two whole half periods must fit.
+fn steady(volts: &[f32; BLOCK_SAMPLES], middle: f32, full: f32) -> Option<f32> {
+    let margin = full * 0.15;
+    let mut above: Option<bool> = None;
+    let mut last: Option<usize> = None;
+    let (mut first, mut crossings) = (0_usize, 0_usize);
+    let (mut shortest, mut longest) = (usize::MAX, 0_usize);
+    for (i, v) in volts.iter().enumerate() {
+        let now = if *v > middle + margin {
+            true
+        } else if *v < middle - margin {
+            false
+        } else {
+            continue;
+        };
+        if above.is_some_and(|before| before != now) {
+            if let Some(at) = last {
+                shortest = shortest.min(i - at);
+                longest = longest.max(i - at);
+            } else {
+                first = i;
+            }
+            last = Some(i);
+            crossings += 1;
+        }
+        above = Some(now);
+    }
+    let last = last?;
+    // One sample of jitter on either side is the sampling's, not the signal's.
+    if crossings < 3 || longest > shortest * 2 + 1 || last <= first {
+        return None;
+    }
+    let halves = (crossings - 1) as f32;
+    Some(halves * SAMPLE_RATE_HZ as f32 / (2.0 * (last - first) as f32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(f: impl Fn(f32) -> f32) -> BlockReading {
+        let mut sense = SenseBlock::default();
+        for (i, v) in sense.line_volts.iter_mut().enumerate() {
+            *v = f(i as f32 / SAMPLE_RATE_HZ as f32);
+        }
+        BlockReading::of(&sense)
+    }
+
+    fn sine(hz: f32, t: f32) -> f32 {
+        (2.0 * std::f32::consts::PI * hz * t).sin()
+    }
+
+    #[test]
+    fn a_ring_burst_reads_as_its_frequency_and_its_fed_level() {
+        for hz in [300.0, 600.0, 1000.0, 2500.0] {
+            let r = block(|t| if sine(hz, t + 1e-5) > 0.0 { 2.5 } else { 0.05 });
+            let read = r.tone_hz.unwrap();
+            assert!((read / hz - 1.0).abs() < 0.15, "{hz} read as {read}");
+            assert!(r.chopped && (r.level_volts - 2.5).abs() < 0.05);
+        }
+    }
+
+    #[test]
+    fn hum_steps_and_nonsense_are_no_tone() {
+        assert_eq!(block(|t| 2.5 + 2.0 * sine(50.0, t)).tone_hz, None);
+        assert_eq!(block(|t| 2.5 + 2.0 * sine(100.0, t)).tone_hz, None);
+        assert_eq!(block(|t| if t > 0.004 { 2.5 } else { 0.0 }).tone_hz, None);
+        assert_eq!(block(|_| f32::NAN).tone_hz, None);
+        assert_eq!(block(|_| 3.0).swing_volts, 0.0);
+        assert!(block(|_| f32::INFINITY).level_volts.is_finite());
+    }
+
+    #[test]
+    fn speech_on_a_talking_line_keeps_the_mean_as_its_level() {
+        let r = block(|t| 6.4 + 1.5 * sine(440.0, t));
+        assert!(!r.chopped && (r.level_volts - 6.4).abs() < 0.3);
+    }
+}

@@ -1,0 +1,300 @@
+//! Frames of the virtual line card, without I/O (`docs/reference/virtual-line-card.md`).
+
+use crate::card::{
+    BLOCK_SAMPLES, CardError, CardErrorKind, Drive, DriveBlock, HandsetRelay, Load, SAMPLE_RATE_HZ,
+    SenseBlock,
+};
+
+/// Version of the protocol. Both sides must speak the same.
+pub const VERSION: u16 = 1;
+/// Most lines one card carries.
+pub const MAX_LINES: usize = 64;
+/// Longest name in a HELLO, in bytes.
+pub const MAX_NAME: usize = 64;
+/// Longest text in a BYE, in bytes.
+pub const MAX_TEXT: usize = 200;
+
+const MAGIC: [u8; 4] = *b"TRLC";
+/// Bytes of one line in a BLOCK: three series of f32 and one of i16.
+const SENSE_BYTES: usize = BLOCK_SAMPLES * (3 * 4 + 2);
+/// Bytes of one line in a DRIVE: load, relay, audio.
+const DRIVE_BYTES: usize = 2 + BLOCK_SAMPLES * 2;
+const SEQUENCE_BYTES: usize = 8;
+/// Largest body of any frame.
+const MAX_BODY: usize = 1 + SEQUENCE_BYTES + MAX_LINES * SENSE_BYTES;
+
+const HELLO: u8 = 1;
+const BLOCK: u8 = 2;
+const DRIVE: u8 = 3;
+const BYE: u8 = 4;
+
+/// One frame.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Frame {
+    /// The first frame of either side.
+    Hello {
+        /// Number of lines; the gateway sends 0, which means "as many as you have".
+        lines: usize,
+        /// Who speaks.
+        name: String,
+    },
+    /// Readings of the last 10 ms of every line.
+    Block {
+        /// Counts blocks from 0.
+        sequence: u64,
+        /// One entry per line.
+        lines: Vec<SenseBlock>,
+    },
+    /// What to do during the coming block on every line.
+    Drive {
+        /// Counts the gateway's drives from 0.
+        sequence: u64,
+        /// One entry per line.
+        lines: Vec<DriveBlock>,
+    },
+    /// The last frame of either side.
+    Bye {
+        /// Why.
+        reason: String,
+    },
+}
+
+pub(super) fn bad(cause: String) -> CardError {
+    CardError {
+        kind: CardErrorKind::BadFrame,
+        cause,
+        hint: "the other side does not speak the virtual line card protocol; check what listens on this socket",
+    }
+}
+
+impl Frame {
+    /// Appends the frame's bytes. Lines beyond [`MAX_LINES`] and over-long texts are cut off.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&[0; 4]);
+        match self {
+            Self::Hello { lines, name } => {
+                out.push(HELLO);
+                out.extend_from_slice(&MAGIC);
+                out.extend_from_slice(&VERSION.to_le_bytes());
+                out.extend_from_slice(&((*lines).min(MAX_LINES) as u16).to_le_bytes());
+                out.extend_from_slice(&SAMPLE_RATE_HZ.to_le_bytes());
+                out.extend_from_slice(&(BLOCK_SAMPLES as u16).to_le_bytes());
+                out.extend_from_slice(cut(name, MAX_NAME).as_bytes());
+            }
+            Self::Block { sequence, lines } => {
+                out.push(BLOCK);
+                out.extend_from_slice(&sequence.to_le_bytes());
+                for line in lines.iter().take(MAX_LINES) {
+                    for series in [&line.line_volts, &line.line_milliamps, &line.handset_volts] {
+                        series
+                            .iter()
+                            .for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
+                    }
+                    line.audio
+                        .iter()
+                        .for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
+                }
+            }
+            Self::Drive { sequence, lines } => encode_drive(*sequence, lines, out),
+            Self::Bye { reason } => {
+                out.push(BYE);
+                out.extend_from_slice(cut(reason, MAX_TEXT).as_bytes());
+            }
+        }
+        seal(start, out);
+    }
+
+    /// Takes one frame off the front of `bytes` and says how many bytes it took, or `None` while
+    /// the frame is incomplete.
+    ///
+    /// # Errors
+    /// [`CardErrorKind::BadFrame`] or [`CardErrorKind::Version`]; the stream is then useless.
+    pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, CardError> {
+        let Some((header, rest)) = bytes.split_first_chunk::<4>() else {
+            return Ok(None);
+        };
+        let length = u32::from_le_bytes(*header) as usize;
+        if length == 0 || length > MAX_BODY {
+            return Err(bad(format!(
+                "a frame of {length} bytes; 1 to {MAX_BODY} are possible"
+            )));
+        }
+        let Some(body) = rest.get(..length) else {
+            return Ok(None);
+        };
+        let mut body = Reader(body);
+        let frame = match body.u8()? {
+            HELLO => body.hello()?,
+            BLOCK => body.block()?,
+            DRIVE => body.drive()?,
+            BYE => Self::Bye {
+                reason: body.text(MAX_TEXT)?,
+            },
+            other => return Err(bad(format!("frame type {other} is unknown"))),
+        };
+        Ok(Some((frame, 4 + length)))
+    }
+}
+
+/// Appends a DRIVE frame without owning its lines.
+pub(super) fn encode_drive_frame(sequence: u64, lines: &[DriveBlock], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    encode_drive(sequence, lines, out);
+    seal(start, out);
+}
+
+fn encode_drive(sequence: u64, lines: &[DriveBlock], out: &mut Vec<u8>) {
+    out.push(DRIVE);
+    out.extend_from_slice(&sequence.to_le_bytes());
+    for line in lines.iter().take(MAX_LINES) {
+        out.push(match line.drive.load {
+            Load::Off => 0,
+            Load::OnHook => 1,
+            Load::OffHook => 2,
+            Load::Residue => 3,
+        });
+        out.push(match line.drive.relay {
+            HandsetRelay::Through => 0,
+            HandsetRelay::Isolated => 1,
+        });
+        line.audio
+            .iter()
+            .for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
+    }
+}
+
+fn seal(start: usize, out: &mut [u8]) {
+    let length = (out.len() - start - 4) as u32;
+    if let Some(header) = out.get_mut(start..start + 4) {
+        header.copy_from_slice(&length.to_le_bytes());
+    }
+}
+
+fn cut(text: &str, max: usize) -> &str {
+    let mut end = text.len().min(max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], CardError> {
+        let (head, rest) = self
+            .0
+            .split_first_chunk::<N>()
+            .ok_or_else(|| bad("a frame ends too early".to_owned()))?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn u8(&mut self) -> Result<u8, CardError> {
+        Ok(u8::from_le_bytes(self.take()?))
+    }
+
+    fn u16(&mut self) -> Result<u16, CardError> {
+        Ok(u16::from_le_bytes(self.take()?))
+    }
+
+    fn text(&mut self, max: usize) -> Result<String, CardError> {
+        let bytes = std::mem::take(&mut self.0);
+        if bytes.len() > max {
+            return Err(bad(format!(
+                "a text of {} bytes; at most {max}",
+                bytes.len()
+            )));
+        }
+        String::from_utf8(bytes.to_vec()).map_err(|_| bad("a text is not UTF-8".to_owned()))
+    }
+
+    fn hello(&mut self) -> Result<Frame, CardError> {
+        if self.take::<4>()? != MAGIC {
+            return Err(bad("the greeting does not begin with TRLC".to_owned()));
+        }
+        let version = self.u16()?;
+        if version != VERSION {
+            return Err(CardError {
+                kind: CardErrorKind::Version,
+                cause: format!("the other side speaks version {version}, this one {VERSION}"),
+                hint: "update the older of the two; gateway and simulator of one release fit",
+            });
+        }
+        let lines = usize::from(self.u16()?);
+        if lines > MAX_LINES {
+            return Err(bad(format!("{lines} lines; at most {MAX_LINES}")));
+        }
+        let rate = u32::from_le_bytes(self.take()?);
+        let samples = usize::from(self.u16()?);
+        if rate != SAMPLE_RATE_HZ || samples != BLOCK_SAMPLES {
+            return Err(bad(format!(
+                "blocks of {samples} samples at {rate} Hz; 80 at 8000 Hz fit"
+            )));
+        }
+        Ok(Frame::Hello {
+            lines,
+            name: self.text(MAX_NAME)?,
+        })
+    }
+
+    /// Number of lines in the rest of the body, if it divides evenly.
+    fn lines(&self, each: usize) -> Result<usize, CardError> {
+        let bytes = self.0.len();
+        if bytes == 0 || !bytes.is_multiple_of(each) || bytes / each > MAX_LINES {
+            return Err(bad(format!(
+                "{bytes} bytes of lines do not divide by {each}"
+            )));
+        }
+        Ok(bytes / each)
+    }
+
+    fn block(&mut self) -> Result<Frame, CardError> {
+        let sequence = u64::from_le_bytes(self.take()?);
+        let mut lines = vec![SenseBlock::default(); self.lines(SENSE_BYTES)?];
+        for line in &mut lines {
+            for series in [
+                &mut line.line_volts,
+                &mut line.line_milliamps,
+                &mut line.handset_volts,
+            ] {
+                for v in series {
+                    *v = f32::from_le_bytes(self.take()?);
+                    if !v.is_finite() {
+                        return Err(bad("a reading is not a number".to_owned()));
+                    }
+                }
+            }
+            for v in &mut line.audio {
+                *v = i16::from_le_bytes(self.take()?);
+            }
+        }
+        Ok(Frame::Block { sequence, lines })
+    }
+
+    fn drive(&mut self) -> Result<Frame, CardError> {
+        let sequence = u64::from_le_bytes(self.take()?);
+        let mut lines = vec![DriveBlock::default(); self.lines(DRIVE_BYTES)?];
+        for line in &mut lines {
+            let load = match self.u8()? {
+                0 => Load::Off,
+                1 => Load::OnHook,
+                2 => Load::OffHook,
+                3 => Load::Residue,
+                other => return Err(bad(format!("load {other} is unknown"))),
+            };
+            let relay = match self.u8()? {
+                0 => HandsetRelay::Through,
+                1 => HandsetRelay::Isolated,
+                other => return Err(bad(format!("relay position {other} is unknown"))),
+            };
+            line.drive = Drive { load, relay };
+            for v in &mut line.audio {
+                *v = i16::from_le_bytes(self.take()?);
+            }
+        }
+        Ok(Frame::Drive { sequence, lines })
+    }
+}

@@ -1,0 +1,167 @@
+//! What the simulator leaves behind: events, recordings, traces.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use line_interface::{DriveBlock, SAMPLE_RATE_HZ, SenseBlock};
+use line_simulation::{PanelEvent, Stamped};
+use serde_json::{Value, json};
+
+use crate::{Args, Failure};
+
+/// All open outputs.
+pub(crate) struct Outputs {
+    events: Box<dyn Write>,
+    heard: Vec<hound::WavWriter<BufWriter<File>>>,
+    trace: Option<BufWriter<File>>,
+}
+
+fn failure(path: &Path, e: impl std::fmt::Display) -> Failure {
+    Failure::new(
+        format!("{}: {e}", path.display()),
+        "the folder must exist, be writable and have room",
+    )
+}
+
+impl Outputs {
+    pub(crate) fn open(args: &Args) -> Result<Self, Failure> {
+        let events: Box<dyn Write> = if args.events.as_os_str() == "-" {
+            Box::new(std::io::stdout())
+        } else {
+            Box::new(File::create(&args.events).map_err(|e| failure(&args.events, e))?)
+        };
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: SAMPLE_RATE_HZ,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut heard = Vec::new();
+        if let Some(path) = &args.heard {
+            for line in 0..args.lines {
+                let path = numbered(path, line);
+                heard.push(hound::WavWriter::create(&path, spec).map_err(|e| failure(&path, e))?);
+            }
+        }
+        let trace = match &args.trace {
+            Some(path) => {
+                let mut file = BufWriter::new(File::create(path).map_err(|e| failure(path, e))?);
+                writeln!(
+                    file,
+                    "t_ms,line,min_volts,mean_volts,max_volts,milliamps,handset_volts,load,relay,panel"
+                )
+                .map_err(|e| failure(path, e))?;
+                Some(file)
+            }
+            None => None,
+        };
+        Ok(Self {
+            events,
+            heard,
+            trace,
+        })
+    }
+
+    /// One JSON object on one line, at once.
+    pub(crate) fn event(&mut self, t_ms: u64, line: Option<usize>, name: &str, more: Value) {
+        let mut object = json!({ "t_ms": t_ms, "event": name });
+        if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
+            if let Some(line) = line {
+                object.insert("line".to_owned(), json!(line));
+            }
+            object.extend(more);
+        }
+        // A reader that went away is no reason to stop the line.
+        let _ = writeln!(self.events, "{object}").and_then(|()| self.events.flush());
+    }
+
+    pub(crate) fn verdict(&mut self, line: usize, stamped: &Stamped) {
+        let more = match stamped.event {
+            PanelEvent::Dialled { apartment } | PanelEvent::DialIgnored { apartment } => {
+                json!({ "apartment": apartment })
+            }
+            PanelEvent::CallDropped { why } | PanelEvent::LineError { why } => {
+                json!({ "why": why.name() })
+            }
+            _ => json!({}),
+        };
+        let t_ms = u64::try_from(stamped.t.as_millis()).unwrap_or(u64::MAX);
+        self.event(t_ms, Some(line), stamped.event.name(), more);
+    }
+
+    pub(crate) fn heard(&mut self, line: usize, samples: impl Iterator<Item = i16>) {
+        if let Some(wav) = self.heard.get_mut(line) {
+            for v in samples {
+                let _ = wav.write_sample(v);
+            }
+        } else {
+            samples.for_each(drop);
+        }
+    }
+
+    /// Brings headers up to date, so that even a killed simulator leaves whole files.
+    pub(crate) fn flush(&mut self) {
+        for wav in &mut self.heard {
+            let _ = wav.flush();
+        }
+        if let Some(trace) = &mut self.trace {
+            let _ = trace.flush();
+        }
+    }
+
+    pub(crate) fn trace(
+        &mut self,
+        t_ms: u64,
+        line: usize,
+        sense: &SenseBlock,
+        drive: &DriveBlock,
+        panel: &str,
+    ) {
+        let Some(trace) = &mut self.trace else { return };
+        let mean = |v: &[f32]| v.iter().sum::<f32>() / v.len().max(1) as f32;
+        let low = sense
+            .line_volts
+            .iter()
+            .copied()
+            .fold(f32::INFINITY, f32::min);
+        let high = sense
+            .line_volts
+            .iter()
+            .copied()
+            .fold(f32::NEG_INFINITY, f32::max);
+        let _ = writeln!(
+            trace,
+            "{t_ms},{line},{low:.3},{:.3},{high:.3},{:.3},{:.3},{},{},{panel}",
+            mean(&sense.line_volts),
+            mean(&sense.line_milliamps),
+            mean(&sense.handset_volts),
+            drive.drive.load.name(),
+            drive.drive.relay.name(),
+        );
+    }
+
+    /// Closes everything.
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        self.flush();
+        for wav in self.heard {
+            wav.finalize().map_err(|e| {
+                Failure::new(
+                    format!("the recording is incomplete: {e}"),
+                    "is the disk full?",
+                )
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// `heard.wav` for line 0, `heard-1.wav` for line 1.
+fn numbered(path: &Path, line: u16) -> PathBuf {
+    if line == 0 {
+        return path.to_path_buf();
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}-{line}.{extension}"))
+}

@@ -1,0 +1,303 @@
+//! The clock: steps every line, answers the gateway, and guards the loads when it falls silent.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use line_interface::virtual_card::Frame;
+use line_interface::{BLOCK_MS, Drive, DriveBlock, SenseBlock};
+use line_simulation::{Script, Setup, Simulation};
+use serde_json::json;
+
+use crate::commands::Command;
+use crate::gateway::{Link, Message};
+use crate::output::Outputs;
+use crate::{Args, Failure, Speed};
+
+/// Without a drive frame for this long the card lets go of everything.
+const WATCHDOG_MS: u64 = 100;
+/// Drives that may wait: a gateway that stalled must not leave its delay behind in the audio.
+const QUEUED_DRIVES: usize = 2;
+/// How long lockstep waits before it looks for signals.
+const LOCKSTEP_WAIT: Duration = Duration::from_millis(50);
+/// Blocks between two updates of the files.
+const FLUSH_BLOCKS: u64 = 100;
+/// A clock this late (a suspended machine) starts anew instead of catching up.
+const MAX_LATE: Duration = Duration::from_secs(2);
+
+/// All lines and what is connected to them.
+pub(crate) struct Station {
+    lines: Vec<Simulation>,
+    sense: Vec<SenseBlock>,
+    drives: VecDeque<Vec<DriveBlock>>,
+    current: Vec<DriveBlock>,
+    silent_ms: u64,
+    link: Option<Link>,
+    waiting: bool,
+    blocks: u64,
+    scripted: bool,
+    repeat: bool,
+    speed: Speed,
+    outputs: Outputs,
+    quit: bool,
+}
+
+impl Station {
+    pub(crate) fn new(
+        args: &Args,
+        script: Option<Script>,
+        outputs: Outputs,
+    ) -> Result<Self, Failure> {
+        let count = usize::from(args.lines);
+        let scripted = script.is_some();
+        let script = script.unwrap_or_default();
+        if let Some(step) = script.steps.iter().find(|s| s.line >= count) {
+            return Err(Failure::new(
+                format!("the script uses line {}, there are {count}", step.line),
+                "lines count from 0; raise --lines",
+            ));
+        }
+        let mut lines = Vec::with_capacity(count);
+        for line in 0..count {
+            let refuse = |e: line_simulation::SetupError| {
+                Failure::new(e.to_string(), "see --help for the brands")
+            };
+            let mut setup = Setup::brand(&args.brand).map_err(refuse)?;
+            let mut seed = [0; 32];
+            if let Some(part) = seed.first_chunk_mut::<8>() {
+                *part = args.seed.to_le_bytes();
+            }
+            if let Some(last) = seed.last_mut() {
+                *last = u8::try_from(line).unwrap_or(u8::MAX);
+            }
+            setup.seed = seed;
+            if args.seed != 0 {
+                setup = setup.spread(seed, 0.1);
+            }
+            if args.no_handset {
+                setup.handset = None;
+            }
+            lines.push(Simulation::new(setup, script.for_line(line)).map_err(refuse)?);
+        }
+        Ok(Self {
+            lines,
+            sense: vec![SenseBlock::default(); count],
+            drives: VecDeque::new(),
+            current: vec![DriveBlock::default(); count],
+            silent_ms: WATCHDOG_MS,
+            link: None,
+            waiting: args.wait_for_gateway,
+            blocks: 0,
+            scripted,
+            repeat: args.repeat,
+            speed: args.speed,
+            outputs,
+            quit: false,
+        })
+    }
+
+    /// Runs until the script has ended, `quit`, or a signal.
+    pub(crate) fn run(
+        mut self,
+        inbox: &Receiver<Message>,
+        stop: &AtomicBool,
+    ) -> Result<(), Failure> {
+        self.outputs
+            .event(0, None, "listening", json!({ "lines": self.lines.len() }));
+        match self.speed {
+            Speed::Realtime => self.run_realtime(inbox, stop),
+            Speed::Lockstep => self.run_lockstep(inbox, stop),
+        }
+        let t_ms = self.t_ms();
+        if let Some(link) = self.link.take() {
+            link.send(&Frame::Bye {
+                reason: "the simulation ended".to_owned(),
+            });
+            drop(link);
+            // The writer thread has the goodbye; give it a moment before the process ends.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.outputs.event(t_ms, None, "finished", json!({}));
+        self.outputs.finish()
+    }
+
+    fn run_realtime(&mut self, inbox: &Receiver<Message>, stop: &AtomicBool) {
+        let block = Duration::from_millis(BLOCK_MS);
+        // Ticks are counted from one start, so rounding and late wake-ups never add up.
+        let mut tick = Instant::now() + block;
+        while !self.done(stop) {
+            let now = Instant::now();
+            if let Some(wait) = tick.checked_duration_since(now).filter(|w| !w.is_zero()) {
+                match inbox.recv_timeout(wait) {
+                    Ok(message) => {
+                        self.handle(message);
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => std::thread::sleep(wait),
+                }
+            } else if now.saturating_duration_since(tick) > MAX_LATE {
+                tick = now;
+            }
+            tick += block;
+            while let Ok(message) = inbox.try_recv() {
+                self.handle(message);
+            }
+            if !self.waiting {
+                self.take_drive();
+                self.step();
+            }
+        }
+    }
+
+    fn run_lockstep(&mut self, inbox: &Receiver<Message>, stop: &AtomicBool) {
+        while !self.done(stop) {
+            match inbox.recv_timeout(LOCKSTEP_WAIT) {
+                Ok(message) => self.handle(message),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if !self.drives.is_empty() {
+                self.take_drive();
+                self.step();
+            }
+        }
+    }
+
+    fn done(&mut self, stop: &AtomicBool) -> bool {
+        if stop.load(Ordering::Relaxed) || self.quit {
+            return true;
+        }
+        if !self.scripted || !self.lines.iter().all(Simulation::finished) {
+            return false;
+        }
+        if self.repeat {
+            self.lines.iter_mut().for_each(Simulation::restart_script);
+        }
+        !self.repeat
+    }
+
+    fn t_ms(&self) -> u64 {
+        self.blocks * BLOCK_MS
+    }
+
+    fn handle(&mut self, message: Message) {
+        let t_ms = self.t_ms();
+        match message {
+            Message::Connected(link) => {
+                self.outputs.event(
+                    t_ms,
+                    None,
+                    "gateway_connected",
+                    json!({ "name": link.name }),
+                );
+                self.drives.clear();
+                self.link = Some(link);
+                self.waiting = false;
+            }
+            Message::Drive { link, lines } => {
+                if self.link.as_ref().is_some_and(|l| l.id == link) {
+                    if self.speed == Speed::Realtime && self.drives.len() >= QUEUED_DRIVES {
+                        self.drives.pop_front();
+                    }
+                    self.drives.push_back(lines);
+                }
+            }
+            Message::Gone { link, why } => {
+                if self.link.as_ref().is_some_and(|l| l.id == link) {
+                    self.link = None;
+                    self.drives.clear();
+                    self.let_go("gateway_lost", &why);
+                } else {
+                    self.outputs
+                        .event(t_ms, None, "connection_refused", json!({ "why": why }));
+                }
+            }
+            Message::Command { text, command } => self.command(&text, command),
+        }
+    }
+
+    fn command(&mut self, text: &str, command: Result<Command, line_simulation::ScriptError>) {
+        let t_ms = self.t_ms();
+        match command {
+            Ok(Command::Quit) => self.quit = true,
+            Ok(Command::Act { line, action }) => {
+                let count = self.lines.len();
+                if let Some(simulation) = self.lines.get_mut(line) {
+                    simulation.act(&action);
+                    self.outputs
+                        .event(t_ms, Some(line), "command", json!({ "command": text }));
+                } else {
+                    let cause = format!("no line {line}, there are {count}");
+                    let hint = "lines count from 0; raise --lines";
+                    self.refuse(text, &cause, hint);
+                }
+            }
+            Err(e) => self.refuse(text, &e.cause, e.hint),
+        }
+    }
+
+    fn refuse(&mut self, text: &str, cause: &str, hint: &str) {
+        let more = json!({ "command": text, "cause": cause, "hint": hint });
+        self.outputs
+            .event(self.t_ms(), None, "command_refused", more);
+    }
+
+    /// All loads off, all relays through: what the board does without its processor.
+    fn let_go(&mut self, name: &str, why: &str) {
+        self.current.fill(DriveBlock::default());
+        self.silent_ms = WATCHDOG_MS;
+        self.outputs
+            .event(self.t_ms(), None, name, json!({ "why": why }));
+    }
+
+    fn take_drive(&mut self) {
+        if let Some(drives) = self.drives.pop_front() {
+            self.current = drives;
+            self.silent_ms = 0;
+            return;
+        }
+        // A late gateway keeps its load for a moment, and its audio falls silent at once.
+        for drive in &mut self.current {
+            drive.audio.fill(0);
+        }
+        if self.silent_ms < WATCHDOG_MS {
+            self.silent_ms += BLOCK_MS;
+            if self.silent_ms >= WATCHDOG_MS && self.current.iter().any(|d| d.drive != Drive::SAFE)
+            {
+                self.let_go("watchdog", "no drive for 100 ms");
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        let t_ms = self.t_ms();
+        for (line, simulation) in self.lines.iter_mut().enumerate() {
+            let (Some(drive), Some(sense)) = (self.current.get(line), self.sense.get_mut(line))
+            else {
+                continue;
+            };
+            simulation.step(drive, sense);
+            while let Some(verdict) = simulation.poll_event() {
+                self.outputs.verdict(line, &verdict);
+            }
+            self.outputs.heard(line, simulation.heard_by_visitor());
+            self.outputs
+                .trace(t_ms, line, sense, drive, simulation.panel_state().name());
+        }
+        let frame = Frame::Block {
+            sequence: self.blocks,
+            lines: self.sense.clone(),
+        };
+        self.blocks += 1;
+        if self.blocks.is_multiple_of(FLUSH_BLOCKS) {
+            self.outputs.flush();
+        }
+        if self.link.as_ref().is_some_and(|link| !link.send(&frame)) {
+            self.link = None;
+            self.drives.clear();
+            self.let_go("gateway_lost", "it does not read its blocks");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Commands of the table, asked of the running daemon.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ArgMatches;
+use control::reply::{Doctor, Levels, Status, TestCall, Verdict};
+use control::{Client, render, table};
+use serde_json::Value;
+
+use crate::arguments::Globals;
+use crate::exit::{ABSENT, FAILURE, Failed, LINE_FAULT, NOT_REGISTERED};
+
+/// Prints to standard output; a closed pipe is no fault of ours.
+pub(crate) fn print(text: &str) -> Result<(), Failed> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The control socket: as given, else as the configuration says, else the default.
+fn socket(globals: &Globals) -> PathBuf {
+    let configured = || {
+        let text = std::fs::read_to_string(&globals.config).ok()?;
+        let config = config::Config::parse(&text, "").ok()?;
+        Some(config.control_socket)
+    };
+    globals
+        .socket
+        .clone()
+        .or_else(configured)
+        .unwrap_or_else(|| PathBuf::from("/run/trubka/control.sock"))
+}
+
+pub(crate) fn run(globals: &Globals, word: &str, matches: &ArgMatches) -> Result<(), Failed> {
+    let (words, matches) = match matches.subcommand() {
+        Some((second, sub)) => (vec![word, second], sub),
+        None => (vec![word], matches),
+    };
+    let Some((command, _)) = table::find(&words) else {
+        return Err(Failed::new(
+            FAILURE,
+            format!("no such command: {}", words.join(" ")),
+        ));
+    };
+    let value = |argument: &table::Argument| matches.get_one::<String>(argument.name).cloned();
+    let arguments: Vec<String> = command.arguments.iter().filter_map(value).collect();
+    if let Some(question) = command.ask_first
+        && !globals.yes
+    {
+        ask(question)?;
+    }
+    let mut client = Client::connect(&socket(globals))?;
+    if command.name == "events" {
+        return follow(globals, &mut client);
+    }
+    client.set_timeout(Some(Duration::from_secs(60)))?;
+    let result = client.call(command.name, &arguments)?;
+    if globals.json {
+        print(&format!("{result:#}\n"))?;
+    } else {
+        print(&render::answer(command.name, &result))?;
+    }
+    verdict(command.name, &result)
+}
+
+/// Asks on the terminal; without one nothing is done.
+fn ask(question: &str) -> Result<(), Failed> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failed::new(
+            FAILURE,
+            format!("{question}\n    hint: nobody is there to ask; give --yes to go on without"),
+        ));
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(Failed::new(FAILURE, "nothing was done"))
+    }
+}
+
+fn follow(globals: &Globals, client: &mut Client) -> Result<(), Failed> {
+    client.call("events", &[])?;
+    loop {
+        let event = client.next_event()?;
+        print(&if globals.json {
+            format!("{event}\n")
+        } else {
+            event_line(&event)
+        })?;
+    }
+}
+
+/// An event as a line for a person.
+pub(crate) fn event_line(event: &Value) -> String {
+    let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or("");
+    let time = text("time").get(11..23).unwrap_or("");
+    let fields = event
+        .as_object()
+        .map(render::event_fields)
+        .unwrap_or_default();
+    format!("{time} {:<20} {fields}\n", text("event"))
+}
+
+/// The exit code that the answer deserves.
+fn verdict(command: &str, result: &Value) -> Result<(), Failed> {
+    fn read<T: serde::de::DeserializeOwned>(result: &Value) -> Option<T> {
+        serde_json::from_value(result.clone()).ok()
+    }
+    let failed = |code, message: &str| Err(Failed::new(code, message));
+    match command {
+        "doctor" => match read::<Doctor>(result) {
+            Some(doctor) if doctor.verdict() == Verdict::Fail => {
+                let first = doctor
+                    .checks
+                    .iter()
+                    .find(|check| check.verdict == Verdict::Fail);
+                let code = match first.map(|check| check.name.split(' ').next().unwrap_or("")) {
+                    Some("card" | "supply") => ABSENT,
+                    Some("line") => LINE_FAULT,
+                    Some("account") => NOT_REGISTERED,
+                    _ => FAILURE,
+                };
+                failed(code, "some checks failed")
+            }
+            _ => Ok(()),
+        },
+        "status" => match read::<Status>(result) {
+            Some(status)
+                if status
+                    .accounts
+                    .iter()
+                    .any(|account| account.state == "failed") =>
+            {
+                failed(NOT_REGISTERED, "an account is not registered")
+            }
+            _ => Ok(()),
+        },
+        "line levels" => match read::<Levels>(result) {
+            Some(levels) if levels.lines.iter().any(|line| line.fault.is_some()) => {
+                failed(LINE_FAULT, "a line is faulty")
+            }
+            _ => Ok(()),
+        },
+        "sip test-call" => match read::<TestCall>(result) {
+            Some(call) if !call.answered => failed(FAILURE, "the call was not answered"),
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
