@@ -1,7 +1,7 @@
 //! The product as its user has it: `line-simulator` and `trubkad` as child processes, a configuration
 //! file, a visitor's script, and the `trubka` command to look inside.
 //!
-//! Every text that the programs read is made in [`configuration`] and [`Visit::text`], and every word of
+//! Every text that the programs read is made in `configuration` and [`Visit::text`], and every word of
 //! the programs' answers that the tests rely on is in [`words`].
 
 use crate::failure::{Doing, ensure};
@@ -44,6 +44,9 @@ pub mod words {
 
 /// The apartment of every test; its handset hangs on the simulated line.
 pub const APARTMENT: u32 = 42;
+
+/// Seconds after which no test runs any more.
+const LONG_AFTER_S: u32 = 3600;
 
 /// What a test may set before the start.
 #[derive(Debug, Clone)]
@@ -118,12 +121,12 @@ impl Visit {
         self
     }
 
-    /// The script as the simulator reads it.
+    /// The script as the simulator reads it. The simulator ends with its script, and the line card with
+    /// it, so a last step long after every test keeps it running.
     pub fn text(&self) -> String {
-        self.steps
-            .iter()
-            .map(|step| format!("[[step]]\n{step}\n\n"))
-            .collect()
+        let last = format!("at_s = {LONG_AFTER_S}\nleaves = true");
+        let steps = self.steps.iter().chain([&last]);
+        steps.map(|step| format!("[[step]]\n{step}\n\n")).collect()
     }
 }
 
@@ -218,12 +221,6 @@ impl Gateway {
         let config = configuration(settings, address.ip(), pbx, folder.path());
         let config = folder.write("trubka.toml", &config)?;
 
-        let mut command = program("trubkad")?;
-        command
-            .arg("--config")
-            .arg(config)
-            .current_dir(folder.path());
-        let daemon = Process::start("trubkad", &mut command, folder.path())?;
         let mut command = program("line-simulator")?;
         command
             .arg("--listen")
@@ -235,6 +232,12 @@ impl Gateway {
             .arg(folder.join("visitor-heard.wav"))
             .current_dir(folder.path());
         let simulator = Process::start("line-simulator", &mut command, folder.path())?;
+        let mut command = program("trubkad")?;
+        command
+            .arg("--config")
+            .arg(config)
+            .current_dir(folder.path());
+        let daemon = Process::start("trubkad", &mut command, folder.path())?;
         let mut gateway = Self {
             daemon,
             simulator,
@@ -494,4 +497,32 @@ pub fn program(name: &str) -> Result<Command, Failure> {
 /// When it fails.
 pub fn trubka(arguments: &[&str]) -> Result<String, Failure> {
     process::run(program("trubka")?.args(arguments))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_visit_is_a_script() {
+        let visit = Visit::usual(3.0, 40.5);
+        assert_eq!(
+            visit.text(),
+            "[[step]]\nat_s = 3.000\ndials = 42\n\n\
+             [[step]]\nafter_answer_s = 0.3\nsays = \"visitor.wav\"\n\n\
+             [[step]]\nat_s = 40.500\nleaves = true\n\n\
+             [[step]]\nat_s = 3600\nleaves = true\n\n"
+        );
+    }
+
+    #[test]
+    fn every_target_is_in_the_configuration() {
+        let mut settings = Settings::new("400", Visit::default());
+        settings.targets.push("401".into());
+        let [local, pbx] = [1, 2].map(|last| Ipv4Addr::new(127, 71, 0, last));
+        let text = configuration(&settings, local, pbx, Path::new("/x"));
+        assert!(text.contains("targets = [\"400\", \"401\"]"), "{text}");
+        assert!(text.contains("listen = \"127.71.0.1:5060\""), "{text}");
+        assert!(text.contains("domain = \"127.71.0.2\""), "{text}");
+    }
 }

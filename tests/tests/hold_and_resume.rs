@@ -47,10 +47,14 @@ fn hold_and_resume() -> Outcome {
     let heard = phone.stop()?;
     let before = heard.recording_between(wait::seconds(0.0), held);
     before.must_hold("the visitor's", &gateway.visitor_speech()?)?;
-    // Half a second for the re-INVITE to go through the PBX and take effect.
-    let silent = heard.count_between(held + seconds(0.5), resumed);
+    // Half a second for the re-INVITE to go through the PBX and take effect; at the other end, the
+    // resume is noticed up to some polls of the trace after it was sent.
+    let (from, to) = (held + seconds(0.5), resumed - seconds(0.1));
+    let silent = heard.count_between(from, to);
     ensure(silent == 0, || {
-        format!("{silent} packets from the street while on hold")
+        let times = heard.packets.iter().map(|packet| packet.at);
+        let times: Vec<_> = times.filter(|at| *at >= from && *at <= to).collect();
+        format!("{silent} packets from the street on hold {held:?} to {resumed:?}: {times:?}")
     })?;
     let after = heard.count_between(resumed + seconds(0.5), resumed + seconds(7.5));
     ensure(after > 300, || {
