@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rand_core::Rng;
+
 use super::{Phase, Session};
 use crate::MediaEvent;
 use crate::digits::{EventPacket, Road, digit_of_code};
@@ -144,6 +146,11 @@ impl Session {
                 self.presses.reset();
             }
             None => {}
+        }
+        if packet.ssrc == self.audio.ssrc {
+            // RFC 3550, 8.2: the two of us drew the same number; say goodbye under it and draw again.
+            self.send_bye(now);
+            self.audio.ssrc = self.random.next_u32();
         }
         self.source = Some(Source::new(now, packet.ssrc, packet.sequence));
         true
