@@ -420,3 +420,13 @@ fn keys_queued_on_hold_do_not_come_out_later() {
     call.run_until(ms(2000));
     assert_eq!(call.b.digits(), "");
 }
+
+#[test]
+fn a_dual_stack_socket_sees_the_same_peer() {
+    let mut session = in_call();
+    let mapped = "[::ffff:127.77.0.9]:5000".parse().unwrap();
+    session.handle_rtp(ms(0), mapped, &press(0, 0, PEER_SSRC, 101)[0]);
+    let stranger = "[::ffff:127.77.0.8]:5000".parse().unwrap();
+    session.handle_rtp(ms(500), stranger, &press(50, 9000, PEER_SSRC, 101)[0]);
+    assert_eq!(digits(&mut session), 1);
+}

@@ -342,7 +342,3 @@ impl JitterBuffer {
         timestamp as usize % CAPACITY
     }
 }
-
-#[cfg(test)]
-#[path = "buffer_tests.rs"]
-mod tests;

@@ -41,7 +41,7 @@ impl Session {
             self.stats.dropped.before_start += 1;
             return;
         };
-        if agreed.remote_rtp != Some(source) {
+        if !is_same(agreed.remote_rtp, source) {
             self.stats.dropped.wrong_source += 1;
             return;
         }
@@ -190,4 +190,13 @@ impl Session {
             self.stats.digits_merged += 1;
         }
     }
+}
+
+/// Whether a datagram comes from the expected address and port. A dual-stack socket shows IPv4 peers as mapped IPv6, and
+/// IPv6 sockets add flow and scope numbers; none of that is part of the address in SDP.
+pub(super) fn is_same(expected: Option<SocketAddr>, source: SocketAddr) -> bool {
+    expected.is_some_and(|expected| {
+        expected.port() == source.port()
+            && expected.ip().to_canonical() == source.ip().to_canonical()
+    })
 }
