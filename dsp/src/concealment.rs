@@ -55,6 +55,9 @@ impl Concealer {
 
     /// Takes a block that arrived. After a gap its beginning is blended with the made-up sound.
     pub fn good(&mut self, block: &mut [i16]) {
+        if block.is_empty() {
+            return;
+        }
         if self.made > 0 {
             // The longer the gap, the less the two agree in phase: Appendix I blends 4 ms longer per 10 ms of gap.
             let gaps = self.made / STEP;
@@ -275,6 +278,15 @@ mod tests {
                 "gap {gap}: {worst}, the vowel itself {natural}"
             );
         }
+    }
+
+    #[test]
+    fn an_empty_block_does_not_end_a_gap() {
+        let mut concealer = Concealer::new();
+        concealer.good(&mut block(0));
+        concealer.conceal(&mut [0; 80]);
+        concealer.good(&mut []);
+        assert!(concealer.in_gap());
     }
 
     #[test]

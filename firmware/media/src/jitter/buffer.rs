@@ -19,6 +19,8 @@ const CAPACITY: usize = 8192;
 const LARGEST_JUMP: i32 = 4000;
 /// Packets in a row that are too late before the peer's clock is taken to have been set back.
 const LATE_RUN: u32 = 5;
+/// After an overflow the buffer is kept short for this long.
+const BURST: Duration = Duration::from_millis(50);
 const BLOCK: i32 = BLOCK_SAMPLES as i32;
 
 /// Counts since the session began.
@@ -59,6 +61,7 @@ pub(crate) struct JitterBuffer {
     /// Delay to add because packets keep coming out of order, samples.
     grow: i32,
     last_pull: Option<Duration>,
+    overflowed: Option<Duration>,
     slack: Slack,
     concealer: Concealer,
     pub(crate) counters: Counters,
@@ -79,6 +82,7 @@ impl JitterBuffer {
             last_late: None,
             grow: 0,
             last_pull: None,
+            overflowed: None,
             slack: Slack::new(config.memory_ms),
             concealer: Concealer::new(),
             counters: Counters::default(),
@@ -129,6 +133,11 @@ impl JitterBuffer {
             self.held += -offset;
             offset = 0;
         }
+        if self.held <= 0 && offset + length > 0 {
+            // The delay has grown by what was made up in vain.
+            self.slack.shift(self.owed);
+            self.owed = 0;
+        }
         self.note_slack(now, offset);
         if offset + length <= 0 {
             self.too_late(now, -offset);
@@ -140,19 +149,25 @@ impl JitterBuffer {
             offset = 0;
         }
         self.late_run = 0;
-        if self.held <= 0 {
-            // The delay has grown by what was made up in vain.
-            self.slack.shift(self.owed);
-            self.owed = 0;
-        }
         self.write(timestamp, offset, codec, payload);
         self.held = self.held.max(offset + length);
-        if self.held > self.max_delay {
-            let surplus = self.held - (self.max_delay / 4).max(length);
-            self.advance(surplus);
-            self.slack.shift(-surplus);
-            self.counters.shortened_samples += surplus as u64;
+        self.limit(now, length);
+    }
+
+    /// Drops the oldest audio above the limit. After an outage everything comes in one burst; only its end is kept.
+    fn limit(&mut self, now: Duration, length: i32) {
+        let in_burst = self
+            .overflowed
+            .is_some_and(|at| now.saturating_sub(at) < BURST);
+        let kept = (self.max_delay / 4).max(length);
+        if self.held <= if in_burst { kept } else { self.max_delay } {
+            return;
         }
+        self.overflowed = Some(now);
+        let surplus = self.held - kept;
+        self.advance(surplus);
+        self.slack.shift(-surplus);
+        self.counters.shortened_samples += surplus as u64;
     }
 
     /// Gives the next 10 ms. `pause` says that a key is down at the peer and no audio is to be expected.
@@ -327,7 +342,3 @@ impl JitterBuffer {
         timestamp as usize % CAPACITY
     }
 }
-
-#[cfg(test)]
-#[path = "buffer_tests.rs"]
-mod tests;

@@ -5,7 +5,4 @@ mod local;
 mod negotiator;
 mod remote;
 
-#[cfg(test)]
-mod tests;
-
 pub(crate) use negotiator::Negotiator;

@@ -42,7 +42,10 @@ pub(crate) struct Negotiator {
     last: Option<Description>,
     lines: Vec<MediaLine>,
     audio_index: usize,
+    /// Our offer that waits for its answer.
     offered: Option<LocalAudio>,
+    /// Our last offer, once it has had an answer.
+    closed_offer: Option<LocalAudio>,
     agreed: Option<Agreed>,
 }
 
@@ -74,6 +77,7 @@ impl Negotiator {
             lines: Vec::new(),
             audio_index: 0,
             offered: None,
+            closed_offer: None,
             agreed: None,
         }
     }
@@ -110,9 +114,13 @@ impl Negotiator {
         self.write(&audio)
     }
 
-    /// Takes the answer to our offer. On an error nothing changes, except that the offer is closed.
+    /// Takes an answer to our last offer, which is closed by it in any case. A further answer to the same offer (the 200 after
+    /// an early answer, or another branch of a forked call) replaces the first. On an error the state in force stays.
     pub(crate) fn accept_answer(&mut self, body: &[u8]) -> Result<(), SdpError> {
-        let Some(offered) = self.offered.clone() else {
+        if let Some(offered) = self.offered.take() {
+            self.closed_offer = Some(offered);
+        }
+        let Some(offered) = &self.closed_offer else {
             return Err(SdpError::new(
                 SdpErrorKind::WrongState,
                 "an answer came without an offer of ours",
@@ -126,7 +134,6 @@ impl Negotiator {
             ));
         };
         if line.port == 0 {
-            self.offered = None;
             return Err(SdpError::new(
                 SdpErrorKind::Refused,
                 "the answer refuses the audio stream",
@@ -139,9 +146,14 @@ impl Negotiator {
                 "the answer puts audio at another place than the offer",
             ));
         }
-        self.agreed = Some(agree(&offered, &audio, self.ptime_ms)?);
-        self.offered = None;
+        self.agreed = Some(agree(offered, &audio, self.ptime_ms)?);
         Ok(())
+    }
+
+    /// Our offer was refused as a whole: what was in force stays (RFC 3261, 14.1).
+    pub(crate) fn withdraw_offer(&mut self) {
+        self.offered = None;
+        self.closed_offer = None;
     }
 
     /// Answers an offer. On an error the state in force stays as it is (RFC 3261, 14.2).
@@ -166,7 +178,7 @@ impl Negotiator {
             ptime_ms: packet_time(&audio, self.ptime_ms),
         };
         let agreed = agree(&answer, &audio, self.ptime_ms)?;
-        self.offered = None;
+        self.withdraw_offer();
         self.lines = lines;
         self.audio_index = audio.index;
         self.agreed = Some(agreed);

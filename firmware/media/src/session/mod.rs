@@ -105,7 +105,8 @@ impl Session {
         self.negotiator.create_offer()
     }
 
-    /// Takes the answer to our last offer.
+    /// Takes the answer to our last offer. A further answer to the same offer (the final one after an early one, or another
+    /// branch of a forked call) replaces the first.
     ///
     /// # Errors
     /// [`SdpError`] when it cannot be used; what was in force before stays in force.
@@ -113,6 +114,11 @@ impl Session {
         self.negotiator.accept_answer(sdp)?;
         self.agreed_changed(now);
         Ok(())
+    }
+
+    /// The peer refused our offer as a whole (an error response to a re-INVITE): what was in force before stays in force.
+    pub fn withdraw_offer(&mut self) {
+        self.negotiator.withdraw_offer();
     }
 
     /// Answers the peer's first or a later offer (hold, resume, a new address).

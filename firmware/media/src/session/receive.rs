@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rand_core::Rng;
+
 use super::{Phase, Session};
 use crate::MediaEvent;
 use crate::digits::{EventPacket, Road, digit_of_code};
@@ -39,7 +41,7 @@ impl Session {
             self.stats.dropped.before_start += 1;
             return;
         };
-        if agreed.remote_rtp != Some(source) {
+        if !is_same(agreed.remote_rtp, source) {
             self.stats.dropped.wrong_source += 1;
             return;
         }
@@ -145,6 +147,11 @@ impl Session {
             }
             None => {}
         }
+        if packet.ssrc == self.audio.ssrc {
+            // RFC 3550, 8.2: the two of us drew the same number; say goodbye under it and draw again.
+            self.send_bye(now);
+            self.audio.ssrc = self.random.next_u32();
+        }
         self.source = Some(Source::new(now, packet.ssrc, packet.sequence));
         true
     }
@@ -183,4 +190,13 @@ impl Session {
             self.stats.digits_merged += 1;
         }
     }
+}
+
+/// Whether a datagram comes from the expected address and port. A dual-stack socket shows IPv4 peers as mapped IPv6, and
+/// IPv6 sockets add flow and scope numbers; none of that is part of the address in SDP.
+pub(super) fn is_same(expected: Option<SocketAddr>, source: SocketAddr) -> bool {
+    expected.is_some_and(|expected| {
+        expected.port() == source.port()
+            && expected.ip().to_canonical() == source.ip().to_canonical()
+    })
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Session;
+use super::receive::is_same;
 use crate::event::{MediaTransmit, TransmitKind};
 use crate::rtcp::{ReceptionBlock, SenderInfo, bye, middle, ntp, read, report};
 
@@ -17,7 +18,7 @@ impl Session {
             .negotiator
             .agreed()
             .and_then(|agreed| agreed.remote_rtcp);
-        if expected != Some(source) {
+        if !is_same(expected, source) {
             self.stats.dropped.wrong_source += 1;
             return;
         }
