@@ -205,7 +205,7 @@ pub struct Journal {
 }
 
 /// Section `console`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Console {
     /// Serial device.
     pub device: PathBuf,

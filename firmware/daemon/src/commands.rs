@@ -106,7 +106,7 @@ impl Commands {
             "status" => now_json(&self.status(now, gateway)),
             "line levels" => levels(gateway, argument(0)),
             "sip test-call" => self.test_call(now, gateway, request, reply),
-            "door test" => door_test(now, gateway, argument(0).unwrap_or("")),
+            "door test" => door_test(now, gateway, argument(0).unwrap_or(""), argument(1)),
             "journal" => self.read_journal(request.id, argument(0), reply),
             "doctor" => {
                 self.doctor(request.id, gateway, reply);
@@ -278,11 +278,21 @@ fn levels(gateway: &Gateway, name: Option<&str>) -> Result<Answer, Failure> {
     now_json(&Levels { lines })
 }
 
-fn door_test(now: Duration, gateway: &mut Gateway, name: &str) -> Result<Answer, Failure> {
+fn door_test(
+    now: Duration,
+    gateway: &mut Gateway,
+    name: &str,
+    from: Option<&str>,
+) -> Result<Answer, Failure> {
+    let cause = if from == Some("console") {
+        Cause::Console
+    } else {
+        Cause::Cli
+    };
     let line = gateway
         .line_named(name)
         .ok_or_else(|| no_line(name, gateway))?;
-    match gateway.door_test(now, line, Cause::Cli) {
+    match gateway.door_test(now, line, cause) {
         Ok(()) => Ok(Answer::Now(
             "the door release is ordered; trubka journal shows the record".into(),
         )),

@@ -3,6 +3,7 @@
 mod cards;
 mod clock;
 mod commands;
+mod console;
 mod control_server;
 mod doctor;
 mod fanout;

@@ -15,6 +15,7 @@ use tokio::sync::{broadcast, mpsc};
 use crate::cards::CardThread;
 use crate::clock::Clock;
 use crate::commands::Commands;
+use crate::console::ConsoleThread;
 use crate::control_server;
 use crate::fanout::{self, Stamped, Subscribers};
 use crate::input::{Input, QUEUE};
@@ -47,7 +48,9 @@ pub(crate) async fn run(arguments: &Arguments) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let (subscribers, _) = broadcast::channel(256);
+    let mut console = None;
     loop {
+        keep_console(&mut console, &loaded.0, arguments);
         match serve(arguments, loaded.0, loaded.1, &subscribers).await {
             Ok(End::Stop) => return ExitCode::SUCCESS,
             Ok(End::Reload) => match startup::load(&arguments.config) {
@@ -73,6 +76,39 @@ fn report(problems: &[Problem]) {
         eprintln!("{problem}");
     }
     eprintln!("{} problem(s); nothing was started", problems.len());
+}
+
+/// The console outlives a reload, which may have been ordered from it; it is replaced only when
+/// its own settings changed.
+fn keep_console(
+    running: &mut Option<(config::Console, ::console::Setup, ConsoleThread)>,
+    config: &Config,
+    arguments: &Arguments,
+) {
+    let wanted = config.console.as_ref().map(|settings| {
+        let setup = ::console::Setup {
+            config_file: arguments.config.clone(),
+            socket: config.control_socket.clone(),
+            password_file: settings.password_file.clone(),
+            idle_logout: settings.idle_logout,
+        };
+        (settings.clone(), setup)
+    });
+    if running
+        .as_ref()
+        .map(|(settings, setup, _)| (settings, setup))
+        == wanted.as_ref().map(|(settings, setup)| (settings, setup))
+    {
+        return;
+    }
+    *running = None;
+    let Some((settings, setup)) = wanted else {
+        return;
+    };
+    match ConsoleThread::start(settings.clone(), setup.clone()) {
+        Ok(thread) => *running = Some((settings, setup, thread)),
+        Err(error) => tracing::warn!("no thread for the console: {error}"),
+    }
 }
 
 /// The running daemon.
