@@ -686,3 +686,29 @@ fn nothing_printed_tells_a_secret() {
         "headers are not printed"
     );
 }
+
+#[test]
+fn a_response_with_two_vias_is_not_for_us() {
+    let mut b = Bench::new();
+    let (_, invite) = b.invite();
+    let more = [
+        ("Via", "SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKx"),
+        ("Contact", "<sip:4@127.0.0.1>"),
+    ];
+    assert_eq!(b.reply(&invite, 200, &more), []);
+    assert_eq!(b.ua.counters().stray_responses, 1);
+    assert!(b.pbx.take(&Method::ACK).is_none());
+}
+
+#[test]
+fn names_of_callers_cannot_break_a_log_line() {
+    let mut b = Bench::new();
+    let text = incoming_invite("1", "").replace("\"Concierge\" <sip:400@", "\"a\tb\" <sip:4%0A00@");
+    let events = b.say(&text);
+    let [UaEvent::Incoming { from, .. }] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(from.user, "4\u{fffd}00");
+    assert_eq!(from.uri, "sip:4\u{fffd}00@127.0.0.1");
+    assert_eq!(from.display_name.as_deref(), Some("a\u{fffd}b"));
+}
