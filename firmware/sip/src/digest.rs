@@ -172,6 +172,18 @@ pub fn authorization(challenge: &AuthChallenge, input: &DigestInput<'_>) -> Stri
     out
 }
 
+/// Value of a WWW-Authenticate or Proxy-Authenticate header that offers qop=auth. A server sends
+/// one per algorithm, the strongest first (RFC 8760 2.4).
+pub fn challenge(realm: &str, nonce: &str, algorithm: Algorithm, stale: bool) -> String {
+    format!(
+        "Digest realm={}, nonce={}, qop=\"auth\", algorithm={}{}",
+        quoted(realm),
+        quoted(nonce),
+        algorithm.token(),
+        if stale { ", stale=true" } else { "" }
+    )
+}
+
 /// What a server found out about credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -341,6 +353,18 @@ mod tests {
             (challenge.nonce.as_str(), algorithm, auth),
             ("3", Algorithm::Sha256, true)
         );
+    }
+
+    #[test]
+    fn a_challenge_reads_back() {
+        let value = challenge("a \"b\"", "n,1", Algorithm::Sha256, true);
+        let read = AuthChallenge::parse(&value).unwrap();
+        assert_eq!(
+            (read.realm.as_str(), read.nonce.as_str()),
+            ("a \"b\"", "n,1")
+        );
+        assert_eq!((read.algorithm.as_str(), read.stale), ("SHA-256", true));
+        assert_eq!(read.qop, ["auth"]);
     }
 
     #[test]

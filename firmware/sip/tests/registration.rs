@@ -243,3 +243,39 @@ fn icmp_unreachable_fails_at_once() {
         RegistrationState::Failed { status: None, .. }
     ));
 }
+
+#[test]
+fn loss_never_leaves_an_account_stuck() {
+    for number in 0..200 {
+        let mut s = Setup::new(|r, a| {
+            r.contact_expires = Some(60);
+            a.keepalive_s = 15;
+        });
+        s.net = Network::new(number);
+        s.net.loss_percent = 10 + (number % 80) as u32;
+        s.net.duplicate_percent = 20;
+        s.net.delay_ms = (1, 700);
+        s.run(1000);
+        s.net.loss_percent = 0;
+        s.run(1300);
+        assert_eq!(
+            s.state(),
+            RegistrationState::Registered { expires_s: 60 },
+            "{number}"
+        );
+        assert!(s.ua.transaction_count() <= 4, "{number}");
+        let id = s.registrar.seen[0].1.call_id().unwrap().to_owned();
+        let mut cseqs: Vec<_> = s
+            .net
+            .sent(addr(UA), "REGISTER")
+            .iter()
+            .filter(|(_, m)| m.call_id() == Some(&id))
+            .map(|(_, m)| m.cseq().unwrap().0)
+            .collect();
+        cseqs.dedup();
+        assert!(
+            cseqs.windows(2).all(|w| w[0] < w[1]),
+            "{number}: CSeq falls"
+        );
+    }
+}

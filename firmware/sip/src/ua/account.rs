@@ -1,8 +1,8 @@
-//! Accounts: REGISTER, OPTIONS probes, and answers to challenges.
+//! Accounts and their REGISTER.
 
+use super::credentials::Nonce;
 use super::{Owner, TimerKey, UserAgent};
-use crate::digest::{self, Algorithm, DigestInput};
-use crate::message::{AuthChallenge, Message, Method, NameAddr, Uri};
+use crate::message::{Message, Method, NameAddr, Uri};
 use crate::{EndedBy, RegistrationState, UaEvent};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,23 +12,8 @@ const BACKOFF_FIRST_S: u32 = 4;
 const BACKOFF_LONGEST_S: u32 = 120;
 /// Pause after an answer that will not change by itself (403, 404, ...), seconds.
 const BACKOFF_REFUSED_S: u32 = 300;
-/// Lost probes in a row that make a peer unreachable.
-const LOST_PROBES: u32 = 2;
-/// Longest period of probes while the peer is unreachable, seconds.
-const PROBE_WHEN_LOST_S: u32 = 10;
-/// Challenges answered for one request: the first, and one that calls the nonce stale.
-const MAX_AUTH_ATTEMPTS: u8 = 2;
 /// Longest time of one registration taken, seconds.
 const MAX_EXPIRES_S: u32 = 86_400;
-
-/// A challenge kept for the next REGISTER, with the count of uses of its nonce.
-struct Nonce {
-    challenge: AuthChallenge,
-    algorithm: Algorithm,
-    auth: bool,
-    proxy: bool,
-    count: u32,
-}
 
 pub(super) struct AccountState {
     pub(super) state: RegistrationState,
@@ -36,15 +21,15 @@ pub(super) struct AccountState {
     from_tag: String,
     cseq: u32,
     /// Realm learned from the registrar, unless one is configured.
-    realm: Option<String>,
-    nonce: Option<Nonce>,
+    pub(super) realm: Option<String>,
+    pub(super) nonce: Option<Nonce>,
     expires_s: u32,
-    failures: u32,
+    pub(super) failures: u32,
     /// The REGISTER or OPTIONS under way.
     register: Option<u64>,
-    probe: Option<u64>,
-    lost_probes: u32,
-    unreachable: bool,
+    pub(super) probe: Option<u64>,
+    pub(super) lost_probes: u32,
+    pub(super) unreachable: bool,
     bound: bool,
     raised_expiry: bool,
 }
@@ -231,110 +216,6 @@ impl UserAgent {
         }
     }
 
-    /// Credentials for `request` from the account's current challenge; counts the nonce up.
-    fn credentials(&mut self, account: usize, request: &Message) -> Option<String> {
-        let cnonce = self.token();
-        let settings = self.config.accounts.get(account)?;
-        let nonce = self.accounts.get_mut(account)?.nonce.as_mut()?;
-        nonce.count += 1;
-        let input = DigestInput {
-            algorithm: nonce.algorithm,
-            username: settings.auth_user.as_deref().unwrap_or(&settings.user),
-            realm: &nonce.challenge.realm,
-            password: settings.password.expose(),
-            method: request.method()?.as_str(),
-            uri: request.request_uri()?,
-            nonce: &nonce.challenge.nonce,
-            qop_auth: nonce.auth.then_some((nonce.count, cnonce.as_str())),
-        };
-        Some(digest::authorization(&nonce.challenge, &input))
-    }
-
-    /// The request of transaction `id` again with credentials for the challenge in `response`,
-    /// CSeq not yet raised. `None` if the challenge must not or cannot be answered: not from the
-    /// account's registrar address, another realm, no known algorithm, or answered before.
-    fn answer_challenge(
-        &mut self,
-        account: Option<usize>,
-        id: u64,
-        response: &Message,
-        cseq: u32,
-    ) -> Option<Message> {
-        let (asks, answers) = match response.status()? {
-            401 => ("WWW-Authenticate", "Authorization"),
-            407 => ("Proxy-Authenticate", "Proxy-Authorization"),
-            _ => return None,
-        };
-        let account = account?;
-        let client = self.clients.get(&id)?;
-        let (challenge, algorithm, auth) = digest::choose(response, asks)?;
-        let configured = self.config.accounts.get(account)?.realm.clone();
-        let is_register = client.request.method() == Some(&Method::REGISTER);
-        let state = self.accounts.get(account)?;
-        // The realm is what the registrar itself said when we registered, or what was configured.
-        let pinned = configured.or_else(|| state.realm.clone().filter(|_| !is_register));
-        let foreign = pinned.is_some_and(|realm| realm != challenge.realm);
-        if foreign || Some(client.destination) != self.registrar(account) {
-            self.counters.foreign_challenges += 1;
-            return None;
-        }
-        let limit = if challenge.stale {
-            MAX_AUTH_ATTEMPTS
-        } else {
-            1
-        };
-        if client.auth_attempts >= limit {
-            return None;
-        }
-        let mut request = client.request.clone();
-        let state = self.accounts.get_mut(account)?;
-        state.realm = Some(challenge.realm.clone());
-        let same = |n: &Nonce| {
-            n.challenge.nonce == challenge.nonce && n.challenge.realm == challenge.realm
-        };
-        let count = state
-            .nonce
-            .as_ref()
-            .filter(|n| same(n))
-            .map_or(0, |n| n.count);
-        let proxy = answers == "Proxy-Authorization";
-        state.nonce = Some(Nonce {
-            challenge,
-            algorithm,
-            auth,
-            proxy,
-            count,
-        });
-        let value = self.credentials(account, &request)?;
-        // One set of credentials per kind: a stale one would only be refused again.
-        request.headers.remove(answers);
-        request.headers.push(answers, value);
-        let method = request.method()?.clone();
-        request.headers.set("CSeq", format!("{cseq} {method}"));
-        Some(request)
-    }
-
-    /// Sends the request of transaction `id` again with credentials. The new transaction, or
-    /// `None` if the challenge is the final answer. `cseq` is the CSeq number of the new request.
-    pub(super) fn retry_with_credentials(
-        &mut self,
-        now: Duration,
-        account: Option<usize>,
-        id: u64,
-        response: &Message,
-        cseq: u32,
-    ) -> Option<u64> {
-        let request = self.answer_challenge(account, id, response, cseq)?;
-        let client = self.clients.get(&id)?;
-        let (destination, owner) = (client.destination, client.owner);
-        let attempts = client.auth_attempts + 1;
-        let new = self.send_request(now, request, destination, owner)?;
-        if let Some(client) = self.clients.get_mut(&new) {
-            client.auth_attempts = attempts;
-        }
-        Some(new)
-    }
-
     pub(super) fn on_register_response(
         &mut self,
         now: Duration,
@@ -487,97 +368,6 @@ impl UserAgent {
                 hint,
             },
         );
-    }
-
-    /// Sends an OPTIONS probe and plans the next one.
-    pub(super) fn keepalive(&mut self, now: Duration, account: usize) {
-        let Some(settings) = self.config.accounts.get(account) else {
-            return;
-        };
-        let period_s = settings.keepalive_s;
-        if self.shutting_down || period_s == 0 {
-            return;
-        }
-        let (user, domain) = (settings.user.clone(), settings.domain.clone());
-        let destination = settings.registrar_address();
-        // The last probe has no answer yet: it counts as lost.
-        if self
-            .accounts
-            .get(account)
-            .is_some_and(|s| s.probe.is_some())
-        {
-            self.keepalive_lost(now, account);
-        }
-        let unreachable = self.accounts.get(account).is_some_and(|s| s.unreachable);
-        let period_s = if unreachable {
-            period_s.min(PROBE_WHEN_LOST_S)
-        } else {
-            period_s
-        };
-        let at = now + Duration::from_secs(u64::from(period_s));
-        self.timers.set(TimerKey::Keepalive(account), Some(at));
-        let Some(destination) = destination else {
-            return;
-        };
-        let (call_id, tag) = (self.token(), self.token());
-        let mut request = Message::request(Method::OPTIONS, format!("sip:{domain}"));
-        request
-            .headers
-            .push_header(rsip::headers::MaxForwards::from(70));
-        request
-            .headers
-            .push("From", format!("<sip:{user}@{domain}>;tag={tag}"));
-        request.headers.push("To", format!("<sip:{domain}>"));
-        let host = self.config.public_address().ip();
-        request.headers.push("Call-ID", format!("{call_id}@{host}"));
-        request.headers.push("CSeq", "1 OPTIONS");
-        request.headers.push("Contact", self.contact(&user));
-        request.headers.push("Accept", "application/sdp");
-        let id = self.send_request(now, request, destination, Owner::Keepalive(account));
-        if let Some(state) = self.accounts.get_mut(account) {
-            state.probe = id;
-        }
-    }
-
-    pub(super) fn keepalive_lost(&mut self, _now: Duration, account: usize) {
-        let Some(state) = self.accounts.get_mut(account) else {
-            return;
-        };
-        if state.probe.take().is_none() {
-            return;
-        }
-        state.lost_probes = state.lost_probes.saturating_add(1);
-        if state.lost_probes >= LOST_PROBES && !state.unreachable {
-            state.unreachable = true;
-            self.events.push_back(UaEvent::PeerUnreachable { account });
-        }
-    }
-
-    /// Any answer shows that the peer lives, even an error.
-    pub(super) fn keepalive_answered(&mut self, now: Duration, account: usize) {
-        self.peer_seen(now, account);
-    }
-
-    fn peer_seen(&mut self, now: Duration, account: usize) {
-        let Some(state) = self.accounts.get_mut(account) else {
-            return;
-        };
-        state.probe = None;
-        state.lost_probes = 0;
-        if !std::mem::take(&mut state.unreachable) {
-            return;
-        }
-        state.failures = 0;
-        self.events.push_back(UaEvent::PeerReachable { account });
-        // It may have been restarted and forgotten us.
-        let registers = self
-            .config
-            .accounts
-            .get(account)
-            .is_some_and(|a| a.register);
-        if registers && !self.shutting_down {
-            self.register(now, account);
-        }
     }
 }
 

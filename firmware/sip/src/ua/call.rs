@@ -113,20 +113,33 @@ impl Call {
     }
 }
 
+/// Text of a peer as it may be logged and compared: control characters (an escaped line break in
+/// a user part, say) are replaced, and so equal nothing that is configured.
+pub(super) fn visible(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().map(shown).collect()
+}
+
 /// The party a name-addr names.
 pub(super) fn party(address: Option<&NameAddr>) -> Party {
     let Some(address) = address else {
         return Party::default();
     };
-    let display_name = address.display_name.clone();
+    let display_name = address.display_name.as_deref().map(visible);
     let Some(uri) = Uri::parse(&address.uri) else {
         return Party {
             display_name,
-            uri: address.uri.clone(),
+            uri: visible(&address.uri),
             ..Party::default()
         };
     };
-    let user = uri.decoded_user();
+    let user = visible(&uri.decoded_user());
     let host = if uri.scheme == "tel" {
         String::new()
     } else {

@@ -1,6 +1,6 @@
 //! Calls made to us: INVITE, ring, answer, reject, CANCEL, ACK.
 
-use super::call::{Call, Phase, party, reason_text};
+use super::call::{Call, Phase, party, reason_text, visible};
 use super::wire::ACCEPT;
 use super::{ALLOW, MAX_CALLS, UserAgent};
 use crate::dialog::Dialog;
@@ -44,7 +44,9 @@ impl UserAgent {
         let id = self.new_id();
         let local_tag = self.token();
         let request_uri = invite.request_uri().and_then(Uri::parse);
-        let request_user = request_uri.map(|u| u.decoded_user()).unwrap_or_default();
+        let request_user = request_uri
+            .map(|u| visible(&u.decoded_user()))
+            .unwrap_or_default();
         let mut call = Call::new(false, call_id.clone(), local_tag.clone(), source);
         call.server = Some(server);
         call.account = self.account_by_source(source, Some(&request_user));

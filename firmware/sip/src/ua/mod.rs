@@ -2,7 +2,9 @@
 
 mod account;
 mod call;
+mod credentials;
 mod incoming;
+mod keepalive;
 mod offers;
 mod outgoing;
 mod receive;

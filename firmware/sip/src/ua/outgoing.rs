@@ -248,7 +248,7 @@ impl UserAgent {
         // 3xx is a refusal too: following a redirection would let others choose whom we call.
         let reason = super::call::reason_text(response).unwrap_or_else(|| match &response.start {
             crate::message::StartLine::Response { reason, .. } if !reason.is_empty() => {
-                reason.chars().take(200).collect()
+                super::call::visible(reason).chars().take(200).collect()
             }
             _ => crate::message::reason_phrase(status),
         });

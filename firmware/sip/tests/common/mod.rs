@@ -2,6 +2,8 @@
 //! registrar with digest.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod bench;
+
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 use std::collections::BTreeMap;
