@@ -500,3 +500,8 @@ pub static SECTIONS: &[Section] = &[
         ],
     },
 ];
+
+/// Whether `literal`, a TOML value, is a valid value of the key.
+pub fn is_valid(key: &Key, literal: &str) -> bool {
+    crate::document::default_value(key, literal).is_ok()
+}

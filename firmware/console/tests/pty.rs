@@ -1,6 +1,8 @@
 //! The console over a real pty pair, with the real serial port crate, against a stand-in for the
 //! daemon that speaks the control protocol.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
