@@ -72,8 +72,12 @@ impl Entry {
         }
     }
 
+    /// The line of a key, or of the section when the key was left to its default.
     pub(crate) fn line_of(&self, key: &str) -> usize {
-        self.get(key).map_or(self.line, |setting| setting.line)
+        self.get(key)
+            .map(|setting| setting.line)
+            .filter(|line| *line > 0)
+            .unwrap_or(self.line)
     }
 }
 

@@ -140,7 +140,7 @@ fn duplicates_are_refused() {
     expect(
         "[[route]]",
         &second(channel),
-        22,
+        21,
         "line.channel",
         ProblemKind::Duplicate,
         "its own channel",
