@@ -9,16 +9,10 @@
 //! Everything started here is ended when its owner is dropped, by process id. The logs of every
 //! process are printed then, so the test runner shows them when a test fails.
 
-pub mod address;
-pub mod asterisk;
-pub mod failure;
-pub mod folder;
 pub mod gateway;
-pub mod process;
 pub mod rtp;
 pub mod sipp;
-pub mod speech;
-pub mod wait;
-pub mod wav;
 
-pub use failure::{Failure, Outcome};
+pub use peers::{
+    Failure, Outcome, address, asterisk, failure, folder, process, speech, wait, wav,
+};

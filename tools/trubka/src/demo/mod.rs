@@ -2,6 +2,7 @@
 //! gateway is the real daemon, the PBX is built in or a real Asterisk; the verdicts are those of
 //! the simulated panel and of the recordings.
 
+mod asterisk;
 mod children;
 mod pbx;
 mod picture;
@@ -18,6 +19,7 @@ use serde_json::Value;
 use crate::arguments::Globals;
 use crate::exit::{FAILURE, Failed, USAGE};
 use crate::remote::print;
+use pbx::Pbx;
 use stage::Stage;
 use story::{Source, Story, Told};
 
@@ -41,8 +43,9 @@ pub(crate) fn run(globals: &Globals, matches: &ArgMatches) -> Result<(), Failed>
             ),
         ));
     }
-    let stage = Stage::build(&out, &brand)?;
     let pbx = text("pbx");
+    let prepared = pbx::prepare(&pbx)?;
+    let stage = Stage::build(&out, &brand, prepared.address())?;
     if !globals.json {
         print(&format!(
             "A {brand} panel, the gateway, and {}. Everything stays on 127.x.\n\n",
@@ -51,7 +54,7 @@ pub(crate) fn run(globals: &Globals, matches: &ArgMatches) -> Result<(), Failed>
     }
     let (tell, told) = mpsc::channel();
     let mut story = Story::new(!globals.json);
-    let played = play(&stage, &pbx, &tell, &told, &mut story);
+    let played = play(&stage, prepared, &tell, &told, &mut story);
     // What was written is worth looking at, most of all when something went wrong.
     std::fs::write(stage.path("story.txt"), story.text())?;
     let phone = played?;
@@ -73,12 +76,13 @@ pub(crate) fn run(globals: &Globals, matches: &ArgMatches) -> Result<(), Failed>
 /// Plays to the end and returns what the phone heard.
 fn play(
     stage: &Stage,
-    pbx: &str,
+    pbx: Box<dyn Pbx>,
     tell: &mpsc::Sender<Told>,
     told: &mpsc::Receiver<Told>,
     story: &mut Story,
 ) -> Result<Vec<i16>, Failed> {
-    let pbx = pbx::start(pbx, stage, tell.clone())?;
+    let mut pbx = pbx;
+    pbx.start(stage, tell.clone())?;
     let mut daemon = children::daemon(stage)?;
     children::follow_events(stage, &mut daemon, tell.clone())?;
     let registered = wait(told, story, Duration::from_secs(15), |told| {

@@ -12,7 +12,7 @@ use phone::{
     Algorithm, Behaviour, KeyBy, KeyPress, Phone, PhoneConfig, PhoneEvent, PhoneTransmit, Script,
 };
 
-use super::stage::{GATEWAY, PASSWORD, PHONE, Stage, write_wav};
+use super::stage::{PHONE, PbxAddress, Stage, free_address, write_wav};
 use super::story::{Source, Told};
 use crate::exit::{FAILURE, Failed};
 
@@ -24,6 +24,12 @@ const PRESSES_AFTER: Duration = Duration::from_millis(7_000);
 
 /// The PBX of the play.
 pub(crate) trait Pbx {
+    /// Where it is and how it knows the gateway.
+    fn address(&self) -> PbxAddress;
+
+    /// Sets it going.
+    fn start(&mut self, stage: &Stage, tell: Sender<Told>) -> Result<(), Failed>;
+
     /// Ends it and returns what the phone heard, which is also written to `phone-heard.wav`.
     fn stop(self: Box<Self>, stage: &Stage) -> Result<Vec<i16>, Failed>;
 }
@@ -36,21 +42,39 @@ pub(crate) fn describe(name: &str) -> &'static str {
     }
 }
 
-pub(crate) fn start(name: &str, stage: &Stage, tell: Sender<Told>) -> Result<Box<dyn Pbx>, Failed> {
-    match name {
-        _ => Ok(Box::new(Builtin::start(stage, tell)?)),
+/// Finds a place for the PBX, and starts it where that takes time.
+pub(crate) fn prepare(name: &str) -> Result<Box<dyn Pbx>, Failed> {
+    if name == "asterisk" {
+        return Ok(Box::new(super::asterisk::RealAsterisk::prepare()?));
     }
+    let address = PbxAddress {
+        ip: free_address(2)?,
+        extension: "600",
+        password: "demo-only",
+        speech: phone::speak(phone::Speaker::Resident, 3_000),
+    };
+    Ok(Box::new(Builtin {
+        address,
+        stop: Arc::new(AtomicBool::new(false)),
+        thread: None,
+    }))
 }
 
 struct Builtin {
+    address: PbxAddress,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Vec<i16>>>,
 }
 
-impl Builtin {
-    fn start(stage: &Stage, tell: Sender<Told>) -> Result<Builtin, Failed> {
+impl Pbx for Builtin {
+    fn address(&self) -> PbxAddress {
+        self.address.clone()
+    }
+
+    fn start(&mut self, _stage: &Stage, tell: Sender<Told>) -> Result<(), Failed> {
+        let ip = self.address.ip;
         let bind = |port: u16| {
-            let address = SocketAddr::from((stage.pbx, port));
+            let address = SocketAddr::from((ip, port));
             let socket = UdpSocket::bind(address).map_err(|error| {
                 Failed::new(FAILURE, format!("cannot open UDP {address}: {error}"))
             })?;
@@ -63,18 +87,18 @@ impl Builtin {
             rtcp: bind(4001)?,
         };
         let mut says = vec![0; SPEAKS_AFTER_MS * 8];
-        says.extend(&stage.resident_speech);
+        says.extend(&self.address.speech);
         let mut seed = [0; 32];
         let time = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
         seed[..16].copy_from_slice(&time.as_nanos().to_le_bytes());
         let phone = Phone::new(PhoneConfig {
-            sip_local: SocketAddr::from((stage.pbx, 5060)),
-            rtp_local: SocketAddr::from((stage.pbx, 4000)),
+            sip_local: SocketAddr::from((ip, 5060)),
+            rtp_local: SocketAddr::from((ip, 4000)),
             extension: PHONE.into(),
-            gateway: GATEWAY.into(),
-            password: PASSWORD.into(),
+            gateway: self.address.extension.into(),
+            password: self.address.password.into(),
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             script: Script {
                 behaviour: Behaviour::Answer { after: RINGS_FOR },
@@ -88,17 +112,13 @@ impl Builtin {
             },
             seed,
         });
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let thread = std::thread::spawn(move || serve(phone, &sockets, &tell, &stopped));
-        Ok(Builtin {
-            stop,
-            thread: Some(thread),
-        })
+        let stopped = self.stop.clone();
+        self.thread = Some(std::thread::spawn(move || {
+            serve(phone, &sockets, &tell, &stopped)
+        }));
+        Ok(())
     }
-}
 
-impl Pbx for Builtin {
     fn stop(mut self: Box<Self>, stage: &Stage) -> Result<Vec<i16>, Failed> {
         self.stop.store(true, Ordering::Relaxed);
         let heard = self

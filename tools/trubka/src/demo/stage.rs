@@ -8,11 +8,19 @@ use crate::exit::{FAILURE, Failed};
 
 /// The apartment that the visitor dials.
 pub(crate) const APARTMENT: u16 = 42;
-/// The gateway's extension and the phone's.
-pub(crate) const GATEWAY: &str = "600";
+/// The phone's extension.
 pub(crate) const PHONE: &str = "400";
-/// Only the demo's own PBX on the loopback address knows it.
-pub(crate) const PASSWORD: &str = "demo-only";
+
+/// Where the PBX is and how the gateway is known to it.
+#[derive(Debug, Clone)]
+pub(crate) struct PbxAddress {
+    pub(crate) ip: Ipv4Addr,
+    pub(crate) extension: &'static str,
+    /// Only a PBX of the demo's own on a loopback address knows it.
+    pub(crate) password: &'static str,
+    /// What its phone says.
+    pub(crate) speech: Vec<i16>,
+}
 
 /// The stage.
 #[derive(Debug)]
@@ -20,13 +28,13 @@ pub(crate) struct Stage {
     directory: PathBuf,
     pub(crate) brand: String,
     pub(crate) gateway: Ipv4Addr,
-    pub(crate) pbx: Ipv4Addr,
+    pub(crate) pbx: PbxAddress,
     pub(crate) visitor_speech: Vec<i16>,
     pub(crate) resident_speech: Vec<i16>,
 }
 
 impl Stage {
-    pub(crate) fn build(directory: &Path, brand: &str) -> Result<Stage, Failed> {
+    pub(crate) fn build(directory: &Path, brand: &str, pbx: PbxAddress) -> Result<Stage, Failed> {
         std::fs::create_dir_all(directory).map_err(|error| {
             Failed::new(
                 FAILURE,
@@ -37,14 +45,14 @@ impl Stage {
             )
         })?;
         let directory = directory.canonicalize()?;
-        let (gateway, pbx) = free_addresses()?;
+        let gateway = free_address(1)?;
         let stage = Stage {
             directory,
             brand: brand.to_owned(),
             gateway,
-            pbx,
             visitor_speech: phone::speak(phone::Speaker::Visitor, 3_000),
-            resident_speech: phone::speak(phone::Speaker::Resident, 3_000),
+            resident_speech: pbx.speech.clone(),
+            pbx,
         };
         for old in [
             "visitor-heard.wav",
@@ -83,7 +91,7 @@ impl Stage {
         format!(
             "# Written by trubka demo.\n\
              [sip]\nlisten = \"{gateway}:5060\"\n\n\
-             [[account]]\nname = \"demo\"\nextension = \"{GATEWAY}\"\ndomain = \"{pbx}\"\npassword = \"{PASSWORD}\"\ndisplay_name = \"Entrance 1\"\n\n\
+             [[account]]\nname = \"demo\"\nextension = \"{extension}\"\ndomain = \"{pbx}\"\npassword = \"{password}\"\ndisplay_name = \"Entrance 1\"\n\n\
              [[card]]\nname = \"simulator\"\nkind = \"virtual\"\nsocket = {card}\n\n\
              [[line]]\nname = \"apt42\"\ncard = \"simulator\"\nprofile = \"{brand}\"\napartment = {APARTMENT}\n\n\
              [[route]]\napartment = {APARTMENT}\ntargets = [\"{PHONE}\"]\ndisplay_name = \"Entrance 1, apt {APARTMENT}\"\n\n\
@@ -92,7 +100,9 @@ impl Stage {
              [control]\nsocket = {control}\n\n\
              [trace]\npcap = {pcap}\n",
             gateway = self.gateway,
-            pbx = self.pbx,
+            pbx = self.pbx.ip,
+            extension = self.pbx.extension,
+            password = self.pbx.password,
             brand = self.brand,
             card = toml_text(&self.socket("card.sock")),
             journal = path("journal.sqlite"),
@@ -116,13 +126,15 @@ fn toml_text(path: &Path) -> String {
     serde_json::Value::from(path.display().to_string()).to_string()
 }
 
-/// A pair of loopback addresses on which nobody has taken the SIP port.
-fn free_addresses() -> Result<(Ipv4Addr, Ipv4Addr), Failed> {
+/// A loopback address on which nobody has taken the SIP port; `last` is its last byte.
+pub(crate) fn free_address(last: u8) -> Result<Ipv4Addr, Failed> {
     let free = |address: &Ipv4Addr| UdpSocket::bind(SocketAddr::from((*address, 5060))).is_ok();
-    let pair = (0..250_u8).map(|n| (Ipv4Addr::new(127, 84, n, 1), Ipv4Addr::new(127, 84, n, 2)));
-    pair.into_iter()
-        .find(|(gateway, pbx)| free(gateway) && free(pbx))
-        .ok_or_else(|| Failed::new(FAILURE, "no free loopback address for the demo\n    hint: end the other programs that hold UDP port 5060 on 127.84.x"))
+    (0..250_u8).map(|n| Ipv4Addr::new(127, 84, n, last)).find(free).ok_or_else(|| {
+        Failed::new(
+            FAILURE,
+            "no free loopback address for the demo\n    hint: end the other programs that hold UDP port 5060 on 127.84.x",
+        )
+    })
 }
 
 /// Writes 8 kHz mono 16 bit.

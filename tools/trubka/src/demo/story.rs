@@ -174,6 +174,7 @@ fn sentence(told: &Told) -> Option<String> {
         (Source::Gateway, "line_fault") => {
             format!("line fault {}: {}", field("kind"), field("reading"))
         }
+        (Source::Phone, "version") => format!("is {}", field("version")),
         (Source::Phone, "registered") => {
             format!("PBX takes the registration ({})", field("digest"))
         }

@@ -16,9 +16,15 @@ pub struct Process {
     child: Child,
     output: PathBuf,
     errors: PathBuf,
+    quiet: bool,
 }
 
 impl Process {
+    /// Prints nothing at the drop: for somebody who has no use for the logs.
+    pub fn keep_quiet(&mut self) {
+        self.quiet = true;
+    }
+
     /// Starts the program; its output goes to `<name>.out` and `<name>.err` in `folder`, added to
     /// what an earlier process of that name left there.
     ///
@@ -45,6 +51,7 @@ impl Process {
             child,
             output,
             errors,
+            quiet: false,
         })
     }
 
@@ -128,7 +135,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
         for (stream, text) in [("output", self.output()), ("errors", self.errors())] {
-            if !text.is_empty() {
+            if !text.is_empty() && !self.quiet {
                 eprintln!("--- {} {stream}\n{}", self.name, tail(&text, SHOWN_BYTES));
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! `tests/setup` puts a Debian tree with it into the user's cache folder. Nothing is started
 //! inside that tree: its Asterisk runs through the tree's own loader, without root and without touching
-//! the machine's folders. The configuration is `tests/asterisk/*.conf` with `{{names}}` filled in.
+//! the machine's folders. The configuration is `tools/peers/asterisk/*.conf` with `{{names}}` filled in.
 
 use crate::failure::{Doing, ensure};
 use crate::speech::{self, Voice};
@@ -402,6 +402,11 @@ impl Asterisk {
     /// When the console does not answer.
     pub fn hang_up_all(&self) -> Outcome {
         self.rx("channel request hangup all").map(drop)
+    }
+
+    /// Prints nothing at the drop.
+    pub fn keep_quiet(&mut self) {
+        self.process.keep_quiet();
     }
 
     /// What the PBX heard from the caller of phone 400, 401 or 406.
