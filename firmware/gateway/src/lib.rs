@@ -280,7 +280,7 @@ impl Gateway {
             {
                 slot.line.handle_block(now, sense);
                 slot.last = line_slot::Reading::of(sense);
-                let audio = if slot.is_muted(now) {
+                let audio = if slot.is_muted(now, &sense.audio) {
                     &[0; BLOCK_SAMPLES]
                 } else {
                     &sense.audio

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use call::LegId;
-use line_interface::{CardInfo, HandsetFitting, Line, LineEvent, Load, Profile, SenseBlock};
+use line_interface::{
+    CardInfo, HandsetFitting, Line, LineEvent, LineState, Load, Profile, SenseBlock,
+};
 
 /// Mean readings of the last block.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,12 +41,18 @@ pub(crate) struct LineSlot {
 
 /// How long the coupling capacitors take to settle after our load changed.
 const STEP_SETTLES: Duration = Duration::from_millis(60);
+/// The ring signal drives the codec far over this, half of full scale; speech stays below it.
+const RING_PEAK: u16 = 16_384;
 
 impl LineSlot {
-    /// Whether the codec hears our own switching instead of the visitor: the step of a load that
-    /// comes or goes is a loud click in the resident's ear.
-    pub(crate) fn is_muted(&mut self, now: Duration) -> bool {
-        if self.line.drive().load != Load::OffHook {
+    /// Whether the codec hears something that is not the visitor and would hurt the resident's
+    /// ear: the step of a load that comes or goes, or the ring signal, which goes on until the
+    /// panel has seen us off-hook.
+    pub(crate) fn is_muted(&mut self, now: Duration, audio: &[i16]) -> bool {
+        let switching = self.line.drive().load != Load::OffHook;
+        let connecting = self.line.status().state == LineState::Answering;
+        let loud = |sample: &i16| sample.unsigned_abs() > RING_PEAK;
+        if switching || connecting && audio.iter().any(loud) {
             self.mute_until = now + STEP_SETTLES;
         }
         now < self.mute_until

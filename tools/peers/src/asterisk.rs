@@ -481,6 +481,9 @@ impl Asterisk {
 impl Drop for Asterisk {
     fn drop(&mut self) {
         self.process.kill();
+        if self.process.is_quiet() {
+            return;
+        }
         eprintln!(
             "--- log of {} at {}\n{}",
             self.version,

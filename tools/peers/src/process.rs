@@ -20,6 +20,11 @@ pub struct Process {
 }
 
 impl Process {
+    /// Whether nothing shall be printed at the drop.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Prints nothing at the drop: for somebody who has no use for the logs.
     pub fn keep_quiet(&mut self) {
         self.quiet = true;

@@ -12,7 +12,7 @@ use super::story::{Source, Told};
 use crate::exit::{ABSENT, FAILURE, Failed};
 
 /// Silence between the phone's words and its key, for the visitor to be heard.
-const LISTENS_S: u32 = 3;
+const LISTENS_S: u32 = 4;
 
 pub(crate) struct RealAsterisk {
     asterisk: Asterisk,
@@ -39,6 +39,7 @@ impl RealAsterisk {
             ip: asterisk.ip(),
             extension: "100",
             password: PASSWORD,
+            visitor_speaks_after_s: speech.len() as f32 / 8000.0 + 0.2,
             speech,
         };
         Ok(RealAsterisk { asterisk, address })

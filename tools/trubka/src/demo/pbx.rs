@@ -52,6 +52,7 @@ pub(crate) fn prepare(name: &str) -> Result<Box<dyn Pbx>, Failed> {
         extension: "600",
         password: "demo-only",
         speech: phone::speak(phone::Speaker::Resident, 3_000),
+        visitor_speaks_after_s: 0.3,
     };
     Ok(Box::new(Builtin {
         address,

@@ -20,6 +20,9 @@ pub(crate) struct PbxAddress {
     pub(crate) password: &'static str,
     /// What its phone says.
     pub(crate) speech: Vec<i16>,
+    /// From the panel's answer to the visitor's first word: one speaks after the other, so that
+    /// each recording tells clearly who is heard.
+    pub(crate) visitor_speaks_after_s: f32,
 }
 
 /// The stage.
@@ -113,10 +116,11 @@ impl Stage {
 
     fn script(&self) -> String {
         let speech = toml_text(&self.path("visitor-says.wav"));
+        let after = self.pbx.visitor_speaks_after_s;
         format!(
             "# Written by trubka demo.\n\
              [[step]]\nat_s = 0.5\ndials = {APARTMENT}\n\n\
-             [[step]]\nafter_answer_s = 0.3\nsays = {speech}\n\n\
+             [[step]]\nafter_answer_s = {after:.1}\nsays = {speech}\n\n\
              [[step]]\nat_s = 60.0\nleaves = true\n"
         )
     }
