@@ -2,15 +2,12 @@
 
 use std::fmt::Write as _;
 
-use phone::likeness;
+use peers::wav::{FOUND, Recording};
 use serde_json::{Value, json};
 
 use super::stage::{Stage, read_wav};
 use super::story::{Source, Story};
 use crate::exit::Failed;
-
-/// A linear path with some noise gives more than this, other speech much less.
-const SAME_SPEECH: f32 = 0.5;
 
 /// What came of the play.
 #[derive(Debug)]
@@ -38,8 +35,8 @@ pub(crate) fn judge(stage: &Stage, story: &Story, phone_heard: &[i16]) -> Result
     Ok(Verdict {
         lock_opened: story.count(Panel, "lock_opened"),
         records: story.count(Gateway, "door_opened"),
-        visitor_heard_resident: likeness(&stage.resident_speech, &visitor_heard).0,
-        phone_heard_visitor: likeness(&stage.visitor_speech, phone_heard).0,
+        visitor_heard_resident: likeness(&stage.resident_speech, visitor_heard),
+        phone_heard_visitor: likeness(&stage.visitor_speech, phone_heard.to_vec()),
         own_share_ms,
         steps: vec![
             (
@@ -72,12 +69,24 @@ pub(crate) fn judge(stage: &Stage, story: &Story, phone_heard: &[i16]) -> Result
     })
 }
 
+/// How much of the speech is in the recording: likeness of the course of its levels in several
+/// bands, which a room's echo and a line's filter leave as they are.
+fn likeness(speech: &[i16], recording: Vec<i16>) -> f32 {
+    let recorded = |samples| Recording {
+        rate_hz: 8000,
+        samples,
+    };
+    recorded(recording)
+        .likeness(&recorded(speech.to_vec()))
+        .correlation
+}
+
 impl Verdict {
     pub(crate) fn good(&self) -> bool {
         self.lock_opened == 1
             && self.records == 1
-            && self.visitor_heard_resident > SAME_SPEECH
-            && self.phone_heard_visitor > SAME_SPEECH
+            && self.visitor_heard_resident > FOUND
+            && self.phone_heard_visitor > FOUND
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -117,14 +126,14 @@ impl Verdict {
         );
         let _ = writeln!(
             text,
-            "{} the visitor heard the phone    (likeness {:.2}, over {SAME_SPEECH} is the same speech)",
-            mark(self.visitor_heard_resident > SAME_SPEECH),
+            "{} the visitor heard the phone    (likeness {:.2}, over {FOUND} is the same speech)",
+            mark(self.visitor_heard_resident > FOUND),
             self.visitor_heard_resident
         );
         let _ = writeln!(
             text,
             "{} the phone heard the visitor    (likeness {:.2})",
-            mark(self.phone_heard_visitor > SAME_SPEECH),
+            mark(self.phone_heard_visitor > FOUND),
             self.phone_heard_visitor
         );
         let _ = writeln!(text, "\nlook and listen in {}:", stage.path("").display());
