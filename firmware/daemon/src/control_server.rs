@@ -91,10 +91,11 @@ async fn read(
     let mut line = Vec::new();
     loop {
         line.clear();
-        let limited = tokio::io::AsyncReadExt::take(&mut reader, MAX_LINE as u64);
-        let mut limited = BufReader::with_capacity(512, limited);
+        let mut limited = tokio::io::AsyncReadExt::take(&mut reader, MAX_LINE as u64);
         match limited.read_until(b'\n', &mut line).await {
             Ok(0) | Err(_) => return,
+            // A line without an end: over the limit, or the client left in the middle of it.
+            Ok(_) if line.last() != Some(&b'\n') => return,
             Ok(_) => {}
         }
         let request: Request = match serde_json::from_slice(&line) {

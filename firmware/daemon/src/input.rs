@@ -56,6 +56,8 @@ pub(crate) enum Input {
         account: usize,
         address: SocketAddr,
     },
+    /// The route to the PBX leaves from another address than at the start.
+    OwnAddressChanged,
 }
 
 /// The way to the core.

@@ -1,6 +1,6 @@
 //! The daemon's life: start, serve, start anew on request, end.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use call::Event;
 use config::{Config, Problem};
 use gateway::{Gateway, Output, Setup};
-use line_interface::Profile;
+use line_interface::{DriveBlock, Profile};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 
@@ -26,7 +26,7 @@ use crate::startup::{self, Arguments};
 
 /// How long the end waits for the PBX to take back registrations and calls.
 const FAREWELL: Duration = Duration::from_millis(1_500);
-const RESOLVE_AGAIN: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Why a serving round ended.
 enum End {
@@ -39,7 +39,7 @@ pub(crate) async fn run(arguments: &Arguments) -> ExitCode {
     let mut loaded = match startup::load(&arguments.config) {
         Ok(loaded) => loaded,
         Err(problems) => {
-            report(&problems);
+            report(&problems, "nothing was started");
             return ExitCode::from(3);
         }
     };
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: &Arguments) -> ExitCode {
                 // The commands check before they ask for a reload; a file that changed in
                 // between is reported and the daemon ends, for its supervisor to restart.
                 Err(problems) => {
-                    report(&problems);
+                    report(&problems, "nothing was started");
                     return ExitCode::from(3);
                 }
             },
@@ -71,11 +71,11 @@ pub(crate) async fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// Problems go to the person who started us, whole and readable.
-fn report(problems: &[Problem]) {
+fn report(problems: &[Problem], consequence: &str) {
     for problem in problems {
         eprintln!("{problem}");
     }
-    eprintln!("{} problem(s); nothing was started", problems.len());
+    eprintln!("{} problem(s); {consequence}", problems.len());
 }
 
 /// The console outlives a reload, which may have been ordered from it; it is replaced only when
@@ -181,7 +181,12 @@ async fn serve(
         inbox.clone(),
         subscribers.clone(),
     ));
-    tasks.spawn(watch_names(config.clone(), registrars, inbox.clone()));
+    tasks.spawn(watch_network(
+        config.clone(),
+        registrars,
+        own,
+        inbox.clone(),
+    ));
     let mut cards = Vec::new();
     for (index, card) in config.cards.iter().enumerate() {
         let thread = CardThread::start(index, card.socket.clone(), inbox.clone());
@@ -212,16 +217,20 @@ async fn serve(
             }
         };
         tokio::select! {
-            biased;
             _ = terminate.recv() => break End::Stop,
             _ = interrupt.recv() => break End::Stop,
-            _ = hangup.recv() => break End::Reload,
+            _ = hangup.recv() => match startup::load(&arguments.config) {
+                Ok(_) => break End::Reload,
+                Err(problems) => report(&problems, "the running configuration stays in force"),
+            },
             () = sleep => {
                 let now = daemon.clock.now();
                 daemon.gateway.handle_timeout(now);
                 daemon.carry_out();
             }
             input = inputs.recv() => match input {
+                // Messages carry our address: they begin anew with the right one, between calls.
+                Some(Input::OwnAddressChanged) if daemon.gateway.is_quiet() => break End::Reload,
                 Some(input) => {
                     if daemon.take(input) {
                         break End::Reload;
@@ -238,17 +247,27 @@ async fn serve(
     }
     // Blocks that wait for an answer are let go, so that the card threads can say goodbye.
     inputs.close();
-    while inputs.try_recv().is_ok() {}
+    while let Ok(input) = inputs.try_recv() {
+        if let Input::Block {
+            mut exchange, back, ..
+        } = input
+        {
+            exchange.drive.fill(DriveBlock::default());
+            let _ = back.send(exchange);
+        }
+    }
     drop(cards);
     tasks.shutdown().await;
     control_server::unbind(&config.control_socket);
     Ok(end)
 }
 
-/// Looks host names up again and again, and tells when one resolves, or to another address.
-async fn watch_names(
+/// Watches what may change outside: host names that resolve now or to another address, and our
+/// own address where it follows the route to the PBX.
+async fn watch_network(
     config: Config,
     mut known: Vec<Option<SocketAddr>>,
+    own: IpAddr,
     inbox: crate::input::Inbox,
 ) {
     let hosts: Vec<_> = config
@@ -256,11 +275,12 @@ async fn watch_names(
         .iter()
         .map(|account| &account.registrar)
         .collect();
-    if hosts.iter().all(|host| host.socket_addr(5060).is_some()) {
+    let named = hosts.iter().any(|host| host.socket_addr(5060).is_none());
+    if !named && !config.sip.listen.ip().is_unspecified() {
         return;
     }
     loop {
-        tokio::time::sleep(RESOLVE_AGAIN).await;
+        tokio::time::sleep(LOOK_AGAIN).await;
         for (account, host) in hosts.iter().enumerate() {
             let Some(address) = startup::resolve(host).await else {
                 continue;
@@ -276,6 +296,14 @@ async fn watch_names(
             {
                 return;
             }
+        }
+        let peer = known.iter().flatten().next().copied();
+        let now = startup::own_address(config.sip.listen, peer).await;
+        if now != own
+            && !now.is_unspecified()
+            && inbox.send(Input::OwnAddressChanged).await.is_err()
+        {
+            return;
         }
     }
 }
@@ -317,6 +345,7 @@ impl Daemon {
             Input::RegistrarResolved { account, address } => {
                 self.gateway.registrar_resolved(now, account, address);
             }
+            Input::OwnAddressChanged => {}
         }
         false
     }

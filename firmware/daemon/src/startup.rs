@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use config::{Config, HostPort, Problem, ProblemKind, Secret};
@@ -75,6 +76,7 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> 
         )]
     })?;
     let mut config = Config::parse(&text, &path.display().to_string())?;
+    warn_if_readable(path, &config);
     let mut problems = Vec::new();
     for account in &mut config.accounts {
         let Some(file) = &account.password_file else {
@@ -103,6 +105,21 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> 
         Ok((config, profiles))
     } else {
         Err(problems)
+    }
+}
+
+/// A password in a file that others can read is worth a word, not a refusal: the door must work.
+fn warn_if_readable(path: &Path, config: &Config) {
+    let holds_secrets = config
+        .accounts
+        .iter()
+        .any(|account| !account.password.reveal().is_empty());
+    let mode = std::fs::metadata(path).map_or(0, |data| data.permissions().mode());
+    if holds_secrets && mode & 0o044 != 0 {
+        tracing::warn!(
+            "{} holds a password and others can read it: chmod 600, or use password_file",
+            path.display()
+        );
     }
 }
 

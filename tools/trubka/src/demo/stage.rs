@@ -1,7 +1,10 @@
 //! Everything the play needs, in one directory: configuration, script, speech, and later what
 //! came of it.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::exit::{FAILURE, Failed};
@@ -74,7 +77,7 @@ impl Stage {
         }
         write_wav(&stage.path("visitor-says.wav"), &stage.visitor_speech)?;
         write_wav(&stage.path("phone-says.wav"), &stage.resident_speech)?;
-        std::fs::write(stage.path("trubka.toml"), stage.configuration())?;
+        write_private(&stage.path("trubka.toml"), &stage.configuration())?;
         std::fs::write(stage.path("visitor.toml"), stage.script())?;
         Ok(stage)
     }
@@ -124,6 +127,19 @@ impl Stage {
              [[step]]\nat_s = 60.0\nleaves = true\n"
         )
     }
+}
+
+/// Writes a file that only its owner reads: the configuration holds a password.
+fn write_private(path: &Path, text: &str) -> Result<(), Failed> {
+    let _ = std::fs::remove_file(path);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    Ok(())
 }
 
 fn toml_text(path: &Path) -> String {
