@@ -59,6 +59,12 @@ pub struct Settings {
     pub targets: Vec<String>,
     /// The visitor's doings.
     pub visit: Visit,
+    /// Who may open, as the route says it.
+    pub may_open: Vec<String>,
+    /// Journal file, relative to the box's folder.
+    pub journal: String,
+    /// Further sections of the configuration; `{folder}` stands for the box's folder.
+    pub more: String,
 }
 
 impl Settings {
@@ -69,6 +75,9 @@ impl Settings {
             password: crate::asterisk::PASSWORD.into(),
             targets: vec![target.into()],
             visit,
+            may_open: vec!["called".into()],
+            journal: "journal.sqlite".into(),
+            more: String::new(),
         }
     }
 }
@@ -172,6 +181,7 @@ apartment = {APARTMENT}
 account = "pbx"
 targets = [{targets}]
 target_timeout_s = 25
+may_open = [{may_open}]
 
 [door]
 digits = "9"
@@ -183,15 +193,27 @@ rtp_timeout_s = 5
 
 [journal]
 path = "{journal}"
+syslog_socket = "{syslog}"
 
 [control]
 socket = "{control}"
+{more}
 "#,
         extension = settings.extension,
         password = settings.password,
         card = path("card.sock"),
         targets = targets.join(", "),
-        journal = path("journal.sqlite"),
+        may_open = settings
+            .may_open
+            .iter()
+            .map(|party| format!("\"{party}\""))
+            .collect::<Vec<_>>()
+            .join(", "),
+        journal = path(&settings.journal),
+        syslog = path("syslog.sock"),
+        more = settings
+            .more
+            .replace("{folder}", &folder.display().to_string()),
         control = path("control.sock"),
     )
 }
@@ -214,24 +236,27 @@ impl Gateway {
     /// # Errors
     /// When a program is missing or does not come up; the end of its output is in the sentence.
     pub fn start(settings: &Settings, pbx: Ipv4Addr) -> Result<Self, Failure> {
+        Self::start_with(settings, pbx, |_| Ok(()))
+    }
+
+    /// As [`Gateway::start`], with something done to the folder before the daemon sees it.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`], and those of `prepare`.
+    pub fn start_with(
+        settings: &Settings,
+        pbx: Ipv4Addr,
+        prepare: impl FnOnce(&Folder) -> Outcome,
+    ) -> Result<Self, Failure> {
         let folder = Folder::new("box")?;
+        prepare(&folder)?;
         let address = Address::take()?;
         speech::make(Voice::Visitor, &folder.join("visitor.wav"))?;
-        let script = folder.write("visit.toml", &settings.visit.text())?;
+        folder.write("visit.toml", &settings.visit.text())?;
         let config = configuration(settings, address.ip(), pbx, folder.path());
         let config = folder.write("trubka.toml", &config)?;
 
-        let mut command = program("line-simulator")?;
-        command
-            .arg("--listen")
-            .arg(folder.join("card.sock"))
-            .arg("--wait-for-gateway")
-            .arg("--script")
-            .arg(script)
-            .arg("--heard")
-            .arg(folder.join("visitor-heard.wav"))
-            .current_dir(folder.path());
-        let simulator = Process::start("line-simulator", &mut command, folder.path())?;
+        let simulator = start_simulator(&folder)?;
         let mut command = program("trubkad")?;
         command
             .arg("--config")
@@ -250,6 +275,25 @@ impl Gateway {
             Ok(gateway.try_control(&["status"]).is_ok())
         })?;
         Ok(gateway)
+    }
+
+    /// A file in the box's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Takes the line card away, as an unplugged board would be.
+    pub fn unplug_card(&mut self) {
+        self.simulator.kill();
+    }
+
+    /// Puts a line card back; its script begins anew. Its verdicts so far stay counted.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn plug_card(&mut self) -> Outcome {
+        self.simulator = start_simulator(&self.folder)?;
+        Ok(())
     }
 
     /// The daemon's SIP address; the port is 5060.
@@ -463,6 +507,21 @@ impl Gateway {
         self.daemon.stop(Duration::from_secs(5));
         self.simulator.stop(Duration::from_secs(5));
     }
+}
+
+/// The line, the panel and the visitor, as the script in the folder says.
+fn start_simulator(folder: &Folder) -> Result<Process, Failure> {
+    let mut command = program("line-simulator")?;
+    command
+        .arg("--listen")
+        .arg(folder.join("card.sock"))
+        .arg("--wait-for-gateway")
+        .arg("--script")
+        .arg(folder.join("visit.toml"))
+        .arg("--heard")
+        .arg(folder.join("visitor-heard.wav"))
+        .current_dir(folder.path());
+    Process::start("line-simulator", &mut command, folder.path())
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {

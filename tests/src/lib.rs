@@ -13,6 +13,4 @@ pub mod gateway;
 pub mod rtp;
 pub mod sipp;
 
-pub use peers::{
-    Failure, Outcome, address, asterisk, failure, folder, process, speech, wait, wav,
-};
+pub use peers::{Failure, Outcome, address, asterisk, failure, folder, process, speech, wait, wav};
