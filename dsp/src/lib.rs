@@ -6,6 +6,8 @@
 
 pub mod concealment;
 pub mod dtmf;
+pub mod level;
+pub mod resample;
 pub mod sample;
 pub mod time_scale;
 pub mod tone;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use dsp::dtmf::{DtmfDetector, DtmfGrade};
+use dsp::dtmf::DtmfGrade;
 
 use crate::battery::*;
 
