@@ -6,9 +6,12 @@
 
 pub mod concealment;
 pub mod dtmf;
+pub mod echo;
 pub mod level;
 pub mod resample;
 pub mod sample;
+mod spectrum;
+pub mod suppressor;
 pub mod time_scale;
 pub mod tone;
 

@@ -12,13 +12,16 @@
 #[allow(dead_code)]
 mod battery;
 mod dtmf;
+mod echo;
+#[allow(dead_code)]
+mod speech;
 
 fn main() {
     // Cargo passes --bench; a further word selects one part.
     let only = std::env::args()
         .skip(1)
         .find(|word| !word.starts_with("--"));
-    let parts: [(&str, fn()); 1] = [("dtmf", dtmf::print)];
+    let parts: [(&str, fn()); 2] = [("dtmf", dtmf::print), ("echo", echo::print)];
     for (name, print) in parts {
         if only.as_deref().is_none_or(|only| only == name) {
             print();
