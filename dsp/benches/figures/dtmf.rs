@@ -151,24 +151,13 @@ fn table(grade: DtmfGrade) {
 }
 
 fn speech() {
-    let Some(folder) = std::env::var_os("DSP_SPEECH") else {
+    let recordings = crate::speech::recordings();
+    if recordings.is_empty() {
         println!("\n(no DSP_SPEECH folder: no speech rows)");
         return;
-    };
+    }
     let (mut hours, mut found) = (0.0, [0, 0]);
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let Ok(mut reader) = hound::WavReader::open(&path) else {
-            continue;
-        };
-        let spec = reader.spec();
-        if spec.sample_rate != 8000 || spec.channels != 1 || spec.bits_per_sample != 16 {
-            continue;
-        }
-        let raw: Vec<f32> = reader
-            .samples::<i16>()
-            .map(|s| dsp::sample::to_f32(s.unwrap()))
-            .collect();
+    for raw in recordings {
         let rms = (raw.iter().map(|s| s * s).sum::<f32>() / raw.len() as f32).sqrt();
         for level in [-16.0, -28.0] {
             let gain = dsp::sample::rms_of_dbm0(level) / rms.max(1e-6);

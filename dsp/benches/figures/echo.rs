@@ -19,8 +19,8 @@ pub struct Scene {
 }
 
 pub fn scene(name: &'static str, path: &[f32], later: &[f32], clip: bool, seed: u64) -> Scene {
-    let far = speech_like(36.0, seed, 120.0);
-    let talk = speech_like(36.0, seed + 1000, 190.0);
+    let far = talker(36.0, seed, 120.0);
+    let talk = talker(36.0, seed + 1000, 190.0);
     let speaks = |t: f32| (12.0..20.0).contains(&t) || (24.0..28.0).contains(&t);
     let near: Vec<f32> = talk
         .iter()

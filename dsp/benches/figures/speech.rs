@@ -2,6 +2,53 @@
 
 use crate::battery::Noise;
 
+/// Speech of `seconds`: from the folder in `DSP_SPEECH` when there is one, made here otherwise; active level -20 dBFS.
+pub fn talker(seconds: f32, seed: u64, pitch_hz: f32) -> Vec<f32> {
+    let files = recordings();
+    let Some(file) = files.get((seed / 10 + seed / 1000) as usize % files.len().max(1)) else {
+        return speech_like(seconds, seed, pitch_hz);
+    };
+    let wanted = (seconds * 8000.0) as usize;
+    let skip = (seed as usize * 7919) % 16_000;
+    let mut out: Vec<f32> = file
+        .iter()
+        .cycle()
+        .skip(skip)
+        .take(wanted)
+        .copied()
+        .collect();
+    let active: Vec<f32> = out.iter().copied().filter(|s| s.abs() > 0.01).collect();
+    let rms = (active.iter().map(|s| s * s).sum::<f32>() / active.len().max(1) as f32).sqrt();
+    out.iter_mut().for_each(|s| *s *= 0.1 / rms.max(1e-6));
+    out
+}
+
+/// The 8 kHz mono WAV files of the folder in `DSP_SPEECH`, in the order of their names.
+pub fn recordings() -> Vec<Vec<f32>> {
+    let Some(folder) = std::env::var_os("DSP_SPEECH") else {
+        return Vec::new();
+    };
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .filter_map(|path| hound::WavReader::open(path).ok())
+        .filter(|reader| {
+            let spec = reader.spec();
+            spec.sample_rate == 8000 && spec.channels == 1 && spec.bits_per_sample == 16
+        })
+        .map(|mut reader| {
+            reader
+                .samples::<i16>()
+                .map(|s| dsp::sample::to_f32(s.unwrap()))
+                .collect()
+        })
+        .collect()
+}
+
 /// Syllables of vowels with gliding pitch and three formants, hissing consonants and pauses; active level -20 dBFS.
 pub fn speech_like(seconds: f32, seed: u64, pitch_hz: f32) -> Vec<f32> {
     const VOWELS: [[f32; 3]; 6] = [

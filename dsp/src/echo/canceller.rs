@@ -214,8 +214,8 @@ impl EchoCanceller {
 
         let mut far_energy = 0.0;
         for (power, x) in self.far_power.iter_mut().zip(&self.far[self.newest]) {
-            // The power over the length of the filter.
-            *power += (x.norm_sqr() - *power) * (1.0 / self.partitions as f32).min(0.35);
+            // The power over about the length of the filter.
+            *power += (x.norm_sqr() - *power) * 0.1;
             if *power < 1e-15 {
                 *power = 0.0;
             }

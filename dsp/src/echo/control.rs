@@ -35,9 +35,9 @@ impl Control {
         self.short_variance = 0.36 * self.short_variance + 0.16 * variance;
         self.long_variance = 0.7225 * self.long_variance + 0.0225 * variance;
         let beyond = |gain: f32, variance: f32, times: f32| gain * gain.abs() > times * variance;
-        if beyond(gain, variance, 1.0)
-            || beyond(self.short_gain, self.short_variance, 0.5)
-            || beyond(self.long_gain, self.long_variance, 0.25)
+        if beyond(gain, variance, 2.0)
+            || beyond(self.short_gain, self.short_variance, 1.0)
+            || beyond(self.long_gain, self.long_variance, 0.5)
         {
             *self = Control::default();
             return Verdict::Promote;

@@ -60,8 +60,7 @@ impl StepControl {
             return;
         }
         // Residual echo to error over all bins; the correlation of the two signals is a lower bound.
-        let mut overall =
-            (1e-4 * powers.far_energy + 3.0 * self.leakage * powers.echo_energy) / error;
+        let mut overall = (1e-4 * powers.far_energy + self.leakage * powers.echo_energy) / error;
         let correlated = powers.cross * powers.cross / (1e-9 + error * powers.echo_energy);
         overall = overall.max(correlated).min(LARGEST);
         for ((slot, error), echo) in out.iter_mut().zip(powers.error).zip(powers.echo) {
@@ -89,7 +88,7 @@ impl StepControl {
         let mut covariance = 1e-12;
         let mut variance = 1e-12;
         // The mean follows over about 0.35 s.
-        let weight = 1.0 / 35.0;
+        let weight = 0.01;
         for i in 0..BINS {
             let error = powers.error[i] - self.error_mean[i];
             let echo = powers.echo[i] - self.echo_mean[i];
@@ -102,7 +101,7 @@ impl StepControl {
         let projected = covariance / deviation;
         // The estimate moves only as fast as the echo is strong in the error.
         let share = powers.echo_energy / (powers.error_energy + 1e-9);
-        let alpha = (0.05 * share).min(0.012);
+        let alpha = (0.02 * share).min(0.005);
         self.variance += alpha * (deviation - self.variance);
         self.covariance += alpha * (projected - self.covariance);
         self.variance = self.variance.max(1e-9);
