@@ -7,6 +7,7 @@
 pub mod concealment;
 pub mod dtmf;
 pub mod echo;
+pub mod howl;
 pub mod level;
 pub mod resample;
 pub mod sample;

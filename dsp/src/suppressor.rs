@@ -108,14 +108,14 @@ impl Suppressor {
 
     fn follow_noise(&mut self, power: &[f32; BINS]) {
         self.blocks = self.blocks.saturating_add(1);
-        if self.blocks % MINIMUM_SPAN == 0 {
+        if self.blocks.is_multiple_of(MINIMUM_SPAN) {
             self.minimum = self.next_minimum;
             self.next_minimum = self.smooth;
         }
         // The first blocks are taken as noise, then the average gets slower.
         let first = self.blocks <= 20;
-        for i in 0..BINS {
-            self.smooth[i] += 0.2 * (power[i] - self.smooth[i]);
+        for (i, power) in power.iter().enumerate() {
+            self.smooth[i] += 0.2 * (power - self.smooth[i]);
             if self.smooth[i] < 1e-15 {
                 self.smooth[i] = 0.0;
             }
@@ -123,10 +123,10 @@ impl Suppressor {
             self.next_minimum[i] = self.next_minimum[i].min(self.smooth[i]);
             // Residual echo is no noise, and neither is what stands well above the minima.
             let quiet = self.smooth[i] < 4.0 * self.minimum[i] + 1e-12;
-            let echo_free = self.echo[i] < 0.5 * power[i] + 1e-12;
+            let echo_free = self.echo[i] < 0.5 * power + 1e-12;
             if first || (quiet && echo_free) {
                 let weight = (1.0 / self.blocks as f32).max(0.05);
-                self.noise[i] += weight * (power[i] - self.noise[i]);
+                self.noise[i] += weight * (power - self.noise[i]);
             } else if self.noise[i] > 8.0 * self.minimum[i] {
                 // The first blocks were speech after all.
                 self.noise[i] *= 0.97;
