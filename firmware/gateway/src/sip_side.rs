@@ -162,7 +162,7 @@ impl Gateway {
         sdp: Option<Vec<u8>>,
     ) {
         let leg = self.controller.new_leg();
-        let kind = Kind::Incoming { offer: sdp };
+        let kind = Kind::Incoming { answer: None };
         if self
             .add_leg(leg, call, None, kind, from.user.clone())
             .is_none()
