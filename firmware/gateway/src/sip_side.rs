@@ -175,8 +175,31 @@ impl Gateway {
             );
             return;
         }
-        self.controller
-            .leg_incoming(now, leg, request_user, &from.user);
+        // A call that we could not answer may not take the visitor away from the phones that ring.
+        let answered = self.legs.get_mut(&leg).map(|leg| match &sdp {
+            Some(offer) => leg.session.answer_offer(now, offer),
+            None => Ok(leg.session.create_offer()),
+        });
+        match answered {
+            Some(Ok(sdp)) => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.kind = Kind::Incoming { answer: Some(sdp) };
+                }
+                self.controller
+                    .leg_incoming(now, leg, request_user, &from.user);
+            }
+            Some(Err(error)) => {
+                let status = error.kind.sip_status();
+                self.ua.reject(now, call, status, None);
+                self.finish_leg(now, leg);
+                self.tell(Event::CallRefused {
+                    party: from.user.clone(),
+                    status,
+                    reason: error.to_string(),
+                });
+            }
+            None => {}
+        }
     }
 
     fn answered(&mut self, now: Duration, call: CallId, sdp: Option<&[u8]>) {
@@ -282,7 +305,11 @@ pub(crate) fn registration_words(
             retry_in_s,
             hint,
         } => {
-            let status = status.map_or(String::new(), |status| format!("{status} "));
+            // The reason of a refusal begins with its status already.
+            let status = status
+                .map(|status| format!("{status} "))
+                .filter(|status| !reason.starts_with(status.as_str()))
+                .unwrap_or_default();
             (
                 "failed",
                 format!("{status}{reason}, next try in {retry_in_s} s"),
