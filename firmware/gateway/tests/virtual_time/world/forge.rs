@@ -130,3 +130,42 @@ impl World {
         })
     }
 }
+
+impl World {
+    /// An INVITE from the PBX's address for `user`, whose From is `from_user`.
+    pub(crate) fn inject_invite(&mut self, id: &str, user: &str, from_user: &str, name: &str) {
+        let from = format!("\"{name}\" <sip:{from_user}@127.77.0.2>");
+        let sdp = "v=0\r\no=- 1 1 IN IP4 127.77.0.2\r\ns=-\r\nc=IN IP4 127.77.0.2\r\nt=0 0\r\n\
+                   m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+        self.inject_invite_with(id, user, &from, sdp);
+    }
+
+    pub(crate) fn inject_invite_with(&mut self, id: &str, user: &str, from: &str, sdp: &str) {
+        let invite = outside_request("INVITE", id, user, from, "Content-Type: application/sdp\r\n", sdp);
+        self.inject(Port::GatewaySip, PBX_SIP, invite);
+    }
+}
+
+/// A request outside any dialog.
+pub(crate) fn outside_request(
+    method: &str,
+    id: &str,
+    user: &str,
+    from: &str,
+    extra: &str,
+    body: &str,
+) -> Vec<u8> {
+    format!(
+        "{method} sip:{user}@{GATEWAY_SIP} SIP/2.0\r\n\
+         Via: SIP/2.0/UDP {PBX_SIP};branch=z9hG4bK{method}{id}\r\n\
+         Max-Forwards: 70\r\n\
+         From: {from};tag=from{id}\r\n\
+         To: <sip:{user}@{GATEWAY_SIP}>\r\n\
+         Call-ID: {id}@forged\r\n\
+         CSeq: 1 {method}\r\n\
+         Contact: <sip:400@{PBX_SIP}>\r\n\
+         {extra}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
