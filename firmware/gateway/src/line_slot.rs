@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use call::LegId;
-use line_interface::{CardInfo, HandsetFitting, Line, LineEvent, Load, Profile, SenseBlock};
+use line_interface::{CardInfo, HandsetFitting, Line, LineEvent, LineState, Load, Profile, SenseBlock};
 
 /// Mean readings of the last block.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,6 +65,17 @@ impl LineSlot {
             last: Reading::default(),
             mute_until: Duration::ZERO,
         }
+    }
+
+    /// Whether a call of ours is on the line.
+    pub(crate) fn in_call(&self) -> bool {
+        matches!(
+            self.line.status().state,
+            LineState::Answering
+                | LineState::Talking
+                | LineState::DoorRelease
+                | LineState::HangingUp
+        )
     }
 
     /// The card is gone: safe state, nobody joined.
