@@ -43,6 +43,8 @@ pub(crate) struct Promises {
     issued: HashMap<RecordId, (Duration, bool)>,
     lifted: Option<Duration>,
     panel_rests: Option<Duration>,
+    /// Since when our present load is on the line.
+    loaded: (Drive, Duration),
     second: u64,
     events_before: usize,
 }
@@ -68,6 +70,7 @@ impl Promises {
             issued: HashMap::new(),
             lifted: None,
             panel_rests: None,
+            loaded: (Drive::SAFE, Duration::ZERO),
             second: 0,
             events_before: 0,
         }
@@ -207,8 +210,13 @@ impl World {
         }
         let panel = self.panel.panel_state();
         let promises = &mut self.promises;
+        if promises.loaded.0 != drive {
+            promises.loaded = (drive, now);
+        }
         if matches!(panel, PanelState::Idle | PanelState::Dialling) {
             let rests = *promises.panel_rests.get_or_insert(now);
+            // A phone may answer in the moment in which the panel falls silent.
+            let rests = rests.max(promises.loaded.1);
             let limit = if drive.load == Load::OnHook {
                 ON_HOOK_OUTLIVES
             } else {

@@ -142,8 +142,8 @@ impl World {
 
     /// The next visit works: a phone that answers and presses the right key opens once.
     pub(crate) fn next_visit_works(&mut self) {
-        let opened = self.opened();
         self.settle();
+        let opened = self.opened();
         self.network.watcher = None;
         self.phone
             .set_script(phone::Script::answer_and_press(ms(300), seconds(2), '9'));
