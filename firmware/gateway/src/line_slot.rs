@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use call::LegId;
-use line_interface::{CardInfo, HandsetFitting, Line, LineEvent, LineState, Load, Profile, SenseBlock};
+use line_interface::{
+    CardInfo, HandsetFitting, Line, LineEvent, LineState, Load, Profile, SenseBlock,
+};
 
 /// Mean readings of the last block.
 #[derive(Debug, Clone, Copy, Default)]

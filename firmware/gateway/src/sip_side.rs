@@ -57,10 +57,12 @@ impl Gateway {
                 call,
                 from,
                 request_user,
+                source,
                 sdp,
                 ..
             } => {
-                self.incoming(now, call, &from, &request_user, sdp);
+                let caller = self.caller(&from, source);
+                self.incoming(now, call, &caller, &request_user, sdp);
             }
             UaEvent::Provisional { call, status, .. } => {
                 if let Some(leg) = self.calls.get(&call) {
@@ -153,18 +155,33 @@ impl Gateway {
         self.tell(Event::PbxReachable { account, reachable });
     }
 
+    /// The name a caller is compared and recorded by: the user part alone for the PBX's own
+    /// extensions, with the host for everybody whom the PBX only passes on.
+    fn caller(&self, from: &sip::Party, source: SocketAddr) -> String {
+        let host = from.host.trim_matches(['[', ']']);
+        let ours = |account: &config::Account| account.domain.host.eq_ignore_ascii_case(host);
+        let own = host.parse() == Ok(source.ip()) || self.config.accounts.iter().any(ours);
+        if own {
+            from.user.clone()
+        } else if host.is_empty() {
+            from.uri.clone()
+        } else {
+            format!("{}@{host}", from.user)
+        }
+    }
+
     fn incoming(
         &mut self,
         now: Duration,
         call: CallId,
-        from: &sip::Party,
+        caller: &str,
         request_user: &str,
         sdp: Option<Vec<u8>>,
     ) {
         let leg = self.controller.new_leg();
         let kind = Kind::Incoming { answer: None };
         if self
-            .add_leg(leg, call, None, kind, from.user.clone())
+            .add_leg(leg, call, None, kind, caller.to_owned())
             .is_none()
         {
             self.ua.reject(
@@ -185,15 +202,14 @@ impl Gateway {
                 if let Some(leg) = self.legs.get_mut(&leg) {
                     leg.kind = Kind::Incoming { answer: Some(sdp) };
                 }
-                self.controller
-                    .leg_incoming(now, leg, request_user, &from.user);
+                self.controller.leg_incoming(now, leg, request_user, caller);
             }
             Some(Err(error)) => {
                 let status = error.kind.sip_status();
                 self.ua.reject(now, call, status, None);
                 self.finish_leg(now, leg);
                 self.tell(Event::CallRefused {
-                    party: from.user.clone(),
+                    party: caller.to_owned(),
                     status,
                     reason: error.to_string(),
                 });
