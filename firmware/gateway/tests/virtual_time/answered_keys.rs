@@ -89,20 +89,14 @@ fn a_code_of_several_keys_opens_when_whole() {
 
 #[test]
 fn two_presses_with_a_pause_open_twice() {
-    let world = keys(&[
-        (2000, '9', KeyBy::Rfc4733),
-        (4500, '9', KeyBy::Rfc4733),
-    ]);
+    let world = keys(&[(2000, '9', KeyBy::Rfc4733), (4500, '9', KeyBy::Rfc4733)]);
     assert_eq!(world.records("door_opened"), 2);
     assert_eq!(world.happened("door_release_ended"), 2);
 }
 
 #[test]
 fn a_press_while_the_door_is_released_is_refused_and_recorded() {
-    let world = keys(&[
-        (2000, '9', KeyBy::Rfc4733),
-        (2250, '9', KeyBy::Rfc4733),
-    ]);
+    let world = keys(&[(2000, '9', KeyBy::Rfc4733), (2250, '9', KeyBy::Rfc4733)]);
     assert_eq!((world.opened(), world.records("door_opened")), (1, 1));
     assert_eq!(world.records("door_refused"), 1);
     assert!(world.last_words("door_refused").contains("AlreadyOpening"));

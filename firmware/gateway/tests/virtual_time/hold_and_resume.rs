@@ -16,8 +16,7 @@ fn talking() -> World {
 }
 
 fn hold(world: &mut World, on: bool) {
-    let now = world.now;
-    world.phone.hold(now, on);
+    world.hold(on);
     world.run_for(ms(200));
 }
 
@@ -55,8 +54,7 @@ fn a_key_opens_after_the_resume() {
         hold(&mut world, true);
         world.run_for(seconds(4));
         hold(&mut world, false);
-        let now = world.now;
-        world.phone.press(now, '9', by);
+        world.press('9', by);
         world.wait("door_release_ended", 1);
         assert_eq!((world.opened(), world.records("door_opened")), (1, 1));
         world.next_visit_works();
@@ -71,8 +69,7 @@ fn many_holds_and_resumes_leave_the_call_whole() {
         hold(&mut world, false);
     }
     assert!(visitor_reaches_the_phone(&mut world) > 0.6);
-    let now = world.now;
-    world.phone.press(now, '9', KeyBy::Rfc4733);
+    world.press('9', KeyBy::Rfc4733);
     world.wait("door_release_ended", 1);
     world.next_visit_works();
 }

@@ -6,8 +6,7 @@ use crate::phone_does_not_answer::answer_invites;
 use crate::world::{Options, World, answers, ms, seconds};
 
 fn refused_with(world: &World, status: u16) -> bool {
-    let refused =
-        |event: &PhoneEvent| matches!(event, PhoneEvent::Ended { status: Some(s), .. } if *s == status);
+    let refused = |event: &PhoneEvent| matches!(event, PhoneEvent::Ended { status: Some(s), .. } if *s == status);
     world.phone_saw(refused) > 0
 }
 
@@ -36,7 +35,10 @@ fn an_idle_line_refuses_with_480() {
         call(&mut world, user);
         assert!(refused_with(&world, 480), "{}", world.story());
         let told = world.last_words("call_refused");
-        assert!(told.contains("no visitor") && told.contains("400"), "{told}");
+        assert!(
+            told.contains("no visitor") && told.contains("400"),
+            "{told}"
+        );
         assert_eq!(world.driven().load, line_interface::Load::Off);
         world.next_visit_works();
     }
@@ -70,8 +72,7 @@ fn a_caller_who_may_not_open_is_refused_and_recorded() {
         let mut world = visitor_waits("");
         call(&mut world, "42");
         world.run_for(seconds(2));
-        let now = world.now;
-        world.phone.press(now, '9', by);
+        world.press('9', by);
         world.run_for(seconds(3));
         assert_eq!(world.opened(), 0);
         assert_eq!(world.records("door_opened"), 0);
@@ -88,8 +89,7 @@ fn a_caller_who_may_open_opens() {
     let mut world = visitor_waits("may_open = [\"called\", \"400\"]");
     call(&mut world, "600");
     world.run_for(seconds(2));
-    let now = world.now;
-    world.phone.press(now, '9', KeyBy::Rfc4733);
+    world.press('9', KeyBy::Rfc4733);
     world.wait("door_release_ended", 1);
     assert_eq!((world.opened(), world.records("door_opened")), (1, 1));
     world.next_visit_works();

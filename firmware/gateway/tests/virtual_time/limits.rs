@@ -23,7 +23,11 @@ fn the_talk_limit_ends_the_call_on_both_sides() {
 fn the_panels_own_talk_limit_ends_the_call() {
     let mut world = World::ready(Options::with(answers(ms(300))));
     world.visit_until("call_ended");
-    assert!(world.last_words("call_ended").contains("panel"), "{}", world.story());
+    assert!(
+        world.last_words("call_ended").contains("panel"),
+        "{}",
+        world.story()
+    );
     world.next_visit_works();
 }
 
@@ -44,7 +48,11 @@ fn too_many_wrong_keys_lock_the_call_and_not_the_next_one() {
     assert_eq!((world.opened(), world.records("door_opened")), (0, 0));
     // One for reaching the limit, one for each whole code after it.
     assert_eq!(world.records("door_refused"), 3);
-    assert!(world.last_words("door_refused").contains("TooManyWrongDigits"));
+    assert!(
+        world
+            .last_words("door_refused")
+            .contains("TooManyWrongDigits")
+    );
     world.next_visit_works();
 }
 
@@ -58,8 +66,7 @@ fn guessing_a_code_key_by_key_runs_into_the_limit() {
     world.run_for(seconds(2));
     'guessing: for code in 0..10_000 {
         for key in format!("{code:04}").chars() {
-            let now = world.now;
-            world.phone.press(now, key, KeyBy::InfoRelay);
+            world.press(key, KeyBy::InfoRelay);
             world.run_for(ms(20));
             if world.phase() != "talking" {
                 break 'guessing;
@@ -80,7 +87,10 @@ fn the_call_ends_some_seconds_after_the_opening() {
         world.visit_until("call_ended");
         assert!(world.last_words("call_ended").contains("door opened"));
         let after = world.now - world.time_of("door_release_ended").unwrap();
-        assert!(after >= ms(ends_ms) && after <= ms(ends_ms + 50), "{after:?}");
+        assert!(
+            after >= ms(ends_ms) && after <= ms(ends_ms + 50),
+            "{after:?}"
+        );
     }
 }
 

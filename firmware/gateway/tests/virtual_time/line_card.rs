@@ -26,7 +26,11 @@ fn lose_after(brand: &'static str, event: &str, after: u64, away: u64) {
         world.run_for(ms(10));
         assert_eq!(world.driven(), Drive::SAFE, "{what}");
     }
-    assert!(!world.phone.is_busy() || away < 200, "{what}\n{}", world.story());
+    assert!(
+        !world.phone.is_busy() || away < 200,
+        "{what}\n{}",
+        world.story()
+    );
     world.return_card();
     world.run_for(seconds(5));
     world.panel.visitor_leave();

@@ -24,7 +24,10 @@ fn a_fault_on_an_idle_line_is_told_with_a_hint_at_the_next_visit() {
         assert_eq!(world.happened("line_fault"), 1, "{fault:?}");
         assert_eq!(world.gateway_sent("INVITE"), 0, "{fault:?}");
         assert_eq!(world.driven(), Drive::SAFE);
-        assert_eq!(world.gateway.line_statuses()[0].fault.as_deref(), Some(kind).filter(|_| world.happened("line_fault_cleared") == 0));
+        assert_eq!(
+            world.gateway.line_statuses()[0].fault.as_deref(),
+            Some(kind).filter(|_| world.happened("line_fault_cleared") == 0)
+        );
         world.next_visit_works();
         assert_eq!(world.gateway.line_statuses()[0].fault, None, "{fault:?}");
     }

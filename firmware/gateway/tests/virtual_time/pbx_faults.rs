@@ -83,7 +83,9 @@ fn a_wrong_password_is_told_with_a_hint_and_not_hammered() {
 fn a_forbidden_account_is_told_and_recovers_when_it_is_allowed() {
     let mut world = World::new(Options::default());
     world.network.watcher = Some(Box::new(|ours, bytes| {
-        let Some(request) = read(bytes).ok().filter(|_| ours && bytes.starts_with(b"REGISTER"))
+        let Some(request) = read(bytes)
+            .ok()
+            .filter(|_| ours && bytes.starts_with(b"REGISTER"))
         else {
             return Verdict::Pass;
         };
@@ -118,8 +120,7 @@ fn a_registration_that_expires_in_a_call_leaves_the_call_and_its_key_alone() {
     world.run_for(seconds(30));
     assert_ne!(world.gateway.account_statuses()[0].state, "registered");
     assert_eq!(world.phase(), "talking", "{}", world.story());
-    let now = world.now;
-    world.phone.press(now, '9', phone::KeyBy::Rfc4733);
+    world.press('9', phone::KeyBy::Rfc4733);
     world.wait("door_release_ended", 1);
     assert_eq!(world.opened(), 1);
     world.next_visit_works();

@@ -13,7 +13,12 @@ fn busy() -> Script {
 }
 
 /// The PBX gives `status` to every INVITE for `user`; all else goes to the phone.
-pub(crate) fn answer_invites(world: &mut World, user: &'static str, status: u16, header: &'static str) {
+pub(crate) fn answer_invites(
+    world: &mut World,
+    user: &'static str,
+    status: u16,
+    header: &'static str,
+) {
     world.network.watcher = Some(Box::new(move |ours, bytes| {
         let Ok(request) = read(bytes) else {
             return Verdict::Pass;
@@ -140,7 +145,10 @@ fn the_ring_limit_ends_all_ringing() {
 
 #[test]
 fn an_answer_without_a_common_codec_is_ended_and_told() {
-    for body in ["m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n", "m=audio 0 RTP/AVP 8\r\n"] {
+    for body in [
+        "m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n",
+        "m=audio 0 RTP/AVP 8\r\n",
+    ] {
         let mut world = World::ready(Options::default());
         let mut changed = 0;
         world.network.watcher = Some(Box::new(move |ours, bytes| {
@@ -151,7 +159,9 @@ fn an_answer_without_a_common_codec_is_ended_and_told() {
                 return Verdict::Pass;
             }
             changed += 1;
-            let sdp = format!("v=0\r\no=- 1 1 IN IP4 127.77.0.2\r\ns=-\r\nc=IN IP4 127.77.0.2\r\nt=0 0\r\n{body}");
+            let sdp = format!(
+                "v=0\r\no=- 1 1 IN IP4 127.77.0.2\r\ns=-\r\nc=IN IP4 127.77.0.2\r\nt=0 0\r\n{body}"
+            );
             message.set_body("application/sdp", sdp.into_bytes());
             Verdict::Reply(vec![message.to_bytes()])
         }));

@@ -32,7 +32,10 @@ fn handset_wins(world: &mut World, what: &str) {
     world.panel.press_handset_button(false);
     world.run_for(seconds(7));
     assert_eq!(world.opened(), openings + 1, "{what}\n{}", world.story());
-    assert!(world.last_words("door_opened").contains("Handset"), "{what}");
+    assert!(
+        world.last_words("door_opened").contains("Handset"),
+        "{what}"
+    );
     world.next_visit_works();
 }
 
@@ -83,7 +86,10 @@ fn the_handset_is_lifted_around_the_answer_of_the_phone() {
             let mut world = building(brand, answers(ms(1500)));
             world.visit_until("call_ringing");
             world.run_for(ms(1100 + before));
-            handset_wins(&mut world, &format!("{brand} lifted {before} ms before the answer"));
+            handset_wins(
+                &mut world,
+                &format!("{brand} lifted {before} ms before the answer"),
+            );
         }
     }
 }

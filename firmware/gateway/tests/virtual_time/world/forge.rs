@@ -117,7 +117,11 @@ impl World {
 
     /// The RTP port of the call that is up.
     pub(crate) fn call_rtp(&self) -> Port {
-        let slot = self.network.last_phone_rtp.as_ref().map_or(0, |(slot, _)| *slot);
+        let slot = self
+            .network
+            .last_phone_rtp
+            .as_ref()
+            .map_or(0, |(slot, _)| *slot);
         Port::GatewayRtp { slot, rtcp: false }
     }
 
@@ -141,7 +145,14 @@ impl World {
     }
 
     pub(crate) fn inject_invite_with(&mut self, id: &str, user: &str, from: &str, sdp: &str) {
-        let invite = outside_request("INVITE", id, user, from, "Content-Type: application/sdp\r\n", sdp);
+        let invite = outside_request(
+            "INVITE",
+            id,
+            user,
+            from,
+            "Content-Type: application/sdp\r\n",
+            sdp,
+        );
         self.inject(Port::GatewaySip, PBX_SIP, invite);
     }
 }

@@ -17,7 +17,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use trubka_gateway::{Gateway, Setup};
 
-pub(crate) use forge::{Dialog, EventPacket};
+pub(crate) use forge::{Dialog, EventPacket, outside_request};
 pub(crate) use network::{Port, Verdict};
 pub(crate) use options::{Disk, Options, Weather, answers, never_answers, presses};
 use promises::Promises;

@@ -39,6 +39,22 @@ impl World {
         self.wait(event, times);
     }
 
+    /// The resident presses a key of the phone.
+    pub(crate) fn press(&mut self, key: char, by: phone::KeyBy) {
+        self.phone.press(self.now, key, by);
+        self.collect();
+    }
+
+    pub(crate) fn hang_up(&mut self) {
+        self.phone.hang_up(self.now);
+        self.collect();
+    }
+
+    pub(crate) fn hold(&mut self, on: bool) {
+        self.phone.hold(self.now, on);
+        self.collect();
+    }
+
     pub(crate) fn wait_panel(&mut self, verdict: PanelEvent) {
         let times = self.saw(verdict) + 1;
         self.run_until(&format!("{verdict:?}"), seconds(60), |world| {
@@ -68,11 +84,7 @@ impl World {
 
     pub(crate) fn last(&self, name: &str) -> Option<&Event> {
         let named = |(_, event): &&(Duration, Event)| event.name() == name;
-        self.events
-            .iter()
-            .rev()
-            .find(named)
-            .map(|(_, event)| event)
+        self.events.iter().rev().find(named).map(|(_, event)| event)
     }
 
     /// The last event of that name in words, empty without one.
@@ -170,7 +182,10 @@ impl World {
         let sip = |(at, ours, message): &(Duration, bool, Vec<u8>)| {
             let first = message.split(|byte| *byte == b'\r').next().unwrap_or(&[]);
             let way = if *ours { "->" } else { "<-" };
-            (*at, format!("sip {way}  {}", String::from_utf8_lossy(first)))
+            (
+                *at,
+                format!("sip {way}  {}", String::from_utf8_lossy(first)),
+            )
         };
         lines.extend(self.network.sip.iter().map(sip));
         lines.sort_by_key(|(at, _)| *at);
