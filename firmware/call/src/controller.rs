@@ -129,8 +129,9 @@ enum Phase {
     Talking(Box<Talk>),
     /// The old handset has the visitor.
     Handset,
-    /// Our part is over; waiting for the line to be free.
-    Over,
+    /// Our part is over; waiting for the line to be free. An opening that was authorised during
+    /// the call is still carried out when its record is written, and then the line is left.
+    Over { opening: Option<Opening> },
 }
 
 impl Phase {
@@ -144,7 +145,7 @@ impl Phase {
             Phase::Ringing { attempt: None, .. } => "unanswered",
             Phase::Talking(_) => "talking",
             Phase::Handset => "handset",
-            Phase::Over => "over",
+            Phase::Over { .. } => "over",
         }
     }
 }
@@ -254,6 +255,7 @@ impl Controller {
                 // A talk that outlives its line cannot be: end it before the line is free.
                 self.end_talk(now, line, "line idle", false);
                 self.drop_attempt(line, "line idle");
+                self.give_up_opening(line, "line idle");
                 self.phases[line] = Phase::Idle;
                 self.tell(Event::LineIdle { line: name });
             }
@@ -283,7 +285,16 @@ impl Controller {
         if line < self.phases.len() {
             self.end_talk(now, line, "line card gone", false);
             self.drop_attempt(line, "line card gone");
+            self.give_up_opening(line, "line card gone");
             self.phases[line] = Phase::Idle;
+        }
+    }
+
+    /// The box stops: whatever is up on the line ends in order, an authorised opening included.
+    pub fn shutdown(&mut self, now: Duration) {
+        for line in 0..self.phases.len() {
+            self.drop_attempt(line, "shutting down");
+            self.end_talk(now, line, "shutting down", true);
         }
     }
 
@@ -291,13 +302,20 @@ impl Controller {
     /// be written is the journal's to keep and to raise an alarm for.
     pub fn journal_done(&mut self, _now: Duration, record: RecordId) {
         for line in 0..self.phases.len() {
-            if let Phase::Talking(talk) = &mut self.phases[line]
-                && let Some(opening) = &mut talk.opening
-                && opening.waits_for(record)
-            {
-                self.next_token += 1;
-                let token = opening.release(self.next_token);
-                self.actions.push_back(Action::ReleaseDoor { line, token });
+            let (opening, over) = match &mut self.phases[line] {
+                Phase::Talking(talk) => (&mut talk.opening, false),
+                Phase::Over { opening } => (opening, true),
+                _ => continue,
+            };
+            let Some(waiting) = opening.as_mut().filter(|one| one.waits_for(record)) else {
+                continue;
+            };
+            self.next_token += 1;
+            let token = waiting.release(self.next_token);
+            self.actions.push_back(Action::ReleaseDoor { line, token });
+            if over {
+                // The line completes the release before it hangs up.
+                self.actions.push_back(Action::HangUpLine { line });
             }
         }
     }
@@ -326,6 +344,7 @@ impl Controller {
                     .flatten()
                     .min()
             }
+            Phase::Over { opening } => opening.as_ref().and_then(Opening::deadline),
             _ => None,
         }
     }
@@ -362,6 +381,11 @@ impl Controller {
                     self.end_talk(now, line, "door opened", true);
                 } else if let Some(record) = waiting {
                     // The disk is late: the resident is not kept waiting for it.
+                    self.journal_done(now, record);
+                }
+            }
+            Phase::Over { opening } => {
+                if let Some(record) = opening.as_ref().and_then(Opening::waiting) {
                     self.journal_done(now, record);
                 }
             }

@@ -173,7 +173,7 @@ pub enum Event {
         line: String,
         /// The party.
         party: String,
-        /// How it came: `rfc4733`, `info_relay`, `info_dtmf`.
+        /// How it came: `rfc4733`, `info_dtmf_relay`, `info_dtmf`.
         via: String,
         /// Whether it completed the opening keys; which key it was is not told.
         complete: bool,

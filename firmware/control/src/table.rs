@@ -84,7 +84,11 @@ pub static COMMANDS: &[Command] = &[
         name: "door test",
         arguments: &[
             argument("line", true, "line name"),
-            argument("from", false, "where the technician sits, for the journal: cli or console"),
+            argument(
+                "from",
+                false,
+                "where the technician sits, for the journal: cli or console",
+            ),
         ],
         ask_first: Some("This opens the entrance door if a visitor's call is on the line. Go on?"),
         help: "Releases the door of a line on which a visitor is, as a technician's test.",

@@ -126,32 +126,15 @@ impl Gateway {
         let Some(leg) = self.legs.get_mut(&id) else {
             return;
         };
-        let offer = match &mut leg.kind {
-            Kind::Incoming { offer } => offer.take(),
+        let answer = match &mut leg.kind {
+            Kind::Incoming { answer } => answer.take(),
             _ => None,
         };
-        let answer = match offer {
-            Some(offer) => leg.session.answer_offer(now, &offer),
-            None => Ok(leg.session.create_offer()),
-        };
-        let call = leg.call;
-        match answer {
-            Ok(sdp) => {
-                leg.line = Some(line);
-                leg.connected = true;
-                leg.session.start(now);
-                self.ua.answer(now, call, sdp);
-            }
-            Err(error) => {
-                self.ua.reject(now, call, error.kind.sip_status(), None);
-                self.finish_leg(now, id);
-                self.controller.leg_ended(
-                    now,
-                    id,
-                    Some(error.kind.sip_status()),
-                    &error.to_string(),
-                );
-            }
+        if let Some(sdp) = answer {
+            leg.line = Some(line);
+            leg.connected = true;
+            leg.session.start(now);
+            self.ua.answer(now, leg.call, sdp);
         }
     }
 }

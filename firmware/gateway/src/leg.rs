@@ -14,8 +14,8 @@ use crate::test_call::TestCallState;
 pub(crate) enum Kind {
     /// A phone called for a visitor.
     Outgoing,
-    /// A phone that called us, with the offer it brought.
-    Incoming { offer: Option<Vec<u8>> },
+    /// A phone that called us, with the description for our 200.
+    Incoming { answer: Option<Vec<u8>> },
     /// A technician's test call.
     Test(Box<TestCallState>),
 }

@@ -156,18 +156,15 @@ impl Gateway {
     /// Leaves every line, ends every call and takes back the registrations. Outputs keep coming
     /// until [`Gateway::is_quiet`].
     pub fn shutdown(&mut self, now: Duration) {
-        for line in 0..self.lines.len() {
-            self.controller.line_lost(now, line);
-            self.lines[line].line.hang_up(now);
-        }
+        self.controller.shutdown(now);
         self.pump(now);
         self.ua.shutdown(now);
         self.pump(now);
     }
 
-    /// Whether nothing is left of any call.
+    /// Whether nothing is left of any call, neither at the PBX nor on a line.
     pub fn is_quiet(&self) -> bool {
-        self.ua.call_count() == 0
+        self.ua.call_count() == 0 && !self.lines.iter().any(LineSlot::in_call)
     }
 
     /// The address of an account's registrar became known or changed.

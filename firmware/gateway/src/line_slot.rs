@@ -75,6 +75,17 @@ impl LineSlot {
         }
     }
 
+    /// Whether a call of ours is on the line.
+    pub(crate) fn in_call(&self) -> bool {
+        matches!(
+            self.line.status().state,
+            LineState::Answering
+                | LineState::Talking
+                | LineState::DoorRelease
+                | LineState::HangingUp
+        )
+    }
+
     /// The card is gone: safe state, nobody joined.
     pub(crate) fn card_lost(&mut self, now: Duration) {
         self.line.card_lost(now);

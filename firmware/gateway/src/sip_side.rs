@@ -57,10 +57,12 @@ impl Gateway {
                 call,
                 from,
                 request_user,
+                source,
                 sdp,
                 ..
             } => {
-                self.incoming(now, call, &from, &request_user, sdp);
+                let caller = self.caller(&from, source);
+                self.incoming(now, call, &caller, &request_user, sdp);
             }
             UaEvent::Provisional { call, status, .. } => {
                 if let Some(leg) = self.calls.get(&call) {
@@ -153,18 +155,33 @@ impl Gateway {
         self.tell(Event::PbxReachable { account, reachable });
     }
 
+    /// The name a caller is compared and recorded by: the user part alone for the PBX's own
+    /// extensions, with the host for everybody whom the PBX only passes on.
+    fn caller(&self, from: &sip::Party, source: SocketAddr) -> String {
+        let host = from.host.trim_matches(['[', ']']);
+        let ours = |account: &config::Account| account.domain.host.eq_ignore_ascii_case(host);
+        let own = host.parse() == Ok(source.ip()) || self.config.accounts.iter().any(ours);
+        if own {
+            from.user.clone()
+        } else if host.is_empty() {
+            from.uri.clone()
+        } else {
+            format!("{}@{host}", from.user)
+        }
+    }
+
     fn incoming(
         &mut self,
         now: Duration,
         call: CallId,
-        from: &sip::Party,
+        caller: &str,
         request_user: &str,
         sdp: Option<Vec<u8>>,
     ) {
         let leg = self.controller.new_leg();
-        let kind = Kind::Incoming { offer: sdp };
+        let kind = Kind::Incoming { answer: None };
         if self
-            .add_leg(leg, call, None, kind, from.user.clone())
+            .add_leg(leg, call, None, kind, caller.to_owned())
             .is_none()
         {
             self.ua.reject(
@@ -175,8 +192,30 @@ impl Gateway {
             );
             return;
         }
-        self.controller
-            .leg_incoming(now, leg, request_user, &from.user);
+        // A call that we could not answer may not take the visitor away from the phones that ring.
+        let answered = self.legs.get_mut(&leg).map(|leg| match &sdp {
+            Some(offer) => leg.session.answer_offer(now, offer),
+            None => Ok(leg.session.create_offer()),
+        });
+        match answered {
+            Some(Ok(sdp)) => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.kind = Kind::Incoming { answer: Some(sdp) };
+                }
+                self.controller.leg_incoming(now, leg, request_user, caller);
+            }
+            Some(Err(error)) => {
+                let status = error.kind.sip_status();
+                self.ua.reject(now, call, status, None);
+                self.finish_leg(now, leg);
+                self.tell(Event::CallRefused {
+                    party: caller.to_owned(),
+                    status,
+                    reason: error.to_string(),
+                });
+            }
+            None => {}
+        }
     }
 
     fn answered(&mut self, now: Duration, call: CallId, sdp: Option<&[u8]>) {
@@ -282,7 +321,11 @@ pub(crate) fn registration_words(
             retry_in_s,
             hint,
         } => {
-            let status = status.map_or(String::new(), |status| format!("{status} "));
+            // The reason of a refusal begins with its status already.
+            let status = status
+                .map(|status| format!("{status} "))
+                .filter(|status| !reason.starts_with(status.as_str()))
+                .unwrap_or_default();
             (
                 "failed",
                 format!("{status}{reason}, next try in {retry_in_s} s"),

@@ -86,6 +86,11 @@ impl Gateway {
             .collect()
     }
 
+    /// Pairs of audio ports that calls hold at the moment.
+    pub fn audio_ports_in_use(&self) -> usize {
+        self.slot_of.iter().flatten().count()
+    }
+
     /// Every line card as it is now.
     pub fn card_statuses(&self) -> Vec<CardStatus> {
         self.cards

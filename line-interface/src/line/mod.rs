@@ -67,6 +67,8 @@ pub struct Line {
     ring: RingDetector,
     /// Dwell over all blocks that are not ring bursts.
     steady: Dwell,
+    /// Dwell over all blocks, by the fed level where a ring burst chops the line.
+    fed: Dwell,
     /// Milliseconds of reversed voltage.
     reversed_ms: u64,
     /// An on-hook handset was seen since the pair was selected.
@@ -103,6 +105,7 @@ impl Line {
             reading: BlockReading::default(),
             ring: RingDetector::default(),
             steady: Dwell::default(),
+            fed: Dwell::default(),
             reversed_ms: 0,
             seen_on_hook: false,
             back_on_hook: false,
@@ -129,6 +132,7 @@ impl Line {
             self.reading.level_volts,
             self.reading.milliamps,
         );
+        self.fed.update(band);
         if !self.reading.chopped {
             self.steady.update(band);
         }

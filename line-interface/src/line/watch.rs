@@ -84,7 +84,8 @@ impl Line {
     }
 
     pub(super) fn watch_ringing(&mut self) {
-        if self.handset_lifted_on_line() {
+        // Not every panel ends its burst for a lifted handset, so the bursts are read too.
+        if self.handset_lifted_on_line() || self.handset_lifted_in_burst() {
             self.hand_over();
         } else if !self.ring.ringing()
             || self
@@ -180,6 +181,13 @@ impl Line {
         self.fitting == HandsetFitting::Relayed
             && self
                 .steady
+                .reached(Band::OffHook, self.profile.handset.lift_ms.value)
+    }
+
+    fn handset_lifted_in_burst(&self) -> bool {
+        self.fitting == HandsetFitting::Relayed
+            && self
+                .fed
                 .reached(Band::OffHook, self.profile.handset.lift_ms.value)
     }
 

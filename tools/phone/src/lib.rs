@@ -284,6 +284,11 @@ impl Phone {
         self.line.is_some()
     }
 
+    /// What the phone does with the calls from now on.
+    pub fn set_script(&mut self, script: Script) {
+        self.config.script = script;
+    }
+
     /// Everything heard so far, 8 kHz.
     pub fn heard(&self) -> &[i16] {
         &self.heard

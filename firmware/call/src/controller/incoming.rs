@@ -22,7 +22,7 @@ impl Controller {
             }
             Phase::Talking(_) => self.refuse_call(leg, user, 486, "the line is in a call"),
             Phase::Handset => self.refuse_call(leg, user, 486, "the old handset is in a call"),
-            Phase::Idle | Phase::Selected { .. } | Phase::Over => {
+            Phase::Idle | Phase::Selected { .. } | Phase::Over { .. } => {
                 self.refuse_call(leg, user, 480, "no visitor is on the line");
             }
         }
@@ -47,7 +47,7 @@ impl Controller {
             return Ok(line);
         }
         let mut active = (0..self.phases.len())
-            .filter(|line| !matches!(self.phases[*line], Phase::Idle | Phase::Over));
+            .filter(|line| !matches!(self.phases[*line], Phase::Idle | Phase::Over { .. }));
         match (active.next(), active.next()) {
             (Some(line), None) => Ok(line),
             (None, _) => Err("no visitor is on the line"),

@@ -171,19 +171,37 @@ impl Controller {
             };
             talk.end_at = talk.end_at.or(after.map(|after| now + after));
         }
+        self.forget_opening(line);
         self.tell(Event::DoorReleaseEnded { line: name });
     }
 
     /// The line could not carry out an authorised release.
     pub fn release_failed(&mut self, line: usize, reason: String) {
-        let Some(phase) = self.phases.get_mut(line) else {
+        if line >= self.phases.len() {
             return;
-        };
-        if let Phase::Talking(talk) = phase {
-            talk.opening = None;
         }
+        self.forget_opening(line);
         let name = self.line_name(line);
         self.tell(Event::DoorReleaseFailed { line: name, reason });
+    }
+
+    fn forget_opening(&mut self, line: usize) {
+        match &mut self.phases[line] {
+            Phase::Talking(talk) => talk.opening = None,
+            Phase::Over { opening } => *opening = None,
+            _ => {}
+        }
+    }
+
+    /// The line is gone under an authorised opening, and nothing else will tell of its end.
+    pub(super) fn give_up_opening(&mut self, line: usize, why: &str) {
+        if let Phase::Over { opening } = &mut self.phases[line]
+            && opening.take().is_some()
+        {
+            let reason = format!("the call ended before the release was over: {why}");
+            let line = self.line_name(line);
+            self.tell(Event::DoorReleaseFailed { line, reason });
+        }
     }
 
     /// The panel ended its call.
@@ -202,8 +220,9 @@ impl Controller {
         };
         self.drop_attempt(line, why);
         self.end_talk(now, line, why, true);
+        self.give_up_opening(line, why);
         if !matches!(self.phases[line], Phase::Idle) {
-            self.phases[line] = Phase::Over;
+            self.phases[line] = Phase::Over { opening: None };
         }
     }
 
@@ -218,6 +237,7 @@ impl Controller {
         self.drop_attempt(line, "handset lifted");
         // The line has given itself back already; it must not be hung up under the resident.
         self.end_talk(now, line, "handset lifted", false);
+        self.give_up_opening(line, "handset lifted");
         self.phases[line] = Phase::Handset;
     }
 
@@ -235,11 +255,14 @@ impl Controller {
     }
 
     /// Ends an answered call on both sides; on the line only where it is still ours to hang up.
+    /// An opening authorised before the end stays due: who presses the key and hangs up at once
+    /// wants the door open.
     pub(super) fn end_talk(&mut self, now: Duration, line: usize, why: &str, hang_up_line: bool) {
         if !matches!(self.phases[line], Phase::Talking(_)) {
             return;
         }
-        let Phase::Talking(talk) = std::mem::replace(&mut self.phases[line], Phase::Over) else {
+        let over = Phase::Over { opening: None };
+        let Phase::Talking(talk) = std::mem::replace(&mut self.phases[line], over) else {
             return;
         };
         if let Some(leg) = talk.leg {
@@ -248,25 +271,24 @@ impl Controller {
                 why: hang_up_reason(why),
             });
         }
-        if hang_up_line {
+        let waits = talk.opening.as_ref().and_then(Opening::waiting).is_some();
+        if hang_up_line && !waits {
             self.actions.push_back(Action::HangUpLine { line });
         }
-        let name = self.line_name(line);
-        if talk.opening.is_some() {
-            let reason = format!("the call ended before the release was over: {why}");
-            self.tell(Event::DoorReleaseFailed {
-                line: name.clone(),
-                reason,
-            });
-        }
         let event = Event::CallEnded {
-            line: name,
+            line: self.line_name(line),
             apartment: self.settings.lines[line].apartment,
             party: talk.talker.shown().to_owned(),
             reason: why.to_owned(),
             talk_ms: now.saturating_sub(talk.since).as_millis() as u64,
         };
         self.tell(event);
+        self.phases[line] = Phase::Over {
+            opening: talk.opening,
+        };
+        if !hang_up_line {
+            self.give_up_opening(line, why);
+        }
     }
 }
 
@@ -281,6 +303,7 @@ fn hang_up_reason(why: &str) -> &'static str {
         "line card gone",
         "no audio from the PBX",
         "line idle",
+        "shutting down",
     ];
     KNOWN
         .iter()

@@ -12,11 +12,12 @@ fn the_door_opens_once_and_both_hear_each_other() {
             brand,
             ..Options::default()
         };
+        options.keep_sound = true;
         options.phone.says = speak(Speaker::Resident, 4000);
         let mut world = World::new(options);
         world.wait_registered();
         world.run_for(seconds(1));
-        world.panel.visitor_dial(42);
+        world.dial();
         world.run_until("answer", seconds(20), |world| {
             world.happened("call_answered") == 1
         });
@@ -60,7 +61,7 @@ fn a_second_visitor_is_served_like_the_first() {
     let mut world = World::new(Options::default());
     world.wait_registered();
     for visit in 1..=3 {
-        world.panel.visitor_dial(42);
+        world.dial();
         world.run_until("lock", seconds(30), |world| {
             world.saw(PanelEvent::LockOpened) == visit
         });

@@ -388,7 +388,7 @@ fn explain(status: u16, response: &Message) -> (String, &'static str, Option<u32
         ),
         403 => (
             reason,
-            "the registrar forbids this extension; check it on the PBX",
+            "the registrar forbids this extension: check its password and its right to register",
             refused,
         ),
         404 => (reason, "the extension does not exist on the PBX", refused),

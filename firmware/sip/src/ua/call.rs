@@ -139,7 +139,12 @@ pub(super) fn party(address: Option<&NameAddr>) -> Party {
             ..Party::default()
         };
     };
-    let user = visible(&uri.decoded_user());
+    // Who escapes a letter or digit for no reason wants to be taken for somebody else by one of
+    // the two who compare the name; such a name stays as it is written.
+    let user = match &uri.user {
+        Some(raw) if has_needless_escape(raw) => visible(raw),
+        _ => visible(&uri.decoded_user()),
+    };
     let host = if uri.scheme == "tel" {
         String::new()
     } else {
@@ -156,6 +161,16 @@ pub(super) fn party(address: Option<&NameAddr>) -> Party {
         user,
         host,
     }
+}
+
+/// Whether an escape stands for a character that needs none (RFC 3261 25.1, unreserved).
+fn has_needless_escape(user: &str) -> bool {
+    user.split('%').skip(1).any(|rest| {
+        let code = rest
+            .get(..2)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        code.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte))
+    })
 }
 
 /// Text of a Reason header (RFC 3326), if there is one.

@@ -1,0 +1,127 @@
+//! Callers that look like one who may open.
+
+use crate::phone_does_not_answer::answer_invites;
+use crate::world::{Dialog, Options, PBX_SIP, Port, World, answers, ms, seconds};
+
+const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.77.0.2\r\ns=-\r\nc=IN IP4 127.77.0.2\r\nt=0 0\r\n\
+                   m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+
+/// A caller whose From is `from` is joined to the visitor, acknowledges, and presses 9.
+fn calls_and_presses(from: &str, extra: &str) -> World {
+    let mut world = World::ready(Options {
+        route: "may_open = [\"200\"]",
+        ..Options::with(answers(ms(300)))
+    });
+    answer_invites(&mut world, "400", 180, "");
+    world.visit_until("call_placed");
+    world.run_for(ms(500));
+    let kind = format!("Content-Type: application/sdp\r\n{extra}");
+    let invite = crate::world::outside_request("INVITE", "look", "42", from, &kind, SDP);
+    world.inject(Port::GatewaySip, PBX_SIP, invite);
+    world.run_for(ms(50));
+    let Some(answer) = world.network.sip.iter().rev().find_map(|(_, ours, bytes)| {
+        let message = sip::message::read(bytes).ok().filter(|_| *ours)?;
+        (message.status() == Some(200) && message.call_id() == Some("look@forged"))
+            .then_some(message)
+    }) else {
+        return world;
+    };
+    let dialog = Dialog {
+        call_id: "look@forged".into(),
+        gateway_tag: answer.to_tag().unwrap(),
+        phone_tag: "fromlook".into(),
+        invite_branch: String::new(),
+    };
+    world.inject(Port::GatewaySip, PBX_SIP, dialog.request("ACK", 1, "", ""));
+    world.run_for(seconds(2));
+    world.promises.without_key = 1;
+    world.inject(Port::GatewaySip, PBX_SIP, dialog.info(2));
+    world.run_for(seconds(3));
+    world
+}
+
+#[test]
+fn the_caller_who_may_open_opens() {
+    for from in [
+        "<sip:200@127.77.0.2>",
+        "sip:200@127.77.0.2",
+        "\"Anybody\" <sip:200@127.77.0.2:5060;user=phone>",
+    ] {
+        let world = calls_and_presses(from, "");
+        assert_eq!(
+            (world.opened(), world.records("door_opened")),
+            (1, 1),
+            "{from}\n{}",
+            world.story()
+        );
+    }
+}
+
+#[test]
+fn look_alikes_are_refused_and_recorded() {
+    for from in [
+        "\"200\" <sip:201@127.77.0.2>",
+        "\"<sip:200@127.77.0.2>\" <sip:201@127.77.0.2>",
+        "200 <sip:201@127.77.0.2>",
+        "<sip:2000@127.77.0.2>",
+        "<sip:0200@127.77.0.2>",
+        "<sip:200;x=1@127.77.0.2>",
+        "<sip:200%20@127.77.0.2>",
+        "<sip:200%00@127.77.0.2>",
+        "<sip:%32%30%30@127.77.0.2>",
+        "<sip:201@127.77.0.2;user=200>",
+        "<sip:+200@127.77.0.2>",
+        "<sip:anonymous@anonymous.invalid>",
+        "<sip:@127.77.0.2>",
+        "<sip:200@elsewhere.example>",
+        "<tel:200>",
+    ] {
+        let world = calls_and_presses(from, "");
+        assert_eq!(world.opened(), 0, "{from} opened\n{}", world.story());
+        assert_eq!(world.records("door_opened"), 0, "{from}");
+        let taken = world.happened("call_answered") == 1;
+        assert_eq!(world.records("door_refused"), usize::from(taken), "{from}");
+    }
+}
+
+#[test]
+fn other_headers_that_name_a_caller_do_not_count() {
+    for extra in [
+        "P-Asserted-Identity: <sip:200@127.77.0.2>\r\n",
+        "P-Preferred-Identity: <sip:200@127.77.0.2>\r\n",
+        "Remote-Party-ID: <sip:200@127.77.0.2>;party=calling\r\n",
+        "Diversion: <sip:200@127.77.0.2>\r\n",
+        "History-Info: <sip:200@127.77.0.2>\r\n",
+        "Referred-By: <sip:200@127.77.0.2>\r\n",
+        "Reply-To: <sip:200@127.77.0.2>\r\n",
+        "Authorization: Digest username=\"200\"\r\n",
+    ] {
+        let world = calls_and_presses("<sip:201@127.77.0.2>", extra);
+        assert_eq!(world.opened(), 0, "{extra}");
+        assert_eq!(
+            world.records("door_refused"),
+            1,
+            "{extra}\n{}",
+            world.story()
+        );
+    }
+}
+
+#[test]
+fn a_caller_who_replaces_the_call_does_not_become_the_party() {
+    let mut world = World::ready(Options::with(answers(ms(300))));
+    world.visit_until("call_answered");
+    world.run_for(seconds(1));
+    let d = world.dialog();
+    let extra = format!(
+        "Content-Type: application/sdp\r\nReplaces: {};to-tag={};from-tag={}\r\n",
+        d.call_id, d.gateway_tag, d.phone_tag
+    );
+    let invite =
+        crate::world::outside_request("INVITE", "rep", "600", "<sip:201@127.77.0.2>", &extra, SDP);
+    world.inject(Port::GatewaySip, PBX_SIP, invite);
+    world.run_for(ms(100));
+    assert_eq!(world.last_status_to("INVITE"), Some(486));
+    assert_eq!(world.gateway.call_statuses().len(), 1);
+    world.next_visit_works();
+}

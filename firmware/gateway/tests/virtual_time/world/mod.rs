@@ -1,0 +1,282 @@
+//! A whole building in virtual time: panel, line, gateway, network, PBX and phone.
+
+mod forge;
+mod network;
+mod options;
+mod promises;
+mod story;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use call::{Event, RecordId};
+use line_interface::{CardInfo, Drive, DriveBlock, Profile, SenseBlock};
+use line_simulation::{PanelEvent, Simulation};
+use phone::{Phone, PhoneConfig, PhoneEvent};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use trubka_gateway::{Gateway, Setup};
+
+pub(crate) use forge::{Dialog, EventPacket, outside_request};
+pub(crate) use network::{Port, Verdict};
+pub(crate) use options::{Disk, Options, Weather, answers, never_answers, presses};
+use promises::Promises;
+
+pub(crate) const BLOCK: Duration = Duration::from_millis(10);
+pub(crate) const GATEWAY_SIP: &str = "127.77.0.1:5060";
+pub(crate) const PBX_SIP: &str = "127.77.0.2:5060";
+pub(crate) const GATEWAY_RTP: &str = "127.77.0.1:16384";
+pub(crate) const PHONE_RTP: &str = "127.77.0.2:4000";
+/// Somebody who has no business here.
+pub(crate) const STRANGER: &str = "127.77.0.66:5060";
+
+pub(crate) fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+pub(crate) fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub(crate) fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+pub(crate) struct World {
+    pub(crate) now: Duration,
+    pub(crate) gateway: Gateway,
+    pub(crate) panel: Simulation,
+    pub(crate) phone: Phone,
+    pub(crate) events: Vec<(Duration, Event)>,
+    pub(crate) journal: Vec<(Duration, Event)>,
+    pub(crate) verdicts: Vec<(Duration, PanelEvent)>,
+    pub(crate) phone_events: Vec<(Duration, PhoneEvent)>,
+    pub(crate) heard_by_visitor: Vec<i16>,
+    pub(crate) weather: Weather,
+    pub(crate) disk: Disk,
+    pub(crate) pbx_up: bool,
+    pub(crate) card_up: bool,
+    pub(crate) drive: DriveBlock,
+    pub(crate) network: network::Network,
+    pub(crate) promises: Promises,
+    phone_config: PhoneConfig,
+    keep_sound: bool,
+    sense: SenseBlock,
+    next_block: Duration,
+    records: Vec<(Duration, RecordId)>,
+    random: ChaCha12Rng,
+}
+
+impl World {
+    pub(crate) fn new(options: Options) -> World {
+        let config = options.config();
+        let mut seed = [7; 32];
+        seed[..8].copy_from_slice(&options.seed.to_le_bytes());
+        let rtp: SocketAddr = address(GATEWAY_RTP);
+        let slots: Vec<SocketAddr> = (0..4)
+            .map(|slot| SocketAddr::new(rtp.ip(), rtp.port() + 2 * slot))
+            .collect();
+        let promises = Promises::new(&config);
+        let setup = Setup {
+            profiles: config
+                .lines
+                .iter()
+                .map(|line| Profile::builtin(&line.profile).unwrap())
+                .collect(),
+            registrars: vec![Some(address(PBX_SIP))],
+            sip_local: address(GATEWAY_SIP),
+            rtp_local: slots,
+            seed,
+            config,
+        };
+        let mut panel = line_simulation::Setup::brand(options.brand).unwrap();
+        panel.seed = seed;
+        if options.spread > 0.0 {
+            panel = panel.spread(seed, options.spread);
+        }
+        let phone_config = PhoneConfig {
+            sip_local: address(PBX_SIP),
+            rtp_local: address(PHONE_RTP),
+            extension: "400".into(),
+            gateway: "600".into(),
+            password: options.password.into(),
+            algorithms: options.algorithms,
+            script: options.phone,
+            seed: seed.map(|byte| byte ^ 0x55),
+        };
+        let mut world = World {
+            now: Duration::ZERO,
+            gateway: Gateway::new(setup),
+            panel: Simulation::new(panel, options.visitor).unwrap(),
+            phone: Phone::new(phone_config.clone()),
+            events: Vec::new(),
+            journal: Vec::new(),
+            verdicts: Vec::new(),
+            phone_events: Vec::new(),
+            heard_by_visitor: Vec::new(),
+            weather: options.weather,
+            disk: options.disk,
+            pbx_up: true,
+            card_up: false,
+            drive: DriveBlock::default(),
+            network: network::Network::default(),
+            promises,
+            phone_config,
+            keep_sound: options.keep_sound,
+            sense: SenseBlock::default(),
+            next_block: BLOCK,
+            records: Vec::new(),
+            random: ChaCha12Rng::from_seed(seed),
+        };
+        world.return_card();
+        world.gateway.start(Duration::ZERO);
+        world.collect();
+        world
+    }
+
+    pub(crate) fn chance(&mut self, per_mille: u32) -> bool {
+        per_mille > 0 && self.random.next_u32() % 1000 < per_mille
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.random.next_u64() % limit.max(1)
+    }
+
+    /// The card's watchdog releases everything; the gateway learns of the loss at once.
+    pub(crate) fn lose_card(&mut self) {
+        if std::mem::replace(&mut self.card_up, false) {
+            self.drive = DriveBlock::default();
+            self.gateway.card_lost(self.now, 0, "unplugged");
+            self.collect();
+            let status = &self.gateway.line_statuses()[0];
+            assert_eq!((&*status.load, &*status.relay), ("off", "through"));
+        }
+    }
+
+    pub(crate) fn return_card(&mut self) {
+        if !std::mem::replace(&mut self.card_up, true) {
+            let info = CardInfo {
+                name: "virtual".into(),
+                lines: 1,
+            };
+            self.gateway.card_present(self.now, 0, &info);
+            self.collect();
+        }
+    }
+
+    /// The PBX comes up anew and knows neither registrations nor calls.
+    pub(crate) fn restart_pbx(&mut self) {
+        self.phone_config.seed[31] = self.phone_config.seed[31].wrapping_add(1);
+        self.phone = Phone::new(self.phone_config.clone());
+        self.pbx_up = true;
+    }
+
+    /// The old handset goes up or down.
+    pub(crate) fn lift(&mut self) {
+        self.panel.lift_handset();
+        self.promises.lifted(self.now, self.panel.panel_state());
+    }
+
+    pub(crate) fn replace(&mut self) {
+        self.panel.replace_handset();
+        self.promises.replaced();
+    }
+
+    /// Advances by the smallest step that something wants.
+    pub(crate) fn step(&mut self) {
+        let mut next = self.next_block;
+        let record = self.records.iter().map(|(at, _)| *at).min();
+        let deadlines = [
+            record,
+            self.network.next(),
+            self.gateway.next_deadline(),
+            self.phone.next_deadline().filter(|_| self.pbx_up),
+        ];
+        for at in deadlines.into_iter().flatten() {
+            next = next.min(at);
+        }
+        self.now = self.now.max(next);
+        self.deliver();
+        self.write_records();
+        if self
+            .gateway
+            .next_deadline()
+            .is_some_and(|at| at <= self.now)
+        {
+            self.gateway.handle_timeout(self.now);
+        }
+        self.collect();
+        if self.pbx_up && self.phone.next_deadline().is_some_and(|at| at <= self.now) {
+            self.phone.handle_timeout(self.now);
+        }
+        self.collect();
+        let block = self.now >= self.next_block;
+        if block {
+            self.block();
+        }
+        self.collect();
+        self.check_promises(block);
+    }
+
+    fn write_records(&mut self) {
+        let now = self.now;
+        if !self.records.iter().any(|(at, _)| *at <= now) {
+            return;
+        }
+        let records = std::mem::take(&mut self.records);
+        let (due, later): (Vec<_>, Vec<_>) = records.into_iter().partition(|(at, _)| *at <= now);
+        self.records = later;
+        for (_, record) in due {
+            self.promises.written(record);
+            self.gateway.journal_done(now, record);
+            self.collect();
+        }
+    }
+
+    fn block(&mut self) {
+        self.next_block += BLOCK;
+        if !self.card_up {
+            self.drive = DriveBlock::default();
+        }
+        self.panel.step(&self.drive, &mut self.sense);
+        let heard = self.panel.heard_by_visitor();
+        if self.keep_sound {
+            self.heard_by_visitor.extend(heard);
+        }
+        if self.card_up {
+            let mut drive = [self.drive];
+            self.gateway
+                .handle_block(self.now, 0, std::slice::from_ref(&self.sense), &mut drive);
+            self.drive = drive[0];
+        }
+    }
+
+    pub(crate) fn driven(&self) -> Drive {
+        self.drive.drive
+    }
+
+    pub(crate) fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.step();
+        }
+    }
+
+    /// Runs until the condition holds; panics with the story when it does not within `limit`.
+    pub(crate) fn run_until(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut done: impl FnMut(&World) -> bool,
+    ) {
+        let end = self.now + limit;
+        while !done(self) {
+            assert!(
+                self.now < end,
+                "waited {limit:?} for: {what}\n{}",
+                self.story()
+            );
+            self.step();
+        }
+    }
+}

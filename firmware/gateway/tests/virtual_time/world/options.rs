@@ -1,0 +1,139 @@
+//! What a building is made of.
+
+use std::time::Duration;
+
+use config::Config;
+use line_simulation::Script as VisitorScript;
+use phone::{Algorithm, Behaviour, KeyBy, KeyPress, Script};
+
+use super::{GATEWAY_SIP, PBX_SIP, ms, seconds};
+
+/// How the network treats datagrams.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Weather {
+    pub(crate) delay: Duration,
+    /// Up to so much is added at random, which reorders.
+    pub(crate) jitter: Duration,
+    /// Per mille.
+    pub(crate) loss: u32,
+    /// Per mille.
+    pub(crate) duplicates: u32,
+}
+
+impl Weather {
+    pub(crate) fn fine() -> Weather {
+        Weather {
+            delay: ms(1),
+            ..Weather::default()
+        }
+    }
+}
+
+/// How the disk treats records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    TakesIn(Duration),
+    /// Never answers.
+    Stuck,
+}
+
+pub(crate) struct Options {
+    pub(crate) brand: &'static str,
+    pub(crate) phone: Script,
+    pub(crate) weather: Weather,
+    pub(crate) disk: Disk,
+    pub(crate) seed: u64,
+    /// Lines added to the end of the configuration.
+    pub(crate) config: &'static str,
+    /// Keys of the route besides its targets.
+    pub(crate) route: &'static str,
+    /// Keys of the account.
+    pub(crate) account: &'static str,
+    /// Whom the route calls.
+    pub(crate) targets: &'static str,
+    /// The password that the PBX wants.
+    pub(crate) password: &'static str,
+    pub(crate) visitor: VisitorScript,
+    pub(crate) algorithms: Vec<Algorithm>,
+    /// Spread of the parts of panel and handset, 0 for nominal ones.
+    pub(crate) spread: f32,
+    /// Whether what the visitor hears is kept.
+    pub(crate) keep_sound: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            brand: "vizit",
+            phone: Script::answer_and_press(ms(400), seconds(3), '9'),
+            weather: Weather::fine(),
+            disk: Disk::TakesIn(ms(5)),
+            seed: 1,
+            config: "",
+            route: "",
+            account: "",
+            targets: "\"400\"",
+            password: "secret",
+            visitor: VisitorScript::default(),
+            algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
+            spread: 0.0,
+            keep_sound: false,
+        }
+    }
+}
+
+impl Options {
+    /// A building whose phone does `phone`.
+    pub(crate) fn with(phone: Script) -> Options {
+        Options {
+            phone,
+            ..Options::default()
+        }
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        let text = format!(
+            "[sip]\nlisten = \"{GATEWAY_SIP}\"\n\
+             [[account]]\nname = \"pbx\"\nextension = \"600\"\ndomain = \"{PBX_SIP}\"\npassword = \"secret\"\n{}\n\
+             [[card]]\nname = \"card\"\nkind = \"virtual\"\nsocket = \"/nowhere\"\n\
+             [[line]]\nname = \"apt42\"\ncard = \"card\"\nprofile = \"{}\"\napartment = 42\n\
+             [[route]]\napartment = 42\ntargets = [{}]\n{}\n\
+             {}",
+            self.account, self.brand, self.targets, self.route, self.config
+        );
+        Config::parse(&text, "world.toml").unwrap_or_else(|problems| {
+            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            panic!("{}", problems.join("\n"))
+        })
+    }
+}
+
+/// A phone that answers after `ring_for` and presses the keys `(after the answer, key, how)`.
+pub(crate) fn presses(ring_for: Duration, keys: &[(u64, char, KeyBy)]) -> Script {
+    Script {
+        behaviour: Behaviour::Answer { after: ring_for },
+        says: Vec::new(),
+        keys: keys
+            .iter()
+            .map(|(after_ms, digit, by)| KeyPress {
+                after: ms(*after_ms),
+                digit: *digit,
+                by: *by,
+            })
+            .collect(),
+        hang_up_after: None,
+    }
+}
+
+/// A phone that answers after `ring_for` and does nothing more.
+pub(crate) fn answers(ring_for: Duration) -> Script {
+    presses(ring_for, &[])
+}
+
+/// A phone that rings for ever.
+pub(crate) fn never_answers() -> Script {
+    Script {
+        behaviour: Behaviour::NoAnswer,
+        ..answers(Duration::ZERO)
+    }
+}
