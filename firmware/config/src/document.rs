@@ -295,10 +295,22 @@ type Refusal = (ProblemKind, String, String);
 
 fn mistype(key: &Key, found: &str) -> Refusal {
     let cause = format!("expected {}, found {found}", key.kind.describe());
+    let hint = match key.kind {
+        Kind::Integer { .. } => unit_hint(key),
+        Kind::TextList => Some(format!(
+            "write a list of texts in quotes: {} = [\"...\"]",
+            key.name
+        )),
+        Kind::Bool => Some(format!(
+            "write {} = true or {} = false, without quotes",
+            key.name, key.name
+        )),
+        _ => Some(format!("put it in quotes: {} = \"...\"", key.name)),
+    };
     (
         ProblemKind::WrongType,
         cause,
-        unit_hint(key).unwrap_or_else(|| key.doc.to_owned()),
+        hint.unwrap_or_else(|| key.doc.to_owned()),
     )
 }
 
