@@ -178,6 +178,17 @@ pub enum Codec {
     Pcmu,
 }
 
+/// What is done about echo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EchoControl {
+    /// Cancelled and suppressed.
+    Full,
+    /// Cancelled only.
+    Linear,
+    /// Left as it is.
+    Off,
+}
+
 /// Section `media`.
 #[derive(Debug, Clone)]
 pub struct Media {
@@ -189,6 +200,10 @@ pub struct Media {
     pub ptime_ms: u32,
     /// Payload type offered for key events.
     pub telephone_event_payload_type: u8,
+    /// Treatment of echo.
+    pub echo_control: EchoControl,
+    /// Longest echo path.
+    pub echo_tail_ms: u32,
 }
 
 /// Section `journal`.

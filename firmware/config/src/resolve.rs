@@ -10,8 +10,8 @@ use line_interface::Profile;
 use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
-    Account, Call, Card, Codec, Config, Console, Door, Handset, Journal, Line, Media, Route,
-    Secret, Sip, Trace,
+    Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Media,
+    Route, Secret, Sip, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -428,6 +428,12 @@ impl<'a> Resolver<'a> {
             codecs,
             ptime_ms: number(entry, "ptime_ms"),
             telephone_event_payload_type: number(entry, "telephone_event_payload_type") as u8,
+            echo_control: match entry.text("echo_control").as_str() {
+                "off" => EchoControl::Off,
+                "linear" => EchoControl::Linear,
+                _ => EchoControl::Full,
+            },
+            echo_tail_ms: number(entry, "echo_tail_ms"),
         }
     }
 }

@@ -405,6 +405,18 @@ pub static SECTIONS: &[Section] = &[
                 Literal("101"),
                 "RTP payload type offered for RFC 4733 key events.",
             ),
+            key(
+                "echo_control",
+                Kind::OneOf(&["full", "linear", "off"]),
+                Literal("\"full\""),
+                "Echo of the phone's voice from the two-wire line: full cancels it and suppresses what is left and steady noise (10 ms of delay); linear only cancels; off leaves it.",
+            ),
+            key(
+                "echo_tail_ms",
+                int(16, 256),
+                Literal("64"),
+                "Longest echo path that is cancelled, in milliseconds; longer ones cost more processor time.",
+            ),
         ],
     },
     Section {

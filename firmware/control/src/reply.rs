@@ -91,6 +91,8 @@ pub struct CallStatus {
     pub concealed_ms: u64,
     /// Packets dropped because they came from elsewhere or were not agreed.
     pub dropped: u64,
+    /// How much of the phone's echo on the line is cancelled, in decibels; 0 until it is known.
+    pub erle_db: f32,
 }
 
 /// A line card.

@@ -9,6 +9,7 @@ mod media_side;
 mod sip_side;
 mod snapshot;
 mod test_call;
+mod voice;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -124,7 +125,7 @@ impl Gateway {
             .lines
             .iter()
             .zip(profiles)
-            .map(|(line, profile)| LineSlot::new(line, profile))
+            .map(|(line, profile)| LineSlot::new(line, profile, &config.media))
             .collect();
         let away = || CardSlot {
             present: false,
@@ -277,18 +278,19 @@ impl Gateway {
             {
                 slot.line.handle_block(now, sense);
                 slot.last = line_slot::Reading::of(sense);
-                let audio = if slot.is_muted(now, &sense.audio) {
-                    &[0; BLOCK_SAMPLES]
-                } else {
-                    &sense.audio
-                };
+                let muted = slot.is_muted(now, &sense.audio);
                 if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
-                    leg.session.push_audio(now, audio);
+                    let audio = if muted {
+                        [0; BLOCK_SAMPLES]
+                    } else {
+                        slot.voice.hear(&sense.audio)
+                    };
+                    leg.session.push_audio(now, &audio);
                 }
             }
         }
         self.pump(now);
-        for slot in self.lines.iter().filter(|slot| slot.card == card) {
+        for slot in self.lines.iter_mut().filter(|slot| slot.card == card) {
             let Some(block) = drive.get_mut(slot.channel) else {
                 continue;
             };
@@ -296,6 +298,7 @@ impl Gateway {
             block.audio.fill(0);
             if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
                 leg.session.pull_audio(now, &mut block.audio);
+                slot.voice.play(&block.audio);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::voice::Voice;
 use call::LegId;
 use line_interface::{
     CardInfo, HandsetFitting, Line, LineEvent, LineState, Load, Profile, SenseBlock,
@@ -35,6 +36,7 @@ pub(crate) struct LineSlot {
     pub(crate) present: bool,
     pub(crate) fault: Option<String>,
     pub(crate) last: Reading,
+    pub(crate) voice: Voice,
     /// Until then the codec still swings from the step of a load that changed.
     mute_until: Duration,
 }
@@ -58,7 +60,7 @@ impl LineSlot {
         now < self.mute_until
     }
 
-    pub(crate) fn new(line: &config::Line, profile: Profile) -> LineSlot {
+    pub(crate) fn new(line: &config::Line, profile: Profile, media: &config::Media) -> LineSlot {
         let fitting = match line.handset {
             config::Handset::Relayed => HandsetFitting::Relayed,
             config::Handset::Absent => HandsetFitting::Absent,
@@ -72,6 +74,7 @@ impl LineSlot {
             fault: None,
             last: Reading::default(),
             mute_until: Duration::ZERO,
+            voice: Voice::new(media),
         }
     }
 

@@ -81,6 +81,9 @@ impl Gateway {
                     jitter_ms: stats.jitter_ms,
                     concealed_ms: stats.concealed_ms,
                     dropped: stats.dropped.total(),
+                    erle_db: leg
+                        .line
+                        .map_or(0.0, |line| self.lines[line].voice.erle_db()),
                 }
             })
             .collect()
