@@ -157,7 +157,7 @@ class Wiring:
                            if (a[0] == b[0]) != (a[1] == b[1]))
             limit = 44 if net in self.rails else 30 + self.LIMIT
             for d, a, b in pairs:
-                if d > limit or abs(a[0] - b[0]) + abs(a[1] - b[1]) > self.LIMIT or find(a) == find(b):
+                if (d > limit and d % 30 > 4) or abs(a[0] - b[0]) + abs(a[1] - b[1]) > self.LIMIT or find(a) == find(b):
                     continue
                 if any(q not in (a, b) and self.on(q, a, b) for q in self.points):
                     continue
@@ -207,6 +207,9 @@ class Wiring:
             if not rail and not shared and counts[net] == 1 and len(pts) > 1:
                 a, b = max((w for w in self.wires if w[0] in pts and w[1] in pts),
                            key=lambda w: (w[0][1] == w[1][1], abs(w[0][0] - w[1][0]) + abs(w[0][1] - w[1][1])))
+                long = abs(a[0] - b[0]) + abs(a[1] - b[1])
+                if long < (5 if a[1] == b[1] else 4):
+                    continue
                 self.labels.append((net, (min(a[0], b[0]) + (1 if a[1] == b[1] else 0), (a[1] + b[1]) // 2), (1, 0), False))
                 continue
             anchor = self.anchor(net, pts, bodies)

@@ -28,10 +28,10 @@ def isolation():
 
 
 def supply():
-    s = Sheet("supply", "Supply: 5 V from the host, isolated 5.0 V and 3.3 V for the line side", 12, "A4")
+    s = Sheet("supply", "Supply: isolated 5.0 V and 3.3 V", 12, "A4")
     s.box(6, 8, 226, 64, "Isolated converter")
     s.add("F", P.PTC500, 22, 32, {1: "5V_HOST", 2: "5V"}, rot=90)
-    s.add("C", P.c("10u"), 32, 40, {1: "5V", 2: "GND"})
+    s.add("C", P.c("10u"), 38, 42, {1: "5V", 2: "GND"})
     s.add("U", U.SN6505, 56, 36, {2: "5V", 5: "5V", 6: "GND", 4: "GND", 1: "TR_A", 3: "TR_B"})
     s.add("T", U.TRAFO, 94, 36, {1: "TR_A", 2: "5V", 3: "TR_B", 6: "SEC_A", 5: "LGND", 4: "SEC_B"})
     s.add("D", P.SS14, 124, 34, {2: "SEC_A", 1: "V_ISO"})
@@ -58,7 +58,7 @@ FLAG = P.Item(P.S.FLAG, "PWR_FLAG", "")
 
 
 def watchdog():
-    s = Sheet("watchdog", "Watchdog: without kicks every drive falls, whatever the expanders hold", 13, "A4")
+    s = Sheet("watchdog", "Watchdog: no kicks, no drives", 13, "A4")
     s.box(6, 8, 226, 64, "Charge pump: only edges keep it up; a stuck pin, high or low, does not")
     s.add("R", P.r("1k"), 24, 34, {1: "WDT_KICK", 2: "WDT_A"}, rot=90)
     s.add("R", P.r("100k"), 16, 44, {1: "WDT_KICK", 2: "GND"})
@@ -119,6 +119,8 @@ def outputs():
         s.node(net, x, 96)
         s.add("D", P.ESD5, x, 105, {1: net, 2: "GND"})
         s.add("R", P.r("4.7k"), x + 10, 96, {1: net, 2: f"WG_IN{i}"}, rot=90)
+        s.node(f"WG_IN{i}", x + 18, 96)
+        s.node(f"WG_IN{i}", x + 18, 104)
         s.add("D", P.BAT54S, x + 26, 96, {1: "GND", 2: "3V3", 3: f"WG_IN{i}"})
     s.add("J", U.terminal("WIEGAND", ["+5V", "GND", "OUT_D0", "OUT_D1", "IN_D0", "IN_D1"]), 296, 60, {1: "5V", 2: "GND", 3: "W_OUT0", 4: "W_OUT1", 5: "W_IN0", 6: "W_IN1"})
     s.text(174, 122, "A high GPIO pulls an output low. GPIO24 and GPIO25 are pulled down at boot: the lines idle high.\nInputs: clamped to 3.3 V behind 4.7 kOhm.")

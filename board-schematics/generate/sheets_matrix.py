@@ -61,31 +61,31 @@ def units():
 
 
 def crosspoint():
-    s = Sheet("crosspoint", "Crosspoint: one tens and one units line to the handset circuit", 10, "A2")
+    s = Sheet("crosspoint", "Crosspoint: one tens and one units line to the handset circuit", 10)
     s.text(8, 8, "A closed photo-MOS conducts both ways and an open one blocks both ways. The one-way guard is the diode in every load branch of page 2.", 1.6)
     pins = [21, 22, 23, 24, 25, 26, 27, 28, 1, 2, 3, 4, 5, 6, 7, 8]
     for i, line in enumerate(TENS + UNITS):
         side = "T" if line[0] == "D" else "U"
-        x, y = 30 + 52 * (i // 8), 28 + 20 * (i % 8)
+        x, y = 28 + 46 * (i // 8), 28 + 20 * (i % 8)
         s.add("U", P.PHOTOMOS_MATRIX, x, y, {1: f"XP_{line}_A", 2: f"XP_{line}_N", 4: line, 3: f"XP_{side}"})
         s.add("R", P.r("270"), x - 5, y - 7, {1: "3V3L", 2: f"XP_{line}_A"}, variant="matrix")
     for i in range(2):
         nets = {p: f"XP_{line}_N" for p, line in zip(pins, (TENS + UNITS)[16 * i:16 * i + 16])}
-        s.add("U", U.MCP23017_MATRIX, 262 + 90 * i, 60, {12: "SCL_L", 13: "SDA_L", 18: "DRIVE_OK_L", 20: None, 19: None, 15: ["3V3L", "LGND"][i], 16: ["LGND", "3V3L"][i],
+        s.add("U", U.MCP23017_MATRIX, 226 + 56 * i, 56, {12: "SCL_L", 13: "SDA_L", 18: "DRIVE_OK_L", 20: None, 19: None, 15: ["3V3L", "LGND"][i], 16: ["LGND", "3V3L"][i],
                                                         17: "LGND", 11: None, 14: None, 9: "3V3L", 10: "LGND", **nets})
-        s.add("C", P.c("100n"), 284 + 90 * i, 94, {1: "3V3L", 2: "LGND"}, variant="matrix")
-    s.text(252, 26, "0x21: tens D0..D15", 1.6, True)
-    s.text(342, 26, "0x22: tens D16..D21, units E0..E9", 1.6, True)
-    s.box(236, 110, 440, 180, "Reverse relay: released = tens side is plus")
-    s.add("K", P.RELAY2_MATRIX, 290, 142, {1: "V_DRV", 8: "K2_LOW", 3: "LINE_P", 2: "XP_T", 4: "XP_U", 6: "LGND", 7: "XP_U", 5: "XP_T"})
-    for x in (288, 296):
+        s.add("C", P.c("100n"), 240 + 56 * i, 92, {1: "3V3L", 2: "LGND"}, variant="matrix")
+    s.text(216, 24, "0x21: tens D0..D15", 1.6, True)
+    s.text(272, 24, "0x22: tens D16..D21, units E0..E9", 1.6, True)
+    s.box(196, 108, 316, 186, "Reverse relay: released = tens side is plus")
+    s.add("K", P.RELAY2_MATRIX, 244, 142, {1: "V_DRV", 8: "K2_LOW", 3: "LINE_P", 2: "XP_T", 4: "XP_U", 6: "LGND", 7: "XP_U", 5: "XP_T"})
+    for x in (242, 250):
         s.node("XP_T", x, 129)
-    for x in (290, 294):
+    for x in (244, 248):
         s.node("XP_U", x, 133)
-    s.add("D", P.D4148, 272, 142, {2: "K2_LOW", 1: "V_DRV"}, rot=90, variant="matrix")
-    s.add("Q", P.BSS138, 283, 158, {1: "REVERSE", 3: "K2_LOW", 2: "LGND"}, variant="matrix")
-    s.add("R", P.r("100k"), 266, 161, {1: "REVERSE", 2: "LGND"}, variant="matrix")
-    s.node("REVERSE", 266, 158)
-    s.text(312, 122, "The mirrored option: on a switch that sources the units side,\nthe profile sets REVERSE, and BIAS_T / BIAS_U the other way round.\n\n"
-                     "Order for a connection: SCAN open, REVERSE set, one tens and one units\nline closed, then the load. Back in the opposite order.")
+    s.add("D", P.D4148, 226, 142, {2: "K2_LOW", 1: "V_DRV"}, rot=90, variant="matrix")
+    s.add("Q", P.BSS138, 237, 158, {1: "REVERSE", 3: "K2_LOW", 2: "LGND"}, variant="matrix")
+    s.add("R", P.r("100k"), 220, 161, {1: "REVERSE", 2: "LGND"}, variant="matrix")
+    s.node("REVERSE", 220, 158)
+    s.text(256, 150, "On a switch that sources the units side\nthe profile sets REVERSE, and BIAS_T,\nBIAS_U the other way round.\n\n"
+                     "To connect: SCAN open, REVERSE set,\none tens and one units line closed,\nthen the load. Back in opposite order.")
     return s

@@ -36,14 +36,14 @@ def sense():
     s.add("R", P.r("100"), 106, y, {1: "LINE_I", 2: "LINE_I_ADC"}, rot=90)
     s.add("C", P.c("1n"), 120, y + 7, {1: "LINE_I_ADC", 2: "LGND"})
     s.node("LINE_I_ADC", 120, y)
-    s.text(128, 28, "LINE_V, HS_V:\n0.189 V per V + 0.773 V.\nThe offset shows a line that\nis connected backwards.\n\nLINE_I: 32.8 mV per mA.\nReference 4.096 V: one\ncount is one millivolt.")
+    s.text(138, 28, "LINE_V, HS_V:\n0.189 V per V + 0.773 V.\nThe offset shows a line that\nis connected backwards.\n\nLINE_I: 32.8 mV per mA.\nReference 4.096 V: one\ncount is one millivolt.")
     s.box(172, 8, 324, 96, "ADC, reference")
     s.add("U6", U.MCP3208, 230, 40, {1: "LINE_V_ADC", 2: "LINE_I_ADC", 3: "HS_V_ADC", 4: "MON_5VL", 5: "TAP_V", 6: "MON_DRV", 7: "VMID_BUF", 8: "LGND",
                                      13: "SPI_SCLK_L", 11: "SPI_MOSI_L", 12: "SPI_MISO_L", 10: "SPI_CS_L", 15: "VREF", 16: "5VL", 14: "LGND", 9: "LGND"})
     s.add("C", P.c("100n"), 256, 72, {1: "5VL", 2: "LGND"})
-    s.add("U", U.REF, 292, 72, {1: "5VL", 2: "VREF", 3: "LGND"})
-    s.add("C", P.c("10u"), 312, 78, {1: "VREF", 2: "LGND"})
-    s.node("VREF", 312, 72 - 2)
+    s.add("U", U.REF, 286, 72, {1: "5VL", 2: "VREF", 3: "LGND"})
+    s.add("C", P.c("10u"), 304, 79, {1: "VREF", 2: "LGND"})
+    s.node("VREF", 304, 72)
     s.text(174, 78, "CH0 line V   CH1 line mA   CH2 handset V   CH3 5VL/2\nCH4 tap (mux)   CH5 V_DRV/2   CH6 1.65 V   CH7 zero")
     s.box(172, 98, 324, 150, "Supply monitors, tap buffer, supply of U5")
     for i, (rail, net) in enumerate([("5VL", "MON_5VL"), ("V_DRV", "MON_DRV")]):
@@ -64,7 +64,7 @@ def sense():
 
 
 def expanders():
-    s = Sheet("expanders", "Expanders: loads and settings (0x20), counter and tap address (0x23)", 6, "A4")
+    s = Sheet("expanders", "Expanders 0x20 and 0x23", 6, "A4")
     s.box(6, 8, 112, 110, "U7 at 0x20: loads, settings")
     s.add("U7", U.MCP23017, 62, 52, {12: "SCL_L", 13: "SDA_L", 18: "DRIVE_OK_L", 20: "EXP_INT", 19: None, 15: "LGND", 16: "LGND", 17: "LGND", 11: None, 14: None,
                                      21: "ISOLATE", 22: "ONHOOK_N", 23: "ONHOOK_LIGHT_N", 24: "OFFHOOK_N", 25: "RESIDUE_N", 26: "TRIM0", 27: "TRIM1", 28: "BAL0",
@@ -86,7 +86,7 @@ def expanders():
 
 
 def pulse():
-    s = Sheet("pulse", "Pulse-line front end: comparator and hardware counter", 7, "A4")
+    s = Sheet("pulse", "Pulse-line front end and counter", 7, "A4")
     s.box(6, 8, 128, 92, "Threshold and glitch filter")
     s.add("R", P.r("220k", "1206"), 24, 36, {1: "LINE_P", 2: "PULSE_IN"}, rot=90)
     s.add("R", P.r("100k"), 36, 46, {1: "PULSE_IN", 2: "LGND"})

@@ -55,7 +55,11 @@ def field_places(part):
     if all(dx == 0 for dx, _dy in sides) and len(sides) <= 2:
         return (x1 + 0.7, part.y - 1, "left"), (x1 + 0.7, part.y + 1, "left")
     if len(sides) <= 2:
+        if part.item.symbol.name == "LED":
+            y0 -= 1.6
         return (cx, y0 - 1.1, ""), (cx, y1 + 1.1, "")
+    if part.item.symbol.name == "PHOTOMOS" or part.item.symbol.name in ("TLV9064", "TLV9004", "MCP6561") and len(sides) == 3:
+        return (cx, y1 + 1.2, ""), (cx, y1 + 2.7, "")
     tops = [p[2] for p in part.pins() if p[5] < 0]
     if part.ref.startswith("K") or (x1 - x0 < 5 and any(dx == 0 for dx, _dy in sides)):
         return (x1 + 0.7, part.y - 1, "left"), (x1 + 0.7, part.y + 1, "left")
@@ -83,7 +87,7 @@ def symbol_text(part, sheet, path, project):
     angle = 90 if part.rot in (90, 270) else 0
     (rx, ry, rj), (vx, vy, vj) = field_places(part)
     out.append(prop("Reference", part.ref, rx, ry, angle, flip(rj, part), item.symbol.power or item.symbol.virtual))
-    out.append(prop("Value", item.value, vx, vy, angle, flip(vj, part)))
+    out.append(prop("Value", item.value, vx, vy, angle, flip(vj, part), item.symbol.virtual))
     out.append(prop("Footprint", f"trubka:{item.footprint}" if item.footprint else "", part.x, part.y, 0, "", True))
     out.append(prop("Datasheet", "~", part.x, part.y, 0, "", True))
     out.append(prop("Description", item.description, part.x, part.y, 0, "", True))
