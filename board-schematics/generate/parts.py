@@ -47,6 +47,7 @@ def r(value, size="0603"):
 
 
 _CAPS = {
+    "4.7p": ("0603", "C0G", "0.25pF", "50V", "GRM1885C1H4R7CA01D", "Samsung CL10C4R7CB8NNNC"),
     "22p": ("0603", "C0G", "5%", "50V", "GRM1885C1H220JA01D", "Samsung CL10C220JB8NNNC"),
     "47p": ("0603", "C0G", "5%", "50V", "GRM1885C1H470JA01D", "Samsung CL10C470JB8NNNC"),
     "100p": ("0603", "C0G", "5%", "50V", "GRM1885C1H101JA01D", "Samsung CL10C101JB8NNNC"),

@@ -33,7 +33,7 @@ def pair():
     s.text(160, 18, "ISOLATE high: handset off the line and\nbiased to 5 V through 4.7 kOhm, so that\nlifting it is seen while we hold the call.\nBoth contacts in parallel: one worn contact\ndoes not cut the apartment off.")
     s.box(94, 64, 324, 150, "Loads. Every branch has its own diode; every branch returns through the limiter")
     for i, (title, value, size, net, out) in enumerate([
-            ("ON-HOOK\n48 Ohm", "36", "2512", "ONHOOK_N", "BR_RET"), ("ON-HOOK LIGHT\n88 Ohm", "75", "2512", "ONHOOK_LIGHT_N", "BR_RET"),
+            ("ON-HOOK\n54 Ohm", "43", "2512", "ONHOOK_N", "BR_RET"), ("ON-HOOK BOOST\nboth: 26 Ohm", "24", "2512", "ONHOOK_BOOST_N", "BR_RET"),
             ("RESIDUE\n9.4 kOhm", "9.31k", "1206", "RESIDUE_N", "BR_RET"), ("OFF-HOOK\nto the sink (page 3)", None, None, "OFFHOOK_N", "HYB_X")]):
         x = 126 + 34 * i
         top = f"LOAD_{'ABCD'[i]}"
@@ -49,14 +49,14 @@ def pair():
             s.node(out, x, 104)
     s.node("BR_RET", 251, 118)
     s.add("Q", P.NTF3055L, 250, 126, {1: "LIM_G", 2: "BR_RET", 4: "BR_RET", 3: "SNS"})
-    s.add("R", P.r("8.2", "1206"), 251, 141, {1: "SNS", 2: "LGND"})
+    s.add("R", P.r("7.5", "1206"), 251, 141, {1: "SNS", 2: "LGND"})
     s.node("LIM_G", 236, 126)
     s.add("R", P.r("10k"), 236, 121, {1: "V_DRV", 2: "LIM_G"})
     s.add("Q", P.BC847, 235, 133, {1: "LIM_B", 3: "LIM_G", 2: "LGND"})
     s.add("R", P.r("1k"), 231, 139, {1: "LIM_B", 2: "SNS"})
-    s.text(268, 132, "Limiter and master gate: V_DRV from the\nwatchdog opens it, about 80 mA closes it.\nWithout V_DRV no load of ours conducts.\nSNS is also the current reading (8.2 Ohm).")
+    s.text(268, 132, "Limiter and master gate: V_DRV from the\nwatchdog opens it, about 80 mA closes it.\nWithout V_DRV no load of ours conducts.\nSNS is also the current reading (7.5 Ohm).")
     s.box(6, 116, 92, 150, "States")
-    s.text(8, 122, "Off: all four LEDs dark.  OnHook: ONHOOK (or LIGHT).\nOffHook: OFFHOOK.  Residue: RESIDUE, OFFHOOK dark.\n"
+    s.text(8, 122, "Off: all four LEDs dark.  OnHook: ONHOOK; with BOOST as well on a long cable.\nOffHook: OFFHOOK.  Residue: RESIDUE, OFFHOOK dark.\n"
            "Full break: all dark, ISOLATE kept.\nThe select nets are active low: an expander in reset (inputs)\nleaves every LED dark.\n"
            "A photo-MOS that fails short still meets the limiter gate;\na limiter that fails short still meets the photo-MOS.")
     return s
@@ -87,11 +87,12 @@ def hybrid():
     s.add("R", P.r("1k"), 119, 42, {1: "GYR_OUT", 2: "GYR_B"}, rot=90)
     s.add("Q", P.BCP56, 132, 42, {1: "GYR_B", 2: "HYB_X", 4: "HYB_X", 3: "GYR_E"})
     s.node("HYB_X", 133, 22)
-    s.add("R", P.r("22", "1206"), 133, 68, {1: "GYR_E", 2: "BR_RET"})
+    s.add("R", P.r("23.2", "1206"), 133, 68, {1: "GYR_E", 2: "BR_RET"})
     s.node("GYR_E", 133, 60)
     s.add("R", P.r("10k"), 110, 60, {1: "GYR_FB", 2: "GYR_E"}, rot=90)
-    s.text(10, 84, "R(dc) = 30.3 Ohm / k with k set by TRIM1 TRIM0:\n00 = 181 Ohm   01 = 302 Ohm (default: a handset)   10 = 635 Ohm   11 = 757 Ohm\n"
-           "The current returns through the limiter and the 8.2 Ohm shunt of page 2, so it is also the reading.\n"
+    s.text(264, 84, "Send and receive share VMID5: with two\nreferences a DC current would flow\nthrough DAC_AC and shift both outputs.")
+    s.text(10, 84, "R(dc) = 30.6 Ohm / k with k set by TRIM1 TRIM0:\n00 = 181 Ohm   01 = 302 Ohm (default: a handset)   10 = 635 Ohm   11 = 757 Ohm\n"
+           "The current returns through the limiter and the 7.5 Ohm shunt of page 2, so it is also the reading.\n"
            "1 uF makes the sink a high impedance to speech; the AC impedance is set by R(T) = 430 Ohm at the right,\nwhich lies where a handset's lies (400-500 Ohm): a plain resistor makes some panels howl.")
     s.box(152, 8, 324, 120, "Send: codec to line. Balance: what we send is taken out of what we receive")
     s.add("R", P.r("20k"), 172, 34, {1: "DAC_AC", 2: "TX_SUM"}, rot=90)
@@ -107,7 +108,7 @@ def hybrid():
     s.add("C", P.c("1u"), 258, 36, {1: "HYB_X", 2: "RX_AC"}, rot=90)
     s.add("R", P.r("100k"), 272, 36, {1: "RX_AC", 2: "RX_SUM"}, rot=90)
     s.node("HYB_X", 250, 36)
-    s.add("U3", P.TLV9064, 294, 38, {9: "RX_SUM", 10: "VMID3", 8: "RX_OUT"}, unit=3)
+    s.add("U3", P.TLV9064, 294, 38, {9: "RX_SUM", 10: "VMID5", 8: "RX_OUT"}, unit=3)
     s.node("RX_SUM", 284, 36)
     s.node("RX_SUM", 284, 26)
     s.add("R", P.r("127k"), 294, 26, {1: "RX_SUM", 2: "RX_OUT"}, rot=90)
@@ -121,9 +122,9 @@ def hybrid():
     s.add("U", U.SWITCH, 246, 82, {1: "BAL_A", 4: "BAL0", 2: "RX_SUM", 5: "3V3L", 3: "LGND"})
     s.add("R", P.r("820k"), 224, 108, {1: "DAC_AC", 2: "BAL_B"}, rot=90)
     s.add("U", U.SWITCH, 246, 110, {1: "BAL_B", 4: "BAL1", 2: "RX_SUM", 5: "3V3L", 3: "LGND"})
-    s.text(264, 62, "Balance for a line of 420..780 Ohm:\nBAL1 BAL0 = 00: 430 Ohm, 01: 520 Ohm,\n10: 620 Ohm (default), 11: 750 Ohm, about.\nThe switches sit at the summing point, where\nnothing swings.")
+    s.text(264, 62, "Balance for a line of 420..780 Ohm:\nBAL1 BAL0 = 00: 430 Ohm, 01: 520 Ohm,\n10: 620 Ohm (default), 11: 750 Ohm, about.\nThe switches sit at the summing point, where\nnothing swings (2.5 V, inside their 3.3 V).")
     s.box(6, 124, 148, 190, "Mid-supply references")
-    for i, (rail, net) in enumerate([("5VL", "VMID5"), ("3V3L", "VMID3")]):
+    for i, (rail, net) in enumerate([("5VL", "VMID5")]):
         x = 24 + 40 * i
         s.add("R", P.r("10k"), x, 143, {1: rail, 2: net})
         s.node(net, x, 150)
@@ -133,10 +134,10 @@ def hybrid():
     for i, net in enumerate(["TRIM0", "TRIM1", "BAL0", "BAL1"]):
         s.add("R", P.r("100k"), 92 + 14 * i, 157, {1: net, 2: "LGND"})
     s.text(90, 138, "Defaults while the expander is in reset")
-    s.box(152, 124, 324, 190, "Supply of U3 and spare op-amp (follower on VMID3, for the test point)")
+    s.box(152, 124, 324, 190, "Supply of U3 and spare op-amp (follower on VMID5, for the test point)")
     s.add("U3", P.TLV9064, 190, 156, {4: "5VL", 11: "LGND"}, unit=5)
     s.add("C", P.c("100n"), 206, 156, {1: "5VL", 2: "LGND"})
-    s.add("U3", P.TLV9064, 250, 156, {12: "VMID3", 13: "VMID_BUF", 14: "VMID_BUF"}, unit=4)
+    s.add("U3", P.TLV9064, 250, 156, {12: "VMID5", 13: "VMID_BUF", 14: "VMID_BUF"}, unit=4)
     s.node("VMID_BUF", 243, 154)
     s.node("VMID_BUF", 243, 148)
     s.node("VMID_BUF", 257, 148)

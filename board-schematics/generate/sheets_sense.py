@@ -36,7 +36,7 @@ def sense():
     s.add("R", P.r("100"), 106, y, {1: "LINE_I", 2: "LINE_I_ADC"}, rot=90)
     s.add("C", P.c("1n"), 120, y + 7, {1: "LINE_I_ADC", 2: "LGND"})
     s.node("LINE_I_ADC", 120, y)
-    s.text(138, 28, "LINE_V, HS_V:\n0.189 V per V + 0.773 V.\nThe offset shows a line that\nis connected backwards.\n\nLINE_I: 32.8 mV per mA.\nReference 4.096 V: one\ncount is one millivolt.")
+    s.text(138, 28, "LINE_V, HS_V:\n0.189 V per V + 0.773 V.\nThe offset shows a line that\nis connected backwards.\n\nLINE_I: 30 mV per mA.\nReference 4.096 V: one\ncount is one millivolt.")
     s.box(172, 8, 324, 96, "ADC, reference")
     s.add("U6", U.MCP3208, 230, 40, {1: "LINE_V_ADC", 2: "LINE_I_ADC", 3: "HS_V_ADC", 4: "MON_5VL", 5: "TAP_V", 6: "MON_DRV", 7: "VMID_BUF", 8: "LGND",
                                      13: "SPI_SCLK_L", 11: "SPI_MOSI_L", 12: "SPI_MISO_L", 10: "SPI_CS_L", 15: "VREF", 16: "5VL", 14: "LGND", 9: "LGND"})
@@ -44,7 +44,7 @@ def sense():
     s.add("U", U.REF, 286, 72, {1: "5VL", 2: "VREF", 3: "LGND"})
     s.add("C", P.c("10u"), 304, 79, {1: "VREF", 2: "LGND"})
     s.node("VREF", 304, 72)
-    s.text(174, 78, "CH0 line V   CH1 line mA   CH2 handset V   CH3 5VL/2\nCH4 tap (mux)   CH5 V_DRV/2   CH6 1.65 V   CH7 zero")
+    s.text(174, 78, "CH0 line V   CH1 line mA   CH2 handset V   CH3 5VL/2\nCH4 tap (mux)   CH5 V_DRV/2   CH6 2.5 V   CH7 zero")
     s.box(172, 98, 324, 150, "Supply monitors, tap buffer, supply of U5")
     for i, (rail, net) in enumerate([("5VL", "MON_5VL"), ("V_DRV", "MON_DRV")]):
         x = 190 + 26 * i
@@ -67,7 +67,7 @@ def expanders():
     s = Sheet("expanders", "Expanders 0x20 and 0x23", 6, "A4")
     s.box(6, 8, 112, 110, "U7 at 0x20: loads, settings")
     s.add("U7", U.MCP23017, 62, 52, {12: "SCL_L", 13: "SDA_L", 18: "DRIVE_OK_L", 20: "EXP_INT", 19: None, 15: "LGND", 16: "LGND", 17: "LGND", 11: None, 14: None,
-                                     21: "ISOLATE", 22: "ONHOOK_N", 23: "ONHOOK_LIGHT_N", 24: "OFFHOOK_N", 25: "RESIDUE_N", 26: "TRIM0", 27: "TRIM1", 28: "BAL0",
+                                     21: "ISOLATE", 22: "ONHOOK_N", 23: "ONHOOK_BOOST_N", 24: "OFFHOOK_N", 25: "RESIDUE_N", 26: "TRIM0", 27: "TRIM1", 28: "BAL0",
                                      1: "BAL1", 2: "REVERSE", 3: "SCAN_N", 4: "BIAS_T", 5: "BIAS_U", 6: "PULSE_RESET", 7: "MATRIX_N", 8: "LED_LINE", 9: "3V3L", 10: "LGND"})
     s.add("R", P.r("10k"), 22, 76, {1: "3V3L", 2: "MATRIX_N"})
     s.add("R", P.r("100"), 22, 88, {1: "MATRIX_N", 2: "LGND"}, variant="matrix")
@@ -88,15 +88,15 @@ def expanders():
 def pulse():
     s = Sheet("pulse", "Pulse-line front end and counter", 7, "A4")
     s.box(6, 8, 128, 92, "Threshold and glitch filter")
-    s.add("R", P.r("220k", "1206"), 24, 36, {1: "LINE_P", 2: "PULSE_IN"}, rot=90)
-    s.add("R", P.r("100k"), 36, 46, {1: "PULSE_IN", 2: "LGND"})
-    s.node("PULSE_IN", 36, 36)
-    s.add("C", P.c("22p"), 48, 46, {1: "PULSE_IN", 2: "LGND"})
-    s.node("PULSE_IN", 48, 36)
-    s.add("D", P.BAT54S, 62, 46, {1: "LGND", 2: "3V3L", 3: "PULSE_IN"})
+    s.add("D", P.D4148, 16, 36, {2: "LINE_P", 1: "PULSE_D"})
+    s.add("R", P.r("680k", "1206"), 32, 36, {1: "PULSE_D", 2: "PULSE_IN"}, rot=90)
+    s.add("R", P.r("330k"), 44, 46, {1: "PULSE_IN", 2: "LGND"})
+    s.node("PULSE_IN", 44, 36)
+    s.add("C", P.c("4.7p"), 58, 46, {1: "PULSE_IN", 2: "LGND"})
+    s.node("PULSE_IN", 58, 36)
     s.add("U9", P.MCP6561, 92, 34, {3: "PULSE_IN", 4: "PULSE_TH", 1: "PULSE"})
     s.node("PULSE_IN", 76, 36)
-    s.add("R", P.r("330k"), 92, 46, {1: "PULSE_IN", 2: "PULSE"}, rot=90)
+    s.add("R", P.r("1M"), 92, 46, {1: "PULSE_IN", 2: "PULSE"}, rot=90)
     s.node("PULSE_IN", 76, 46)
     s.node("PULSE", 108, 46)
     s.node("PULSE", 108, 34)
@@ -105,7 +105,7 @@ def pulse():
     s.node("PULSE_TH", 86, 65)
     s.add("C", P.c("10n"), 98, 72, {1: "PULSE_TH", 2: "LGND"})
     s.node("PULSE_TH", 98, 65)
-    s.text(8, 76, "High above about 4 V, low below about 2.4 V\n(measured values: parameters.toml).\nLoad on the line 35 uA at 11 V.")
+    s.text(8, 76, "High above about 4 V, low below about 2.4 V\n(measured values: parameters.toml).\nLoad on the line 10 uA at 11 V, and none backwards.")
     s.box(130, 8, 226, 92, "Counter: address = number of low pulses; no software is in the 20 us path")
     s.add("U10", U.COUNTER, 178, 46, {10: "PULSE", 11: "PULSE_RESET", 9: "COUNT0", 7: "COUNT1", 6: "COUNT2", 5: "COUNT3", 3: "COUNT4", 2: "COUNT5", 4: "COUNT6",
                                       13: "COUNT7", 12: None, 14: None, 15: None, 1: None, 16: "3V3L", 8: "LGND"})
