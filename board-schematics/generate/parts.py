@@ -83,7 +83,7 @@ SMBJ18CA = two(S.TVS, "SMBJ18CA", "D_SMB", "Littelfuse", "SMBJ18CA", "Bourns SMB
 SMBJ33CA = two(S.TVS, "SMBJ33CA", "D_SMB", "Littelfuse", "SMBJ33CA", "Bourns SMBJ33CA", "33V 600W-10/1000us", "SMBJ33CA")
 SMAJ18CA = two(S.TVS, "SMAJ18CA", "D_SMA", "Littelfuse", "SMAJ18CA", "Bourns SMAJ18CA", "18V 400W-10/1000us", "SMAJ18CA", variant="matrix")
 ESD5 = two(S.TVS, "ESD5V", "D_SOD323", "Nexperia", "PESD5V0S1BA", "Littelfuse SP1003-01ETG", "5V 130W-8/20us", "ESD5V")
-LED_GREEN = two(S.LED, "green", "LED_0603", "Kingbright", "APT1608LZGCK", "Wurth 150060VS75000", "20mA", "LEDG", "K A")
+LED_GREEN = two(S.LED, "green", "LED_0603", "Kingbright", "APT1608LZGCK", "Wurth 150060VS75000", "5V 20mA", "LEDG", "K A")
 GDT230 = Item(S.GDT, "230V", "GDT_3P", "Bourns", "2036-23-SM-RPLF", "Littelfuse SL1002A230SM", "20%", "230V 10kA")
 FERRITE = Item(S.FB, "600R@100MHz", "R_0805", "Murata", "BLM21PG600SN1D", "TDK MPZ2012S601A", "25%", "500mA")
 

@@ -23,7 +23,7 @@ def isolation():
     s.add("R", P.r("10k"), 132, 122, {1: "3V3L", 2: "EXP_INT"})
     s.text(210, 20, "F types: outputs low when their input side is without power.\nDRIVE_OK therefore falls when the host does.\n\n"
                     "The second isolator is turned round: the codec is the clock master.\n\nExpander interrupts: INTA of U7 goes to the host (GPIO6); U8 is polled.\n\n"
-                    "Barrier capacitance (isolators 4 x 1 pF, transformer about 20 pF) is the only\npath of mains hum; sim/ uses 100 pF as an upper bound.")
+                    "Barrier capacitance (isolators 4 x 1 pF, transformer about 20 pF) is the only\npath of mains hum; sim/audio.py uses 50 pF as an upper bound.")
     return s
 
 

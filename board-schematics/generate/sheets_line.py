@@ -122,7 +122,9 @@ def hybrid():
     s.add("U", U.SWITCH, 246, 82, {1: "BAL_A", 4: "BAL0", 2: "RX_SUM", 5: "3V3L", 3: "LGND"})
     s.add("R", P.r("820k"), 224, 108, {1: "DAC_AC", 2: "BAL_B"}, rot=90)
     s.add("U", U.SWITCH, 246, 110, {1: "BAL_B", 4: "BAL1", 2: "RX_SUM", 5: "3V3L", 3: "LGND"})
-    s.text(264, 62, "Balance for a line of 420..780 Ohm:\nBAL1 BAL0 = 00: 430 Ohm, 01: 520 Ohm,\n10: 620 Ohm (default), 11: 750 Ohm, about.\nThe switches sit at the summing point, where\nnothing swings (2.5 V, inside their 3.3 V).")
+    for i, net in enumerate(["BAL_A", "BAL_B"]):
+        s.add("R", P.r("100k"), 234, 90 + 28 * i, {1: net, 2: "VMID5"})
+    s.text(264, 62, "Balance for a line of 420..780 Ohm:\nBAL1 BAL0 = 00: 430 Ohm, 01: 520 Ohm,\n10: 620 Ohm (default), 11: 750 Ohm, about.\nThe switches sit at the summing point, where\nnothing swings; open, 100k holds them there.")
     s.box(6, 124, 148, 190, "Mid-supply references")
     for i, (rail, net) in enumerate([("5VL", "VMID5")]):
         x = 24 + 40 * i
