@@ -22,7 +22,7 @@ CODEC = ic("TLV320AIC23B", "TLV320AIC23BPW", "TSSOP-28", "Texas Instruments", "T
            pins("14:AVDD:power_in 8:HPVDD:power_in 1:BVDD:power_in 27:DVDD:power_in"),
            pins("15:AGND:power_in 11:HPGND:power_in 28:DGND:power_in"), "3V3L 0.1 16", "3.6V", width=10)
 OSC = ic("OSC", "12.288MHz", "OSC_3225", "Abracon", "ASFL1-12.288MHZ-EC-T", "Kyocera KC3225K12.2880C1GE00", "Clock oscillator, 3.3 V",
-         pins("1:EN:input"), pins("3:OUT:output"), pins("4:VDD:power_in"), pins("2:GND:power_in"), "3V3L 0.01 5", "3.6V", width=4)
+         pins("1:EN:input"), pins("3:OUT:output"), pins("4:VDD:power_in"), pins("2:GND:power_in"), "3V3L 5 5", "3.6V", width=4)
 SWITCH = Item(S.box("74LVC1G66", "U", "Bilateral switch", pins("1:Y:passive 4:C:input"), pins("2:Z:passive"), pins("5:VCC:power_in"),
                     pins("3:GND:power_in"), 4), "74LVC1G66GW", "SC-70-5", "Nexperia", "74LVC1G66GW,125", "Texas Instruments SN74LVC1G66DCKR",
               rating="5.5V", model="SWITCH66", order=[(1, "Y"), (2, "Z"), (3, "GND"), (4, "C"), (5, "VCC")], current="3V3L 0.01 0.01")

@@ -146,7 +146,7 @@ def hum():
         v = v - p["lgnd"][p["frequency"].index(f)]
         total += (abs(v) * amplitude * weight(f.real)) ** 2
     level = 10 * math.log10(max(total, 1e-30) / ZERO_DBM0 ** 2)
-    check("hum, 230 V with EN 50160 harmonics between panel and host, psophometric", level, "dBm0p", None, -60)
+    check("hum, 230 V with EN 50160 harmonics between panel and host, psophometric", level, "dBm0p", None, -70)
     PARAMETERS["audio"]["hum_dbm0p"] = round(level, 1)
 
 
