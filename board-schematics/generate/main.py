@@ -32,8 +32,8 @@ def root_notes():
     texts = [(14, 14, "Trubka reference line card, revision A", 4, True),
              (14, 24, "Host side (GND) on the left of the barrier, line side (LGND, floating) on the right. Nets join pages by name.\n"
                       "Two assemblies: field Variant = all (always), pair (one apartment's two wires, or a pulse line), matrix (22 tens + 10 units).", 1.8, False),
-             (122, 44, "isolation barrier", 2, True), (276, 64, "LINE+ LINE- HANDSET+ HANDSET-", 1.5, False),
-             (276, 130, "tens D0-D21, units E0-E9,\npanel ground", 1.5, False), (122, 156, "5 kVrms parts, 8 mm", 1.4, False)]
+             (104, 44, "isolation barrier", 2, True), (282, 84, "terminals:\nLINE+ LINE-\nHANDSET+ HANDSET-\nEARTH", 1.4, False),
+             (178, 138, "terminals D0-D21, PANEL_GND", 1.2, False), (178, 161, "terminals E0-E9", 1.2, False), (112, 156, "5 kVrms parts, 8 mm", 1.4, False)]
     wires = [((50, 66), (70, 66)), ((50, 70), (60, 70), (60, 88), (128, 88)), ((50, 76), (54, 76), (54, 104), (70, 104)), ((32, 80), (32, 96)),
              ((110, 68), (128, 68)), ((110, 104), (128, 104)), ((154, 48 + 14), (165, 62), (165, 48), (176, 48)), ((154, 76), (176, 76)), ((154, 104), (176, 104)),
              ((212, 104), (228, 104)), ((264, 104), (272, 104), (272, 98), (280, 98)), ((264, 76), (280, 76)), ((212, 80), (220, 80), (220, 90), (280, 90)),

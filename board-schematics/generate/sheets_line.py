@@ -18,7 +18,7 @@ def pair():
     s.text(8, 84, "F201 feeds only our own loads. It is not in the handset's path, so the old\n"
            "handset sees nothing of ours but a relay contact and two 3.3 MOhm dividers.\n\n"
            "LINE- is LGND, the floating ground of the line side. It reaches the host only\n"
-           "through the isolation barrier (page 9).")
+           "through the isolation barrier (page 11).")
     s.box(94, 8, 216, 62, "Bypass relay: released = old handset on the line (also without power)")
     s.add("K", P.RELAY2, 130, 34, {1: "V_DRV", 8: "K1_LOW", 3: "HS_P", 2: "LINE_P", 4: "HS_BIAS", 6: "HS_P", 7: "LINE_P", 5: "HS_BIAS"}, variant="pair")
     for x in (128, 134):
@@ -54,6 +54,7 @@ def pair():
     s.add("R", P.r("10k"), 236, 121, {1: "V_DRV", 2: "LIM_G"})
     s.add("Q", P.BC847, 235, 133, {1: "LIM_B", 3: "LIM_G", 2: "LGND"})
     s.add("R", P.r("1k"), 231, 139, {1: "LIM_B", 2: "SNS"})
+    s.node("SNS", 231, 147)
     s.text(268, 132, "Limiter and master gate: V_DRV from the\nwatchdog opens it, about 80 mA closes it.\nWithout V_DRV no load of ours conducts.\nSNS is also the current reading (7.5 Ohm).")
     s.box(6, 116, 92, 150, "States")
     s.text(8, 122, "Off: all four LEDs dark.  OnHook: ONHOOK; with BOOST as well on a long cable.\nOffHook: OFFHOOK.  Residue: RESIDUE, OFFHOOK dark.\n"

@@ -66,7 +66,7 @@ def crosspoint():
     pins = [21, 22, 23, 24, 25, 26, 27, 28, 1, 2, 3, 4, 5, 6, 7, 8]
     for i, line in enumerate(TENS + UNITS):
         side = "T" if line[0] == "D" else "U"
-        x, y = 28 + 46 * (i // 8), 28 + 20 * (i % 8)
+        x, y = 28 + 46 * (i // 8), 28 + 22 * (i % 8)
         s.add("U", P.PHOTOMOS_MATRIX, x, y, {1: f"XP_{line}_A", 2: f"XP_{line}_N", 4: line, 3: f"XP_{side}"})
         s.add("R", P.r("270"), x - 5, y - 7, {1: "3V3L", 2: f"XP_{line}_A"}, variant="matrix")
     for i in range(2):

@@ -106,12 +106,12 @@ def pulse():
     s.node("PULSE_TH", 86, 65)
     s.add("C", P.c("10n"), 98, 72, {1: "PULSE_TH", 2: "LGND"})
     s.node("PULSE_TH", 98, 65)
-    s.text(8, 76, "High above about 4 V, low below about 2.4 V\n(measured values: parameters.toml).\nLoad on the line 8 uA at 11 V, and none backwards.")
+    s.text(8, 76, "High above about 4.2 V, low below about 2 V\n(measured values: parameters.toml).\nLoad on the line 8 uA at 11 V, and none backwards.")
     s.box(130, 8, 226, 92, "Counter: address = number of low pulses; no software is in the 20 us path")
     s.add("U10", U.COUNTER, 178, 46, {10: "PULSE", 11: "PULSE_RESET", 9: "COUNT0", 7: "COUNT1", 6: "COUNT2", 5: "COUNT3", 3: "COUNT4", 2: "COUNT5", 4: "COUNT6",
                                       13: "COUNT7", 12: None, 14: None, 15: None, 1: None, 16: "3V3L", 8: "LGND"})
     s.add("R", P.r("100k"), 146, 66, {1: "PULSE_RESET", 2: "LGND"})
-    s.add("U9", P.MCP6561, 112, 74, {5: "3V3L", 2: "LGND"}, unit=2)
+    s.add("U9", P.MCP6561, 160, 80, {5: "3V3L", 2: "LGND"}, unit=2)
     s.add("C", P.c("100n"), 122, 74, {1: "3V3L", 2: "LGND"})
     s.add("C", P.c("100n"), 206, 80, {1: "3V3L", 2: "LGND"})
     s.text(8, 98, "Software clears the counter (PULSE_RESET high, then low) when the line has been low for the reset time, and reads COUNT0..7 over I2C\n"

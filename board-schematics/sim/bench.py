@@ -1,6 +1,8 @@
 """The simulated bench: the exported line card between rails, drives and a panel."""
 import os
 import pathlib
+import random
+import re
 import sys
 import tomllib
 
@@ -73,6 +75,20 @@ def panel(volts, ohms, cable_ohms=0.0, cable_farads=1e-12, node="line_p", tag=""
 def handset(node, ohms, tag="h"):
     """An old handset: diode and resistor."""
     return [f"xd{tag} mid{tag} {node} S1M", f"rh{tag} mid{tag} 0 {ohms}"]
+
+
+def spread(lines, seed):
+    """The same elements with every R and C drawn at random inside its tolerance field."""
+    draw, out = random.Random(seed), []
+    for line in lines:
+        words = line.split()
+        part = PARTS.get(words[0])
+        percent = re.match(r"([0-9.]+)%", part.fields.get("Tolerance", "")) if part else None
+        if percent and words[0][0] in "RC":
+            factor = 1 + draw.uniform(-1, 1) * float(percent.group(1)) / 100
+            words[-1] = f"{{{words[-1]}*{factor:.5f}}}"
+        out.append(" ".join(words))
+    return out
 
 
 def alter(values):

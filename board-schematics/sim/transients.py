@@ -101,6 +101,17 @@ def power():
     TABLES["power_lost"] = late
 
 
+def relay_after_watchdog():
+    """The drive rail falls with every expander output still set: loads and relay must let go."""
+    p, = run(card() + [x if not x.startswith("v_v_drv ") else "v_v_drv v_drv 0 pwl(0 5 0.3 5 0.301 0)" for x in driven([(0, "off-hook 300")])]
+             + panel(12, 300) + handset("hs_p", 50), ["tran 0.1m 0.6 0 0.2m", "WRITE"])
+    final = p["panel"][-1]
+    late = next(t for t, v in zip(reversed(p["time"]), reversed(p["panel"])) if abs(v - final) > 0.1) - 0.3
+    check("drive rail gone, outputs still set: time until the old handset has the line", late * 1e3, "ms", None, 100)
+    alone, = run(panel(12, 300, node="hs_p") + handset("hs_p", 50), ["op", "WRITE"], keep=False)
+    check("drive rail gone, outputs still set: line against the handset alone", abs(final - alone["panel"][0]) * 1e3, "mV", None, 20)
+
+
 WATCHDOG_PAGES = ("watchdog",)
 
 
@@ -177,6 +188,7 @@ def main():
     take_and_give()
     relay()
     power()
+    relay_after_watchdog()
     watchdog()
     pulse()
     surge()
