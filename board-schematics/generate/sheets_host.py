@@ -49,7 +49,7 @@ def supply():
     s.add("C", P.c("10u"), 126, 102, {1: "3V3L", 2: "LGND"})
     s.box(144, 68, 226, 128, "Rail flags for the rule check")
     for i, net in enumerate(["5V_HOST", "5V", "3V3", "GND", "LGND", "V_ISO", "V_DRV", "V_RLY", "PGND", "3V3A", "VBUS"]):
-        s.add("#FLG", FLAG, 152 + 12 * (i % 6), 88 + 20 * (i // 6), {1: net})
+        s.add("#FLG", FLAG, 150 + 11 * (i % 6), 88 + 20 * (i // 6), {1: net})
     s.text(146, 118, "PGND is fed by the panel, V_DRV and V_RLY by\nswitched transistors, 3V3A through a bead.")
     return s
 
@@ -111,9 +111,9 @@ def outputs():
         s.add("R", P.r("100k"), x, 55, {1: f"WG_OUT{i}", 2: "GND"})
         s.node(f"WG_OUT{i}", x, 48)
         s.add("R", P.r("2.2k"), x + 11, 27, {1: "5V", 2: f"{net}_D"})
-        s.add("R", P.r("100"), x + 19, 36, {1: f"{net}_D", 2: net}, rot=90)
+        s.add("R", P.r("100"), x + 25, 36, {1: f"{net}_D", 2: net}, rot=90)
         s.node(f"{net}_D", x + 11, 36)
-        s.add("D", P.ESD5, x + 27, 45, {1: net, 2: "GND"})
+        s.add("D", P.ESD5, x + 32, 45, {1: net, 2: "GND"})
         net = f"W_IN{i}"
         s.add("R", P.r("4.7k"), x, 87, {1: "5V", 2: net})
         s.node(net, x, 96)

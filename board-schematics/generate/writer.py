@@ -87,7 +87,8 @@ def symbol_text(part, sheet, path, project):
     angle = 90 if part.rot in (90, 270) else 0
     (rx, ry, rj), (vx, vy, vj) = field_places(part)
     out.append(prop("Reference", part.ref, rx, ry, angle, flip(rj, part), item.symbol.power or item.symbol.virtual))
-    out.append(prop("Value", item.value, vx, vy, angle, flip(vj, part), item.symbol.virtual))
+    out.append(prop("Value", item.value, vx, vy, angle, flip(vj, part),
+                    item.symbol.virtual or item.symbol.name == "TESTPOINT"))
     out.append(prop("Footprint", f"trubka:{item.footprint}" if item.footprint else "", part.x, part.y, 0, "", True))
     out.append(prop("Datasheet", "~", part.x, part.y, 0, "", True))
     out.append(prop("Description", item.description, part.x, part.y, 0, "", True))

@@ -62,8 +62,10 @@ def margins():
     PARAMETERS["load"] = {}
     for name, state in [("on_hook", "on-hook"), ("on_hook_boost", "on-hook boost"), ("off_hook_trim0", "off-hook 180"), ("off_hook_trim1", "off-hook 300"),
                         ("off_hook_trim2", "off-hook 630"), ("off_hook_trim3", "off-hook 760"), ("residue", "residue")]:
-        v, ma = typical[1][state]
-        PARAMETERS["load"][f"{name}_ohms"] = round(v / ma * 1e3, -1 if v / ma > 1 else 0)
+        points = [(v[state][1], v[state][0]) for v in typical.values()] + [(found[25.0][state, c][1], found[25.0][state, c][2]) for c in CORNERS]
+        slope, drop = fit([p for p in points if p[0] < 60])
+        PARAMETERS["load"][f"{name}_ohms"] = round(1e3 * slope, 1 if slope < 0.1 else 0)
+        PARAMETERS["load"][f"{name}_drop_volts"] = round(drop, 2)
     ma = typical[1]["off-hook 300"][1]
     check("off-hook current at 12 V, 300 Ohm (a handset: 15..25 mA)", ma, "mA", 15, 25)
     leak = max(abs((c[0] - found[t]["off", c][0]) / (c[1])) for t in found for c in CORNERS) * 1e6
@@ -115,9 +117,9 @@ def tolerance():
         for corner, state in (((13, 600, 200), "on-hook boost"), ((10, 600, 0), "on-hook"), ((13, 150, 0), "off-hook 180"), ((10, 600, 200), "off-hook 300")):
             control += [f"alter vp dc = {corner[0]}", f"alter rs = {corner[1]}", f"alter rc = {max(corner[2], 1e-3)}"]
             control += alter({**QUIET, **STATES[state]}) + ["op", "WRITE"]
-        plots = run(spread(card(), seed) + powered() + panel(12, 300) + ["rhs hs_p 0 1g"], control, keep=False)
+        plots = run(spread(card(), seed) + powered() + panel(12, 300) + ["rhs hs_p 0 1g"], control, -20.0, keep=False)
         worst = min([worst] + [margin(s, p["panel"][0]) for s, p in zip(("on-hook boost", "on-hook", "off-hook 180", "off-hook 300"), plots)])
-    check("the four tightest corners with parts drawn inside their tolerance, 20 draws at 25 C", worst, "V", 0.35)
+    check("the four tightest corners with parts drawn inside their tolerance, 20 draws at -20 C", worst, "V", 0.35)
 
 
 def dead_box():

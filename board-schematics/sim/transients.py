@@ -141,6 +141,23 @@ def watchdog():
         check(f"watchdog: {name}, highest drive rail", max(p["v_drv"] + p["v_rly"]), "V", None, 0.5)
 
 
+def door_relays():
+    """The two dry contacts: drive, release, and the watchdog's rail falling under a set output."""
+    slow = held = idle = 0.0
+    for t in PANELS["corners"]["celsius"]:
+        source = ["v3 3v3 0 3.3", "v5 5v 0 5", "vhg hgnd 0 0", "vrly v_rly 0 pwl(0 5 0.35 5 0.351 0)", "vg1 relay1 0 pwl(0 0 0.05 0 0.0501 3.3 0.1 3.3 0.1001 0 0.2 0 0.2001 3.3)",
+                  "rg2 relay2 0 10meg", "vw0 wg_out0 0 0", "vw1 wg_out1 0 0", "rw0 wg_in0 0 1g", "rw1 wg_in1 0 1g",
+                  "vl outputs_r1_no 0 24", "rl outputs_r1_com 0 48", "vl2 outputs_r2_no 0 24", "rl2 outputs_r2_com 0 48"]
+        p, = run(card(("outputs",)) + source, ["tran 0.05m 0.5 0 0.1m", "WRITE"], t)
+        slow = max(slow, when(p, "outputs_r1_com", 20, 0.05), when(p, "outputs_r1_com", 2, 0.1, False))
+        held = max(held, when(p, "outputs_r1_com", 2, 0.35, False))
+        idle = max(idle, max(abs(v) for v in p["outputs_r2_com"]))
+    check("door relay: GPIO to contact, making or breaking", slow * 1e3, "ms", None, 15)
+    check("door relay: watchdog rail gone with the output set, contact open after", held * 1e3, "ms", None, 30)
+    check("door relay never commanded: voltage passed", idle, "V", None, 0.1)
+    PARAMETERS["timing"]["door_relay_ms"] = round(slow * 1e3 + 5, 0)
+
+
 def pulse():
     base = card(("pulse",)) + ["v3 3v3l 0 3.3", "vmr pulse_reset 0 0"]
     p, = run(base + ["vl line_p 0 pwl(0 0 0.5 12 1 0)"], ["tran 0.1m 1 0 0.2m", "WRITE"])
@@ -190,5 +207,6 @@ def main():
     power()
     relay_after_watchdog()
     watchdog()
+    door_relays()
     pulse()
     surge()

@@ -35,6 +35,13 @@ ADC = {"line_volts": "LINE_V_ADC", "line_milliamps": "LINE_I_ADC", "handset_volt
        "mid_supply": "VMID_BUF", "zero": "LGND"}
 
 
+NOTES = {"load": ["# each load at the terminals: volts = drop_volts + ohms x amperes, fitted over 0..60 mA at 25 C"],
+         "adc": ["# counts = zero_counts + counts_per_volt x volts, at the ADC's 12 bits"],
+         "audio": ["# gains at 1 kHz with codec gains at 0 dB and a line of 600 Ohm; the balance index is BAL1 BAL0"],
+         "timing": ["# from the I2C write to the state on the line; the relays include 3 ms for bounce"],
+         "watchdog": ["# drives fall between min and max after the last edge of the kick"]}
+
+
 def bit(name):
     """GPA3 -> 3, GPB2 -> 10."""
     return int(name[3:]) + (8 if name[2] == "B" else 0)
@@ -79,6 +86,6 @@ def text(parts, simulated, power):
     out += ["", "[i2c]", "codec = 0x1a", "identity_eeprom = 0x50  # on the ID pins", "", "[gpio]", "# signal = GPIO number of the host header"]
     out += [f"{net.lower()} = {GPIO[pin]}" for pin, net in sorted(header_map(parts).items()) if pin in GPIO]
     for section, content in simulated.items():
-        out += ["", f"[{section}]"] + [f"{k} = {value(v)}" for k, v in content.items()]
+        out += ["", f"[{section}]"] + NOTES.get(section, []) + [f"{k} = {value(v)}" for k, v in content.items()]
     out += ["", "[supply]"] + [f"{variant}_{name.replace(' ', '_')}_watts = {power_w:.2f}" for variant, name, _r, _s, power_w in power]
     return "\n".join(out) + "\n"

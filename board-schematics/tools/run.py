@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import sys
 import time
 import tomllib
@@ -54,6 +55,14 @@ def power():
     return rows
 
 
+def readme_tables():
+    """The pin table of the README says what the netlist says."""
+    rows = re.findall(r"^\| (\d+) \| (\S+) \| (\S+) \|", (BOARD / "README.md").read_text(), re.M)
+    wired = parameters.header_map(bench.PARTS)
+    wrong = [f"pin {n}: README {net}, sheets {wired.get(int(n), '-')}" for n, _gpio, net in rows if wired.get(int(n), "-") != net]
+    flag("pin table of the README against the netlist", len(rows) == 40 and not wrong, "; ".join(wrong[:5]))
+
+
 def same(path, new):
     old = (BOARD / path).read_bytes() if (BOARD / path).exists() else b""
     if path.endswith(".pdf"):
@@ -88,6 +97,7 @@ def main():
         __import__(name).main()
         print(f"      {name}: {time.time() - start:.0f} s", flush=True)
     rows = power()
+    readme_tables()
     selftest.main(flag)
     files["parameters.toml"] = parameters.text(bench.PARTS, bench.PARAMETERS, rows)
     tomllib.loads(files["parameters.toml"])
