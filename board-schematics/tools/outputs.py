@@ -30,6 +30,21 @@ def pdf_core(data):
     return re.sub(rb"/ID\s*\[.*?\]", b"", data, flags=re.S)
 
 
+_NUMBER = re.compile(r"-?\+?\d+(?:\.\d+)?")
+
+
+def close_text(old, new, whole_numbers):
+    """Same words, and numbers within 2 % or 0.02: another ngspice version may move a last digit.
+    Whole numbers (bits, addresses) must be equal unless `whole_numbers` says they are readings too."""
+    if _NUMBER.split(old) != _NUMBER.split(new):
+        return False
+    for a, b in zip(_NUMBER.findall(old), _NUMBER.findall(new)):
+        reading = whole_numbers or ("." in a and "." in b)
+        if a != b and not (reading and abs(float(a) - float(b)) <= max(0.0201, 0.02 * abs(float(a)))):
+            return False
+    return True
+
+
 def bom(text):
     """{file name: csv text}: all parts, and one list per assembly variant."""
     rows = list(csv.DictReader(io.StringIO(text)))
