@@ -152,7 +152,7 @@ def codec():
     s = Sheet("codec", "Codec and audio clock", 4, "A4")
     s.box(6, 8, 226, 132, "TLV320AIC23B, I2C address 0x1A, clock master: 8 kHz frames from 12.288 MHz")
     nets = {20: "LIN", 19: "RIN", 18: "MICIN", 17: None, 16: "CVMID", 12: "LOUT", 13: None, 9: None, 10: None, 25: "MCLK", 26: None,
-            3: "BCLK_L", 4: "DACDAT_L", 5: "LRCK_L", 6: "ADCDAT_L", 7: "LRCK_L", 23: "SDA_L", 24: "SCL_L", 21: "LGND", 22: "LGND", 2: None,
+            3: "BCLK_L", 4: "DACDAT_L", 5: "LRCK_L", 6: "ADCDAT_L", 7: None, 23: "SDA_L", 24: "SCL_L", 21: "LGND", 22: "LGND", 2: None,
             14: "3V3A", 8: "3V3A", 1: "3V3L", 27: "3V3L", 15: "LGND", 11: "LGND", 28: "LGND"}
     s.add("U4", U.CODEC, 110, 56, nets)
     s.add("R", P.r("1k"), 36, 36, {1: "RX_OUT", 2: "LIN_D"}, rot=90)
@@ -169,7 +169,8 @@ def codec():
     s.add("L", P.FERRITE, 160, 96, {1: "3V3L", 2: "3V3A"})
     for i, (net, value) in enumerate([("3V3A", "10u"), ("3V3A", "100n"), ("3V3L", "100n"), ("3V3L", "100n")]):
         s.add("C", P.c(value), 174 + 12 * i, 106, {1: net, 2: "LGND"})
-    s.text(132, 118, "Full scale 1 Vrms at LIN and LOUT with 3.3 V. 0 dBm0 = 0.70 Vrms, 3.14 dB below full scale.\n"
+    s.text(132, 116, "Full scale 1 Vrms at LIN and LOUT with 3.3 V. 0 dBm0 = 0.70 Vrms, 3.14 dB below full scale.\n"
            "Line-input gain 0 dB, DAC gain 0 dB: then RX_OUT and LOUT carry the levels of parameters.toml.\n"
-           "LLINEIN is the line behind the hybrid. RLINEIN and MICIN are not used.")
+           "LLINEIN is the line behind the hybrid. RLINEIN and MICIN are not used.\n"
+           "As clock master the codec drives LRCIN and LRCOUT alike; LRCOUT stays open.")
     return s

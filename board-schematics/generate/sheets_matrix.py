@@ -55,7 +55,7 @@ def units():
         s.add("R", P.r("270"), 207, 162, {1: "3V3L", 2: "SCAN_LED"}, variant="matrix")
         s.text(238, 150, "PANEL_GND is the minus of the panel's switch. SCAN joins it to LGND\nwhile the buses are read. Before the crosspoint connects, SCAN opens:\n"
                          "in a call LGND is the selected line of the sunk side, and the\nloop current returns through the bus as a handset's does.\n\n"
-                         "Both muxes share TAP_COM; only one enable is low at a time.\nBoth enables high (reset): TAP_COM falls to zero through 1 MOhm.")
+                         "Both muxes share TAP_COM; only one enable is low at a time.\nBoth enables high (reset): TAP_COM falls to zero through 10 MOhm.")
         mux(s, 250, 50, [f"TAP_E{i}" for i in range(10)] + [f"TAP_D{i}" for i in range(16, 22)], "MUX_U_N")
     return taps("taps-units", "Tap conditioning: 10 units lines, panel ground", 9, UNITS, "BIAS_U", 2, extra)
 

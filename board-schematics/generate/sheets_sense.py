@@ -41,6 +41,7 @@ def sense():
     s.box(172, 8, 324, 96, "ADC, reference")
     s.add("U6", U.MCP3208, 230, 40, {1: "LINE_V_ADC", 2: "LINE_I_ADC", 3: "HS_V_ADC", 4: "MON_5VL", 5: "TAP_V", 6: "MON_DRV", 7: "VMID_BUF", 8: "LGND",
                                      13: "SPI_SCLK_L", 11: "SPI_MOSI_L", 12: "SPI_MISO_L", 10: "SPI_CS_L", 15: "VREF", 16: "5VL", 14: "LGND", 9: "LGND"})
+    s.add("R", P.r("100k"), 270, 48, {1: "SPI_MISO_L", 2: "LGND"})
     s.add("C", P.c("100n"), 256, 72, {1: "5VL", 2: "LGND"})
     s.add("U", U.REF, 286, 72, {1: "5VL", 2: "VREF", 3: "LGND"})
     s.add("C", P.c("10u"), 304, 79, {1: "VREF", 2: "LGND"})
@@ -57,7 +58,7 @@ def sense():
     s.node("TAP_V", 246, 113)
     s.node("TAP_V", 264, 113)
     s.node("TAP_V", 264, 122)
-    s.add("R", P.r("1M"), 238, 131, {1: "TAP_COM", 2: "LGND"})
+    s.add("R", P.r("10M"), 238, 131, {1: "TAP_COM", 2: "LGND"})
     s.node("TAP_COM", 238, 124)
     s.add("U5", P.TLV9004, 288, 124, {4: "5VL", 11: "LGND"}, unit=5)
     s.add("C", P.c("100n"), 304, 124, {1: "5VL", 2: "LGND"})

@@ -3,6 +3,8 @@ from bench import PARAMETERS, TABLES, board, BUILD, PARTS, check, run
 
 PAGES = ("taps-tens", "taps-units", "crosspoint")
 TENS, UNITS = range(10), range(10)
+COMMON = next(p.value for p in PARTS.values() if p.ref[0] == "R" and sorted(p.pins.values()) == ["LGND", "TAP_COM"]).replace("M", "meg")
+MUX_OHMS = 120  # one channel of the multiplexer at 3.3 V
 QUIET_XP = [f"D{i}" for i in range(22)] + [f"E{i}" for i in range(10)]
 
 
@@ -25,7 +27,7 @@ def elements(select=(4, 2), flipped=False, volts=11, source=250, bias=True, conn
     plus, minus = (f"d{d}", f"e{e}") if not flipped else (f"e{e}", f"d{d}")
     scan = 3.3 if connect else 0
     lines += ["vpgnd pgnd 0 0", "v5 5vl 0 5", "v3 3v3l 0 3.3", "vdrv v_drv 0 5", f"vscan scan_n 0 {scan}", f"vrev reverse 0 {3.3 if flipped else 0}",
-              f"vbt bias_t 0 {3.3 if flipped and bias else 0}", f"vbu bias_u 0 {0 if flipped or not bias else 3.3}", "rcom tap_com 0 1meg",
+              f"vbt bias_t 0 {3.3 if flipped and bias else 0}", f"vbu bias_u 0 {0 if flipped or not bias else 3.3}", f"rcom tap_com lgnd {COMMON}",
               f"vpan src 0 {volts}", f"rpan src {plus} {source}", f"rsink {minus} 0 5"]
     closed = {f"D{d}", f"E{e}"} if connect else set()
     lines += [f"vx_{n.lower()} crosspoint_xp_{n.lower()}_n 0 {0 if n in closed else 3.3}" for n in QUIET_XP]
@@ -82,6 +84,15 @@ def scan():
     check("current a tap takes from a line", draw, "uA", None, 20)
 
 
+def calibrate():
+    """Counts per volt through divider and multiplexer, with the common resistor as load."""
+    extra = ["vcal d0 0 0", f"rmux taps_tens_tap_d0 tap_com {MUX_OHMS}"]
+    a, b = run(elements() + extra, ["op", "WRITE", "alter vcal dc = 10", "op", "WRITE"])
+    PARAMETERS["taps"]["counts_per_volt"] = round(100 * (b["tap_com"][0] - a["tap_com"][0]), 1)
+    check("tap: counts per volt at the ADC", PARAMETERS["taps"]["counts_per_volt"], "counts", 150, 170)
+    check("tap: 13 V on a bus at the multiplexer (supply 3.3 V)", 13 * PARAMETERS["taps"]["counts_per_volt"] / 1000, "V", None, 3.0)
+
+
 def connect():
     """The crosspoint: loss in the two closed contacts, and what leaks to other apartments."""
     worst, leak = 0.0, 0.0
@@ -97,4 +108,5 @@ def connect():
 
 def main():
     scan()
+    calibrate()
     connect()
