@@ -4,7 +4,7 @@ from kicad import make_uuid
 
 def _pad(number, kind, shape, x, y, w, h, drill=None):
     layers = '"*.Cu" "*.Mask"' if drill else '"F.Cu" "F.Paste" "F.Mask"'
-    hole = f" (drill {drill:g})" if drill else ""
+    hole = f" (drill {drill if isinstance(drill, str) else format(drill, 'g')})" if drill else ""
     return f'\t(pad "{number}" {kind} {shape} (at {x:g} {y:g}) (size {w:g} {h:g}){hole} (layers {layers}))'
 
 
@@ -54,7 +54,9 @@ def _usb_c():
     spec = {"A1": -3.2, "A4": -2.4, "A5": -1.25, "A6": -0.25, "A7": 0.25, "B5": 1.75, "B6": 0.75, "B7": -0.75}
     pads = [(n, "smd", x, -3.68, 0.3 if n not in ("A1", "A4") else 0.6, 1.15, None) for n, x in spec.items()]
     pads += [("A1", "smd", 3.2, -3.68, 0.6, 1.15, None), ("A4", "smd", 2.4, -3.68, 0.6, 1.15, None)]
-    pads += [("S1", "thru_hole", x, y, 1.2, 1.8, 0.6) for x in (-4.32, 4.32) for y in (-3.1, 1.05)]
+    pads += [("S1", "thru_hole", x, -3.105, 1.0, 2.1, "oval 0.6 1.7") for x in (-4.32, 4.32)]
+    pads += [("S1", "thru_hole", x, 1.075, 1.0, 1.8, "oval 0.6 1.4") for x in (-4.32, 4.32)]
+    pads += [("", "np_thru_hole", x, -2.605, 0.65, 0.65, 0.65) for x in (-2.89, 2.89)]
     return pads, (8.94, 7.3)
 
 
@@ -76,8 +78,8 @@ TABLE = {
     "OSC_3225": lambda: ([("1", "smd", -1.1, 0.85, 1.4, 1.2, None), ("2", "smd", 1.1, 0.85, 1.4, 1.2, None), ("3", "smd", 1.1, -0.85, 1.4, 1.2, None),
                           ("4", "smd", -1.1, -0.85, 1.4, 1.2, None)], (3.2, 2.5)),
     "GDT_3P": lambda: ([("1", "smd", -3.4, 0, 1.2, 4, None), ("2", "smd", 0, 0, 1.6, 4, None), ("3", "smd", 3.4, 0, 1.2, 4, None)], (7.6, 5)),
-    "RELAY_G6K2F": lambda: _dual(8, 2.2, 7.4, 2.0, 0.8, (6.5, 10)),
-    "RELAY_G5LE": lambda: _through([(1, 0, 0), (2, 2, -6), (5, 2, 6), (4, 14.2, -6), (3, 14.2, 6)], 2.5, 1.3, (22.5, 16.5)),
+    "RELAY_G6K2F": lambda: ([(str(n), "smd", -3.5 if n < 5 else 3.5, (-3.8, -0.6, 1.6, 3.8)[n - 1 if n < 5 else 8 - n], 1.8, 0.8, None) for n in range(1, 9)], (6.5, 10)),
+    "RELAY_G5LE": lambda: _through([(1, 0, 0), (2, 2, 6), (3, 14.2, 6), (4, 14.2, -6), (5, 2, -6)], 2.5, 1.3, (22.5, 16.5)),
     "TRAFO_760390014": lambda: _dual(6, 2.54, 9.7, 1.9, 1.3, (8.3, 9.1)),
     "PIN_2x20": lambda: _through([(2 * i + 1 + r, (i - 9.5) * 2.54, -1.27 + 2.54 * r) for i in range(20) for r in range(2)], 1.7, 1.0, (51, 5.2)),
     "TP_1.5": lambda: ([("1", "smd", 0, 0, 1.5, 1.5, None)], (1.5, 1.5)), "HOLE_2.7": lambda: ([("1", "thru_hole", 0, 0, 5, 5, 2.7)], (5, 5)),
@@ -96,7 +98,7 @@ def text(name):
            f'\t(fp_rect (start {-x:g} {-y:g}) (end {x:g} {y:g}) (stroke (width 0.05) (type solid)) (fill no) (layer "F.CrtYd") (uuid "{make_uuid(name, "c")}"))',
            f'\t(fp_rect (start {-w / 2:g} {-h / 2:g}) (end {w / 2:g} {h / 2:g}) (stroke (width 0.1) (type solid)) (fill no) (layer "F.Fab") (uuid "{make_uuid(name, "f")}"))']
     for number, kind, px, py, pw, ph, drill in pads:
-        shape = "circle" if kind == "thru_hole" else "roundrect"
+        shape = "roundrect" if kind == "smd" else "circle" if pw == ph else "oval"
         line = _pad(number, kind, shape, px, py, pw, ph, drill)
         out.append(line[:-1] + " (roundrect_rratio 0.2))" if shape == "roundrect" else line)
     return "\n".join(out) + "\n)\n"

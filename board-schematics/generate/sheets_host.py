@@ -96,6 +96,8 @@ def outputs():
         y, n = 40 + 64 * i, i + 1
         s.add("K", P.RELAY1, 50, y, {2: "V_RLY", 5: f"R{n}_LOW", 1: f"R{n}_COM", 4: f"R{n}_NC", 3: f"R{n}_NO"})
         s.add("D", P.D4148, 32, y, {2: f"R{n}_LOW", 1: "V_RLY"}, rot=90)
+        s.node(f"R{n}_LOW", 32, y + 7)
+        s.node(f"R{n}_LOW", 45, y + 7)
         s.add("Q", P.BSS138, 44, y + 16, {1: f"RELAY{n}", 3: f"R{n}_LOW", 2: "GND"})
         s.add("R", P.r("100k"), 26, y + 19, {1: f"RELAY{n}", 2: "GND"})
         s.node(f"RELAY{n}", 26, y + 16)
@@ -122,7 +124,7 @@ def outputs():
         s.node(f"WG_IN{i}", x + 18, 96)
         s.node(f"WG_IN{i}", x + 18, 104)
         s.add("D", P.BAT54S, x + 26, 96, {1: "GND", 2: "3V3", 3: f"WG_IN{i}"})
-    s.add("J", U.terminal("WIEGAND", ["+5V", "GND", "OUT_D0", "OUT_D1", "IN_D0", "IN_D1"]), 296, 60, {1: "5V", 2: "GND", 3: "W_OUT0", 4: "W_OUT1", 5: "W_IN0", 6: "W_IN1"})
+    s.add("J", U.terminal("WIEGAND", ["+5V", "OUT_D0", "OUT_D1", "IN_D0", "IN_D1", "GND"]), 296, 60, {1: "5V", 2: "W_OUT0", 3: "W_OUT1", 4: "W_IN0", 5: "W_IN1", 6: "GND"})
     s.text(174, 122, "A high GPIO pulls an output low. GPIO24 and GPIO25 are pulled down at boot: the lines idle high.\nInputs: clamped to 3.3 V behind 4.7 kOhm.")
     return s
 

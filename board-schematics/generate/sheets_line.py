@@ -25,6 +25,8 @@ def pair():
         s.node("LINE_P", x, 22)
         s.node("HS_BIAS", x + 2, 27)
         s.node("HS_P", x + 1, 41)
+    s.node("K1_LOW", 112, 43)
+    s.node("K1_LOW", 124, 43)
     s.add("D", P.D4148, 112, 34, {2: "K1_LOW", 1: "V_DRV"}, rot=90, variant="pair")
     s.add("Q", P.BSS138, 123, 50, {1: "ISOLATE", 3: "K1_LOW", 2: "LGND"}, variant="pair")
     s.add("R", P.r("100k"), 106, 53, {1: "ISOLATE", 2: "LGND"}, variant="pair")

@@ -82,6 +82,8 @@ def crosspoint():
         s.node("XP_T", x, 129)
     for x in (244, 248):
         s.node("XP_U", x, 133)
+    s.node("K2_LOW", 226, 151)
+    s.node("K2_LOW", 238, 151)
     s.add("D", P.D4148, 226, 142, {2: "K2_LOW", 1: "V_DRV"}, rot=90, variant="matrix")
     s.add("Q", P.BSS138, 237, 158, {1: "REVERSE", 3: "K2_LOW", 2: "LGND"}, variant="matrix")
     s.add("R", P.r("100k"), 220, 161, {1: "REVERSE", 2: "LGND"}, variant="matrix")
