@@ -253,16 +253,12 @@ impl Gateway {
         let address = Address::take()?;
         speech::make(Voice::Visitor, &folder.join("visitor.wav"))?;
         folder.write("visit.toml", &settings.visit.text())?;
-        let config = configuration(settings, address.ip(), pbx, folder.path());
-        let config = folder.write("trubka.toml", &config)?;
-
+        folder.write(
+            "trubka.toml",
+            &configuration(settings, address.ip(), pbx, folder.path()),
+        )?;
+        let daemon = start_daemon(&folder)?;
         let simulator = start_simulator(&folder)?;
-        let mut command = program("trubkad")?;
-        command
-            .arg("--config")
-            .arg(config)
-            .current_dir(folder.path());
-        let daemon = Process::start("trubkad", &mut command, folder.path())?;
         let mut gateway = Self {
             daemon,
             simulator,
@@ -277,9 +273,30 @@ impl Gateway {
         Ok(gateway)
     }
 
+    /// The daemon's process id.
+    pub fn daemon_id(&self) -> u32 {
+        self.daemon.id()
+    }
+
     /// A file in the box's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// Kills the daemon, as a crash or a power cut would.
+    pub fn kill_daemon(&mut self) {
+        self.daemon.kill();
+    }
+
+    /// Starts the daemon again on what it left behind.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_daemon_again(&mut self) -> Outcome {
+        self.daemon = start_daemon(&self.folder)?;
+        wait::until_true("status from the daemon", Duration::from_secs(10), || {
+            Ok(self.try_control(&["status"]).is_ok())
+        })
     }
 
     /// Takes the line card away, as an unplugged board would be.
@@ -507,6 +524,16 @@ impl Gateway {
         self.daemon.stop(Duration::from_secs(5));
         self.simulator.stop(Duration::from_secs(5));
     }
+}
+
+/// The daemon, as the configuration in the folder says.
+fn start_daemon(folder: &Folder) -> Result<Process, Failure> {
+    let mut command = program("trubkad")?;
+    command
+        .arg("--config")
+        .arg(folder.join("trubka.toml"))
+        .current_dir(folder.path());
+    Process::start("trubkad", &mut command, folder.path())
 }
 
 /// The line, the panel and the visitor, as the script in the folder says.

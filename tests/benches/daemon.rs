@@ -1,0 +1,152 @@
+//! What the real daemon costs and how quick it is, beside a real Asterisk: `tests/bench` runs it.
+//!
+//! The times are those of the daemon's own log, which stamps microseconds: from the ring rule to the INVITE
+//! handed to the kernel, and from a key's packet to the load being gone (the record on the disk lies between).
+
+#![allow(clippy::print_stdout, reason = "a bench prints its figures")]
+
+use std::time::{Duration, Instant};
+use trubka_tests::asterisk::{Asterisk, Settings as PbxSettings};
+use trubka_tests::gateway::{Gateway, Settings, Visit, words};
+use trubka_tests::wait::seconds;
+use trubka_tests::{Failure, Outcome};
+
+const VISITS: u32 = 12;
+const IDLE: Duration = Duration::from_secs(20);
+
+fn main() -> Outcome {
+    let pbx = Asterisk::start_with(PbxSettings {
+        listen_s: 1,
+        ..PbxSettings::default()
+    })?;
+    let mut visit = Visit::default();
+    for number in 0..VISITS {
+        visit = visit.dials(25.0 + 24.0 * f64::from(number));
+    }
+    let started = Instant::now();
+    let mut gateway = Gateway::start(&Settings::new("400", visit), pbx.ip())?;
+    gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    let registered = started.elapsed();
+
+    let before = cpu_ms(gateway.daemon_id())?;
+    std::thread::sleep(IDLE);
+    let busy = cpu_ms(gateway.daemon_id())?.saturating_sub(before);
+    let idle_kib = resident_kib(gateway.daemon_id())?;
+    let limit = seconds(30.0 * f64::from(VISITS));
+    trubka_tests::wait::until_true("the last visitor", limit, || {
+        Ok(gateway.panel_count(words::LOCK_OPENED)? >= VISITS as usize)
+    })?;
+    gateway.wait_idle(seconds(30.0))?;
+
+    let log = gateway.log();
+    println!(
+        "\n{:<58} {:>12} {:>10}",
+        "the daemon, real time, real Asterisk", "measured", "goal"
+    );
+    let row = |name: &str, value: String, goal: &str| println!("{name:<58} {value:>12} {goal:>10}");
+    row(
+        "start of both programs -> registered",
+        format!("{} ms", registered.as_millis()),
+        "-",
+    );
+    row(
+        "resident memory, idle and registered",
+        format!("{:.1} MiB", f64::from(idle_kib) / 1024.0),
+        "15 MiB",
+    );
+    row(
+        "processor, idle and registered",
+        format!("{:.2} %", busy as f64 / IDLE.as_millis() as f64 * 100.0),
+        "~0 %",
+    );
+    let steps = [
+        ("ring rule met -> INVITE, worst", "ring", "call_placed"),
+        (
+            "key's packet -> load removed, worst",
+            "digit",
+            "door_release_started",
+        ),
+    ];
+    for (name, from, to) in steps {
+        let times = between(&log, from, to);
+        let worst = times.iter().max().copied().unwrap_or_default();
+        row(
+            &format!("{name} of {}", times.len()),
+            format!("{:.2} ms", worst as f64 / 1000.0),
+            "20 ms",
+        );
+    }
+    row(
+        "resident memory after the calls",
+        format!(
+            "{:.1} MiB",
+            f64::from(resident_kib(gateway.daemon_id())?) / 1024.0
+        ),
+        "15 MiB",
+    );
+    gateway.must_have_opened(VISITS as usize)
+}
+
+/// Processor time used so far, in milliseconds (proc(5): fields 14 and 15, in hundredths of a second).
+fn cpu_ms(id: u32) -> Result<u64, Failure> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .collect();
+    let ticks = |at: usize| {
+        fields
+            .get(at)
+            .and_then(|field| field.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
+    Ok((ticks(11) + ticks(12)) * 10)
+}
+
+fn resident_kib(id: u32) -> Result<u32, Failure> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap_or("");
+    Ok(line
+        .split_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse().ok())
+        .unwrap_or(0))
+}
+
+/// Microseconds from each event to the next one of the other kind.
+fn between(log: &str, from: &str, to: &str) -> Vec<u64> {
+    let mut times = Vec::new();
+    let mut start = None;
+    for line in log.lines() {
+        let mut words = line.split_whitespace();
+        let (Some(stamp), Some(_level), Some(name)) = (words.next(), words.next(), words.next())
+        else {
+            continue;
+        };
+        let Some(at) = micros_of_day(stamp) else {
+            continue;
+        };
+        if name == from {
+            start = Some(at);
+        } else if name == to
+            && let Some(start) = start.take()
+        {
+            times.push(at.saturating_sub(start));
+        }
+    }
+    times
+}
+
+fn micros_of_day(stamp: &str) -> Option<u64> {
+    let time = stamp.split_once('T')?.1.strip_suffix('Z')?;
+    let mut parts = time.splitn(3, ':');
+    let hours: u64 = parts.next()?.parse().ok()?;
+    let minutes: u64 = parts.next()?.parse().ok()?;
+    let seconds: f64 = parts.next()?.parse().ok()?;
+    Some((hours * 3600 + minutes * 60) * 1_000_000 + (seconds * 1e6) as u64)
+}
