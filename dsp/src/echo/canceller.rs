@@ -296,7 +296,7 @@ impl EchoCanceller {
         let mut spectrum = [Complex32::default(); BINS];
         self.fft.forward(&self.echo_window, &mut spectrum);
         self.report.echo = spectrum.map(|y| y.norm_sqr());
-        self.report.leakage = self.steps.leakage;
+        self.report.leakage = self.steps.leakage_now();
         if energy(echo) > 1e-5 {
             self.mic_mean += 0.02 * (mic_energy - self.mic_mean);
             self.out_mean += 0.02 * (out_energy - self.out_mean);

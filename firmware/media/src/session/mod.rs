@@ -141,7 +141,8 @@ impl Session {
             self.held = on;
             self.push_event(MediaEvent::Hold { on });
         }
-        if !events {
+        // Keys of before a hold must not come out after it, out of their context.
+        if !events || on {
             self.keys.clear();
         }
         // A new description restarts the clock of the timeout: the stream may come from elsewhere now.
