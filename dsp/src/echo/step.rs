@@ -5,7 +5,7 @@
 //! falls with the echo estimate, while the near end does not: the part of the error's power that follows the power of the
 //! echo estimate, the leakage, gives the residual echo in each bin.
 
-use super::BINS;
+use super::{BINS, settle};
 
 /// Largest step in any bin.
 const LARGEST: f32 = 0.5;
@@ -121,9 +121,4 @@ impl StepControl {
         self.covariance = self.covariance.clamp(0.005 * self.variance, self.variance);
         self.leakage = self.covariance / self.variance;
     }
-}
-
-/// Ends a decay before it becomes subnormal and slow.
-fn settle(value: f32) -> f32 {
-    if value.abs() < 1e-20 { 0.0 } else { value }
 }
