@@ -1,6 +1,6 @@
 //! Filling gaps in speech with its own last pitch period, after ITU-T G.711 Appendix I.
 //!
-//! Departures from the Appendix, each because it measured better or costs no delay (`docs/reference/sound.md`):
+//! Departures from the Appendix, each because it sounds better at 2 to 10 % of loss or costs no delay:
 //! * The output is not delayed by 3.75 ms. The joint at the start of a gap is smoothed by letting the step between the last
 //!   sample and the repeated period die away, instead of by overlapping the last good samples.
 //! * One period is repeated throughout, not up to three, and the fade begins after 5 ms, not 10.

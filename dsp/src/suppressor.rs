@@ -127,6 +127,9 @@ impl Suppressor {
             if first || (quiet && echo_free) {
                 let weight = (1.0 / self.blocks as f32).max(0.05);
                 self.noise[i] += weight * (power - self.noise[i]);
+                if self.noise[i] < 1e-15 {
+                    self.noise[i] = 0.0;
+                }
             } else if self.noise[i] > 8.0 * self.minimum[i] {
                 // The first blocks were speech after all.
                 self.noise[i] *= 0.97;

@@ -1,6 +1,7 @@
 //! Prints the figures of `docs/reference/sound.md`: `cargo bench -p dsp`.
 //!
-//! `DSP_SPEECH` may name a folder of 8 kHz mono WAV files for the talk-off rows.
+//! One word selects a part: `cargo bench -p dsp --bench figures -- echo`. `DSP_SPEECH` may name a folder of 8 kHz mono
+//! 16-bit WAV files with speech, which then take the place of the synthetic talkers.
 
 #![allow(
     missing_docs,
@@ -13,6 +14,8 @@
 mod battery;
 mod dtmf;
 mod echo;
+mod noise;
+mod others;
 #[allow(dead_code)]
 mod speech;
 
@@ -21,7 +24,12 @@ fn main() {
     let only = std::env::args()
         .skip(1)
         .find(|word| !word.starts_with("--"));
-    let parts: [(&str, fn()); 2] = [("dtmf", dtmf::print), ("echo", echo::print)];
+    let parts: [(&str, fn()); 4] = [
+        ("dtmf", dtmf::print),
+        ("echo", echo::print),
+        ("noise", noise::print),
+        ("others", others::print),
+    ];
     for (name, print) in parts {
         if only.as_deref().is_none_or(|only| only == name) {
             print();

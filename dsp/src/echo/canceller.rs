@@ -5,7 +5,7 @@ use realfft::num_complex::Complex32;
 
 use super::control::{Control, Verdict};
 use super::step::{Powers, StepControl};
-use super::{BINS, BLOCK, WINDOW};
+use super::{BINS, BLOCK, WINDOW, settle};
 use crate::sample::finite;
 use crate::spectrum::Fft;
 
@@ -140,10 +140,7 @@ impl EchoCanceller {
         self.learn(&back_error, &back_echo, clipped);
 
         for (i, error) in front_error.iter().enumerate() {
-            self.emphasis_out = finite(error + EMPHASIS * self.emphasis_out);
-            if self.emphasis_out.abs() < 1e-15 {
-                self.emphasis_out = 0.0;
-            }
+            self.emphasis_out = settle(finite(error + EMPHASIS * self.emphasis_out));
             mic[i] = self.emphasis_out;
             near[i] -= error;
         }
@@ -216,9 +213,7 @@ impl EchoCanceller {
         for (power, x) in self.far_power.iter_mut().zip(&self.far[self.newest]) {
             // The power over about the length of the filter.
             *power += (x.norm_sqr() - *power) * 0.1;
-            if *power < 1e-15 {
-                *power = 0.0;
-            }
+            *power = settle(*power);
             far_energy += x.norm_sqr();
         }
         far_energy /= WINDOW as f32;
@@ -287,7 +282,7 @@ impl EchoCanceller {
         let plain = &mut self.plain;
         plain.window.copy_within(BLOCK.., 0);
         for (slot, sample) in plain.window.iter_mut().skip(BLOCK).zip(echo) {
-            plain.emphasis = finite(sample + EMPHASIS * plain.emphasis);
+            plain.emphasis = settle(finite(sample + EMPHASIS * plain.emphasis));
             *slot = plain.emphasis;
         }
         for i in 0..WINDOW {
@@ -296,7 +291,7 @@ impl EchoCanceller {
         let mut spectrum = [Complex32::default(); BINS];
         self.fft.forward(&self.echo_window, &mut spectrum);
         self.report.echo = spectrum.map(|y| y.norm_sqr());
-        self.report.leakage = self.steps.leakage;
+        self.report.leakage = self.steps.leakage_now();
         if energy(echo) > 1e-5 {
             self.mic_mean += 0.02 * (mic_energy - self.mic_mean);
             self.out_mean += 0.02 * (out_energy - self.out_mean);

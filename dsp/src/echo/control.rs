@@ -32,8 +32,8 @@ impl Control {
         follow(&mut self.short_gain, gain, 0.4);
         follow(&mut self.long_gain, gain, 0.15);
         // Squares of the weights: the variance of a weighted sum.
-        self.short_variance = 0.36 * self.short_variance + 0.16 * variance;
-        self.long_variance = 0.7225 * self.long_variance + 0.0225 * variance;
+        self.short_variance = super::settle(0.36 * self.short_variance + 0.16 * variance);
+        self.long_variance = super::settle(0.7225 * self.long_variance + 0.0225 * variance);
         let beyond = |gain: f32, variance: f32, times: f32| gain * gain.abs() > times * variance;
         if beyond(gain, variance, 2.0)
             || beyond(self.short_gain, self.short_variance, 1.0)
@@ -54,7 +54,7 @@ impl Control {
 }
 
 fn follow(mean: &mut f32, value: f32, weight: f32) {
-    *mean += weight * (value - *mean);
+    *mean = super::settle(*mean + weight * (value - *mean));
 }
 
 #[cfg(test)]

@@ -13,3 +13,8 @@ pub use canceller::{EchoCanceller, EchoReport};
 pub const BLOCK: usize = 80;
 const WINDOW: usize = 2 * BLOCK;
 const BINS: usize = BLOCK + 1;
+
+/// Ends a decay before it becomes subnormal and slow.
+fn settle(value: f32) -> f32 {
+    if value.abs() < 1e-20 { 0.0 } else { value }
+}

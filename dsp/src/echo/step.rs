@@ -5,7 +5,7 @@
 //! falls with the echo estimate, while the near end does not: the part of the error's power that follows the power of the
 //! echo estimate, the leakage, gives the residual echo in each bin.
 
-use super::BINS;
+use super::{BINS, settle};
 
 /// Largest step in any bin.
 const LARGEST: f32 = 0.5;
@@ -17,6 +17,8 @@ pub(super) struct StepControl {
     echo_mean: [f32; BINS],
     covariance: f32,
     variance: f32,
+    recent_covariance: f32,
+    recent_variance: f32,
     /// Share of the echo estimate's power that is still in the error.
     pub(super) leakage: f32,
     /// The filter has learned enough for the leakage to mean something.
@@ -44,6 +46,8 @@ impl StepControl {
             echo_mean: [0.0; BINS],
             covariance: 1.0,
             variance: 1.0,
+            recent_covariance: 1.0,
+            recent_variance: 1.0,
             leakage: 1.0,
             adapted: false,
             learned: 0.0,
@@ -84,6 +88,12 @@ impl StepControl {
         }
     }
 
+    /// The leakage for the suppressor, which must notice a changed path within a fraction of a second.
+    pub(super) fn leakage_now(&self) -> f32 {
+        let recent = self.recent_covariance / self.recent_variance.max(1e-9);
+        recent.clamp(self.leakage, 1.0)
+    }
+
     fn update_leakage(&mut self, powers: &Powers<'_>) {
         let mut covariance = 1e-12;
         let mut variance = 1e-12;
@@ -94,8 +104,8 @@ impl StepControl {
             let echo = powers.echo[i] - self.echo_mean[i];
             covariance += error * echo;
             variance += echo * echo;
-            self.error_mean[i] += weight * error;
-            self.echo_mean[i] += weight * echo;
+            self.error_mean[i] = settle(self.error_mean[i] + weight * error);
+            self.echo_mean[i] = settle(self.echo_mean[i] + weight * echo);
         }
         let deviation = variance.sqrt();
         let projected = covariance / deviation;
@@ -104,6 +114,9 @@ impl StepControl {
         let alpha = (0.02 * share).min(0.005);
         self.variance += alpha * (deviation - self.variance);
         self.covariance += alpha * (projected - self.covariance);
+        let alpha = (0.1 * share).min(0.04);
+        self.recent_variance += alpha * (deviation - self.recent_variance);
+        self.recent_covariance += alpha * (projected - self.recent_covariance);
         self.variance = self.variance.max(1e-9);
         self.covariance = self.covariance.clamp(0.005 * self.variance, self.variance);
         self.leakage = self.covariance / self.variance;

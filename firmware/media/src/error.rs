@@ -100,6 +100,8 @@ pub enum MediaErrorKind {
     NotStarted,
     /// The peer did not agree to `telephone-event`.
     EventsNotNegotiated,
+    /// The peer holds the call and takes nothing.
+    OnHold,
     /// More than 64 digits are waiting to be sent.
     QueueFull,
     /// A content type other than `application/dtmf-relay` and `application/dtmf`.
@@ -129,6 +131,7 @@ impl MediaError {
             MediaErrorKind::EventsNotNegotiated => {
                 "set dtmf_mode=rfc4733 for this extension on the PBX, or send the digit by SIP INFO"
             }
+            MediaErrorKind::OnHold => "send the digit when the other side has taken the call back",
             MediaErrorKind::QueueFull => "wait until the digits already queued have been sent",
             MediaErrorKind::UnsupportedContent => {
                 "set the phone to send application/dtmf-relay or application/dtmf"

@@ -406,19 +406,27 @@ fn flash_and_other_events_are_no_keys() {
 fn keys_queued_on_hold_do_not_come_out_later() {
     let mut call = Call::new(Conditions::default(), 1);
     call.run_until(ms(200));
+    // Two digits are queued when the hold comes; neither may come out after it.
+    call.a.session.send_digit(call.now, '9', 100).unwrap();
+    call.a.session.send_digit(call.now, '7', 100).unwrap();
     let held = "v=0\r\nc=IN IP4 127.77.0.2\r\na=inactive\r\nm=audio 6000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n";
     call.a
         .session
         .answer_offer(call.now, held.as_bytes())
         .unwrap();
-    call.a.session.send_digit(call.now, '9', 100).unwrap();
+    let on_hold = call.a.session.send_digit(call.now, '8', 100).unwrap_err();
+    assert_eq!(on_hold.kind, MediaErrorKind::OnHold);
     call.run_until(ms(1000));
     call.a
         .session
         .answer_offer(call.now, held.replace("inactive", "sendrecv").as_bytes())
         .unwrap();
     call.run_until(ms(2000));
-    assert_eq!(call.b.digits(), "");
+    assert_eq!(
+        call.b.digits(),
+        "9",
+        "its first packet was on its way before the hold"
+    );
 }
 
 #[test]

@@ -370,3 +370,34 @@ fn a_clock_set_back_without_a_new_ssrc_is_followed() {
     }
     assert!(energy > 0, "sound is back");
 }
+
+#[test]
+fn a_peer_that_moves_is_heard_from_its_first_packet_and_its_old_place_no_more() {
+    let mut call = Call::new(Conditions::default(), 3);
+    let packet = |n: u16, ssrc| rtp(8, false, n, u32::from(n) * 160, ssrc, &[0x35; 160]);
+    for n in 0..10 {
+        call.b
+            .session
+            .handle_rtp(ms(u64::from(n) * 20), address(1, 4000), &packet(n, 1));
+    }
+    let moved = "v=0\r\nc=IN IP4 127.77.0.3\r\nm=audio 4400 RTP/AVP 8\r\n";
+    call.b
+        .session
+        .answer_offer(ms(200), moved.as_bytes())
+        .unwrap();
+    for n in 0..10 {
+        let at = ms(201 + u64::from(n) * 20);
+        call.b
+            .session
+            .handle_rtp(at, address(1, 4000), &packet(n + 10, 1));
+        call.b
+            .session
+            .handle_rtp(at, address(3, 4400), &packet(n, 2));
+    }
+    let stats = call.b.session.stats();
+    assert_eq!(
+        (stats.packets_received, stats.dropped.wrong_source),
+        (20, 10)
+    );
+    assert_eq!((stats.lost, stats.dropped.wrong_ssrc), (0, 0));
+}

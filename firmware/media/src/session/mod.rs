@@ -37,6 +37,8 @@ pub struct Session {
     negotiator: Negotiator,
     phase: Phase,
     held: bool,
+    /// Where RTP came from by the last description.
+    peer: Option<std::net::SocketAddr>,
     source: Option<Source>,
     jitter: JitterBuffer,
     presses: EventReceiver,
@@ -74,6 +76,7 @@ impl Session {
             negotiator,
             phase: Phase::New,
             held: false,
+            peer: None,
             source: None,
             jitter: JitterBuffer::new(&config.jitter),
             presses: EventReceiver::default(),
@@ -135,18 +138,34 @@ impl Session {
         let Some(agreed) = self.negotiator.agreed() else {
             return;
         };
+        let moved = agreed.remote_rtp != self.peer;
+        self.peer = agreed.remote_rtp;
         let on = !agreed.may_send;
         let events = agreed.event_send_pt.is_some();
         if on != self.held {
             self.held = on;
             self.push_event(MediaEvent::Hold { on });
         }
-        if !events {
+        // Keys of before a hold must not come out after it, out of their context.
+        if !events || on {
             self.keys.clear();
+        }
+        if moved {
+            // What came from the old place can come no more: the next stream is followed from its first packet.
+            self.forget_source();
         }
         // A new description restarts the clock of the timeout: the stream may come from elsewhere now.
         self.heard = now;
         self.heard_any = now;
+    }
+
+    /// The stream followed so far is over.
+    fn forget_source(&mut self) {
+        if let Some(stream) = self.source.take() {
+            self.lost_before += stream.lost();
+            self.jitter.restart();
+            self.presses.reset();
+        }
     }
 
     /// 10 ms for the line, concealed where nothing came.

@@ -49,11 +49,7 @@ impl Session {
         }
         if report.bye.is_some() {
             // The stream ended in good order: the next one is followed at once. The call itself ends by SIP.
-            if let Some(stream) = self.source.take() {
-                self.lost_before += stream.lost();
-                self.jitter.restart();
-                self.presses.reset();
-            }
+            self.forget_source();
         }
     }
 

@@ -67,7 +67,7 @@ impl Session {
     /// Queues a key press for sending as RFC 4733 events, 40..=5000 ms long.
     ///
     /// # Errors
-    /// [`MediaError`] when it is no key, the call is not answered, the peer has no events, or the queue is full.
+    /// [`MediaError`] when it is no key, the call is not answered or on hold, the peer has no events, or the queue is full.
     pub fn send_digit(
         &mut self,
         now: Duration,
@@ -87,6 +87,12 @@ impl Session {
                 format!("digit {digit:?}: the peer has not agreed to telephone-event"),
             ));
         }
+        if agreed.is_none_or(|agreed| !agreed.may_send) {
+            return Err(MediaError::new(
+                MediaErrorKind::OnHold,
+                format!("digit {digit:?}: the call is on hold"),
+            ));
+        }
         self.keys.push(digit, duration_ms)?;
         self.send_keys(now);
         Ok(())
@@ -100,7 +106,6 @@ impl Session {
                 .agreed()
                 .filter(|agreed| agreed.may_send)
                 .and_then(|agreed| Some((agreed.remote_rtp?, agreed.event_send_pt?)));
-            // On hold the key passes unsent: it must not come out later, out of its context.
             let Some((destination, payload_type)) = target else {
                 continue;
             };
