@@ -15,6 +15,7 @@ mod line_faults;
 mod main_path;
 mod pbx_faults;
 mod phone_does_not_answer;
+mod random_schedules;
 mod shutdown;
 mod ugly_orders;
 mod visitor_and_handset;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use call::{Event, RecordId};
 use line_interface::{CardInfo, Drive, DriveBlock, Profile, SenseBlock};
-use line_simulation::{PanelEvent, Simulation};
+use line_simulation::{Fault, PanelEvent, Simulation};
 use phone::{Phone, PhoneConfig, PhoneEvent};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -180,6 +180,29 @@ impl World {
     pub(crate) fn replace(&mut self) {
         self.panel.replace_handset();
         self.promises.replaced();
+    }
+
+    /// Something breaks on the wires.
+    pub(crate) fn break_line(&mut self, fault: Fault) {
+        self.panel.inject(fault);
+        self.promises.broken(true);
+        // To the panel a broken wire looks like a pressed button; nobody can help that.
+        if matches!(fault, Fault::RiserOpen | Fault::Open | Fault::Reversed) {
+            self.promises.without_key += 1;
+        }
+    }
+
+    pub(crate) fn mend_line(&mut self) {
+        self.panel.clear_faults();
+        self.promises.broken(false);
+    }
+
+    /// The resident holds or releases the old handset's button.
+    pub(crate) fn hold_button(&mut self, down: bool) {
+        if down {
+            self.promises.without_key += 1;
+        }
+        self.panel.press_handset_button(down);
     }
 
     /// Advances by the smallest step that something wants.

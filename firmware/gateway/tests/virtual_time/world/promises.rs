@@ -42,6 +42,7 @@ pub(crate) struct Promises {
     /// When each record was issued; durable ones are taken out.
     issued: HashMap<RecordId, (Duration, bool)>,
     lifted: Option<Duration>,
+    wires_broken: bool,
     panel_rests: Option<Duration>,
     /// Since when our present load is on the line.
     loaded: (Drive, Duration),
@@ -69,6 +70,7 @@ impl Promises {
             buttons_seen: 0,
             issued: HashMap::new(),
             lifted: None,
+            wires_broken: false,
             panel_rests: None,
             loaded: (Drive::SAFE, Duration::ZERO),
             second: 0,
@@ -89,18 +91,19 @@ impl Promises {
     pub(super) fn lifted(&mut self, now: Duration, panel: PanelState) {
         // Lifted while the panel judges the pair it is a fault and no call.
         let counts = matches!(panel, PanelState::Ringing | PanelState::Talking);
-        self.lifted = counts.then_some(now);
+        self.lifted = (counts && !self.wires_broken).then_some(now);
     }
 
     pub(super) fn replaced(&mut self) {
         self.lifted = None;
     }
 
-    /// One more press of the old handset's button.
-    pub(crate) fn button(&mut self) {
-        self.without_key += 1;
+    pub(super) fn broken(&mut self, broken: bool) {
+        self.wires_broken = broken;
+        self.lifted = None;
     }
 
+    /// Whether an opening waits that no release may overtake yet.
     fn overtaken(&self, now: Duration) -> bool {
         self.issued
             .values()
