@@ -59,6 +59,8 @@ pub(crate) struct Options {
     pub(crate) spread: f32,
     /// Whether what the visitor hears is kept.
     pub(crate) keep_sound: bool,
+    /// The panel's talk limit, where it is not the brand's.
+    pub(crate) panel_talk: Option<Duration>,
 }
 
 impl Default for Options {
@@ -78,6 +80,7 @@ impl Default for Options {
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             spread: 0.0,
             keep_sound: false,
+            panel_talk: None,
         }
     }
 }

@@ -43,6 +43,7 @@ pub(crate) struct Promises {
     issued: HashMap<RecordId, (Duration, bool)>,
     lifted: Option<Duration>,
     wires_broken: bool,
+    button_down: bool,
     panel_rests: Option<Duration>,
     /// Since when our present load is on the line.
     loaded: (Drive, Duration),
@@ -71,6 +72,7 @@ impl Promises {
             issued: HashMap::new(),
             lifted: None,
             wires_broken: false,
+            button_down: false,
             panel_rests: None,
             loaded: (Drive::SAFE, Duration::ZERO),
             second: 0,
@@ -91,7 +93,7 @@ impl Promises {
     pub(super) fn lifted(&mut self, now: Duration, panel: PanelState) {
         // Lifted while the panel judges the pair it is a fault and no call.
         let counts = matches!(panel, PanelState::Ringing | PanelState::Talking);
-        self.lifted = (counts && !self.wires_broken).then_some(now);
+        self.lifted = (counts && !self.wires_broken && !self.button_down).then_some(now);
     }
 
     pub(super) fn replaced(&mut self) {
@@ -101,6 +103,15 @@ impl Promises {
     pub(super) fn broken(&mut self, broken: bool) {
         self.wires_broken = broken;
         self.lifted = None;
+    }
+
+    /// A lifted handset whose button is held looks like no handset at all.
+    pub(super) fn button(&mut self, down: bool) {
+        self.button_down = down;
+        if down {
+            self.without_key += 1;
+            self.lifted = None;
+        }
     }
 
     /// Whether an opening waits that no release may overtake yet.
