@@ -183,11 +183,7 @@ fn troubled_visits(number: u64, dice: &mut Dice) {
         seed: number,
         spread: dice.below(8) as f32 / 100.0,
         account: "expires_s = 60",
-        route: dice.one_of(&[
-            "",
-            "may_open = [\"called\", \"400\"]",
-            "may_open = [\"777\"]",
-        ]),
+        route,
         config: dice.one_of(&[
             "",
             "[door]\nmax_wrong_digits = 3",
