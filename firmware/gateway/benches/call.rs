@@ -64,7 +64,10 @@ fn whole_call() {
         world.panel.visitor_say(&speak(Speaker::Visitor, 60_000));
         let before = world.spent;
         let begun = Instant::now();
-        world.visit_until("line_idle");
+        world.dial();
+        world.run_until("the end of the call", seconds(100), |world| {
+            world.happened("line_idle") > 0
+        });
         let whole = begun.elapsed();
         let [line, phone] = [0, 1].map(|who| world.spent[who] - before[who]);
         let gateway = whole.saturating_sub(line + phone);

@@ -19,6 +19,42 @@ fn schedules() -> u64 {
         .map_or(DEFAULT_SCHEDULES, |text| text.parse().unwrap())
 }
 
+/// What happened in all schedules, so that a tame dice is noticed.
+#[derive(Debug, Default)]
+struct Tally {
+    calls: usize,
+    answered: usize,
+    opened: usize,
+    refused: usize,
+    handset: usize,
+    card_lost: usize,
+    faults: usize,
+}
+
+impl Tally {
+    fn of(world: &World) -> Tally {
+        Tally {
+            calls: world.happened("ring"),
+            answered: world.happened("call_answered"),
+            opened: world.opened(),
+            refused: world.records("door_refused"),
+            handset: world.happened("handset_lifted"),
+            card_lost: world.happened("line_card") / 2,
+            faults: world.happened("line_fault"),
+        }
+    }
+
+    fn add(&mut self, other: &Tally) {
+        self.calls += other.calls;
+        self.answered += other.answered;
+        self.opened += other.opened;
+        self.refused += other.refused;
+        self.handset += other.handset;
+        self.card_lost += other.card_lost;
+        self.faults += other.faults;
+    }
+}
+
 /// A small generator: the schedules must be the same on every machine.
 struct Dice(u64);
 
@@ -101,20 +137,25 @@ fn moody(dice: &mut Dice) -> Script {
 }
 
 /// Runs every schedule and names the one that failed.
-fn run_all(what: &str, one: fn(u64, &mut Dice)) {
+fn run_all(what: &str, one: fn(u64, &mut Dice) -> Tally) -> Tally {
+    let mut all = Tally::default();
     for number in 0..schedules() {
         let mut dice = Dice(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         dice.below(2);
         let done = catch_unwind(AssertUnwindSafe(|| one(number, &mut dice)));
-        if let Err(why) = done {
-            eprintln!("{what}: schedule {number} failed");
-            resume_unwind(why);
+        match done {
+            Ok(tally) => all.add(&tally),
+            Err(why) => {
+                eprintln!("{what}: schedule {number} failed");
+                resume_unwind(why);
+            }
         }
     }
+    all
 }
 
 /// Up to 5 % loss: the door does open for every honest key, visit after visit.
-fn honest_visits(number: u64, dice: &mut Dice) {
+fn honest_visits(number: u64, dice: &mut Dice) -> Tally {
     let mut world = World::ready(Options {
         brand: dice.one_of(&BRANDS),
         seed: number,
@@ -136,6 +177,7 @@ fn honest_visits(number: u64, dice: &mut Dice) {
         assert_eq!(world.records("door_refused"), 0, "{}", world.story());
         world.run_for(ms(dice.below(3000)));
     }
+    Tally::of(&world)
 }
 
 /// One thing that people, wires, network or PBX do.
@@ -171,7 +213,7 @@ fn trouble(world: &mut World, dice: &mut Dice) {
 }
 
 /// Up to 30 % loss and any trouble at any time.
-fn troubled_visits(number: u64, dice: &mut Dice) {
+fn troubled_visits(number: u64, dice: &mut Dice) -> Tally {
     let route = dice.one_of(&[
         "",
         "may_open = [\"called\", \"400\"]",
@@ -205,17 +247,51 @@ fn troubled_visits(number: u64, dice: &mut Dice) {
         world.settle();
     }
     world.disk = Disk::TakesIn(ms(5));
-    if called_may_open && number % 4 == 0 {
+    if called_may_open && number.is_multiple_of(4) {
         world.next_visit_works();
     }
+    if number % 4 == 1 {
+        shut_down_somewhere(&mut world, dice);
+    }
+    Tally::of(&world)
+}
+
+/// The box stops in the middle of whatever is going on.
+fn shut_down_somewhere(world: &mut World, dice: &mut Dice) {
+    let script = moody(dice);
+    world.phone.set_script(script);
+    world.dial();
+    world.run_for(ms(dice.below(14_000)));
+    let now = world.now;
+    world.gateway.shutdown(now);
+    world.run_until("quiet", seconds(40), |world| world.gateway.is_quiet());
+    world.run_for(seconds(3));
+    assert_eq!(world.driven(), line_interface::Drive::SAFE);
+    assert!(world.gateway.call_statuses().is_empty());
 }
 
 #[test]
+#[allow(clippy::print_stdout)]
 fn honest_keys_always_open_once() {
-    run_all("honest", honest_visits);
+    let tally = run_all("honest", honest_visits);
+    println!("honest: {tally:?}");
+    assert_eq!(tally.opened as u64, 3 * schedules());
 }
 
 #[test]
+#[allow(clippy::print_stdout)]
 fn no_trouble_breaks_a_promise() {
-    run_all("troubled", troubled_visits);
+    let tally = run_all("troubled", troubled_visits);
+    println!("troubled: {tally:?}");
+    let enough = (schedules() / 20) as usize;
+    for seen in [
+        tally.answered,
+        tally.opened,
+        tally.refused,
+        tally.handset,
+        tally.card_lost,
+        tally.faults,
+    ] {
+        assert!(seen >= enough, "too tame: {tally:?}");
+    }
 }
