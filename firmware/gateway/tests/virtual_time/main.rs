@@ -14,6 +14,7 @@ mod limits;
 mod line_card;
 mod line_faults;
 mod main_path;
+mod no_handset;
 mod pbx_faults;
 mod phone_does_not_answer;
 mod random_schedules;

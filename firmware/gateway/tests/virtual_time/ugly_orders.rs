@@ -61,6 +61,7 @@ fn a_panel_that_gives_up_in_the_block_of_the_answer_is_no_call() {
     for early in 0..20 {
         let mut world = World::ready(Options {
             route: "target_timeout_s = 40",
+            config: "[call]\ntalk_limit_s = 10",
             ..Options::with(answers(ms(29_840 + 10 * early)))
         });
         world.visit_until("call_ended");

@@ -80,7 +80,7 @@ impl World {
         let slots: Vec<SocketAddr> = (0..4)
             .map(|slot| SocketAddr::new(rtp.ip(), rtp.port() + 2 * slot))
             .collect();
-        let promises = Promises::new(&config);
+        let promises = Promises::new(&config, options.handset);
         let setup = Setup {
             profiles: config
                 .lines
@@ -95,6 +95,9 @@ impl World {
         };
         let mut panel = line_simulation::Setup::brand(options.brand).unwrap();
         panel.seed = seed;
+        if !options.handset {
+            panel.handset = None;
+        }
         if let Some(limit) = options.panel_talk {
             panel.panel.talk.limit_ms.value = limit.as_millis() as u64;
         }
