@@ -64,7 +64,7 @@ mod tests {
             visitor
                 .iter()
                 .enumerate()
-                .map(|(n, sample)| sample / 4 + (n as i16 * 7919 % 200)),
+                .map(|(n, sample)| sample / 4 + (n * 7919 % 200) as i16),
         );
         let (same, at) = likeness(&visitor, &recording);
         assert!(same > 0.9, "{same}");
