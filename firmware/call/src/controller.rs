@@ -10,7 +10,7 @@ use std::time::Duration;
 use config::{Config, Route};
 use line_interface::LineEvent;
 
-use crate::digits::DigitMatcher;
+use crate::digits::{DigitMatcher, KeyPace};
 use crate::door::Opening;
 use crate::event::{Cause, Event};
 use crate::leg::{Action, LegId, RecordId};
@@ -108,6 +108,7 @@ struct Talk {
     talker: Talker,
     since: Duration,
     digits: DigitMatcher,
+    pace: KeyPace,
     locked: bool,
     opening: Option<Opening>,
     end_at: Option<Duration>,

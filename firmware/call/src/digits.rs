@@ -60,9 +60,54 @@ impl DigitMatcher {
     }
 }
 
+/// What one key costs of the credit, and how much credit there is: a dialler's burst of twenty
+/// keys, and ten a second for ever, which is more than a hand can do.
+const KEY_COST: Duration = Duration::from_millis(100);
+const MOST_CREDIT: Duration = Duration::from_secs(2);
+
+/// Keys faster than any hand or dialler are not taken: each would cost a record in the journal.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyPace {
+    credit: Duration,
+    since: Duration,
+}
+
+impl KeyPace {
+    pub(crate) fn new(now: Duration) -> KeyPace {
+        KeyPace {
+            credit: MOST_CREDIT,
+            since: now,
+        }
+    }
+
+    /// Whether a key at `now` is taken.
+    pub(crate) fn takes(&mut self, now: Duration) -> bool {
+        let passed = now.saturating_sub(self.since);
+        self.since = self.since.max(now);
+        self.credit = self.credit.saturating_add(passed).min(MOST_CREDIT);
+        match self.credit.checked_sub(KEY_COST) {
+            Some(left) => {
+                self.credit = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flood_of_keys_is_taken_at_ten_a_second_and_a_dialler_at_once() {
+        let mut pace = KeyPace::new(Duration::ZERO);
+        let dialled = (0..20).filter(|n| pace.takes(Duration::from_millis(60 * n)));
+        assert_eq!(dialled.count(), 20);
+        let mut pace = KeyPace::new(Duration::ZERO);
+        let flood = (0..10_000).filter(|n| pace.takes(Duration::from_millis(*n)));
+        assert_eq!(flood.count(), 20 + 99);
+    }
 
     fn press_all(matcher: &mut DigitMatcher, keys: &str) -> Vec<usize> {
         let press = |(at, key): (usize, char)| {

@@ -41,7 +41,8 @@ pub(crate) fn diode_branch(v: f32, ohms: f32, knee_at: f32) -> (f32, f32) {
     let x = (v - knee_at) / KNEE_VOLTS;
     if x > 12.0 {
         ((v - knee_at) / ohms, 1.0 / ohms)
-    } else if x < -15.0 {
+    } else if x < -10.0 {
+        // Below a microampere; a line at rest lies here and is solved without an exponential.
         (0.0, 0.0)
     } else {
         let e = x.exp();

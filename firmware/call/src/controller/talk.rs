@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Controller, Phase, Talk, Talker};
 use crate::access::{Opener, may_open};
-use crate::digits::DigitMatcher;
+use crate::digits::{DigitMatcher, KeyPace};
 use crate::door::Opening;
 use crate::event::{Cause, Event, Refusal};
 use crate::leg::{Action, LegId};
@@ -44,6 +44,7 @@ impl Controller {
             talker,
             since: now,
             digits,
+            pace: KeyPace::new(now),
             locked: false,
             opening: None,
             end_at: None,
@@ -54,7 +55,8 @@ impl Controller {
         }
     }
 
-    /// A key was pressed on a leg. Only an answered leg that is joined to a line counts.
+    /// A key was pressed on a leg. Only an answered leg that is joined to a line counts, and only
+    /// at the pace of a hand.
     pub fn leg_digit(&mut self, now: Duration, leg: LegId, key: char, via: &str) {
         let Some(line) = self.talk_of(leg) else {
             return;
@@ -64,6 +66,9 @@ impl Controller {
         let Phase::Talking(talk) = &mut self.phases[line] else {
             return;
         };
+        if !talk.pace.takes(now) {
+            return;
+        }
         let complete = talk.digits.press(now, key);
         let party = talk.talker.shown().to_owned();
         let locks = !talk.locked && talk.digits.wrong() >= limit;

@@ -233,3 +233,18 @@ fn random_bytes_as_info_open_nothing_and_leave_the_call_up() {
     world.run_for(seconds(2));
     assert_eq!((world.opened(), world.records("door_opened")), (0, 0));
 }
+
+#[test]
+fn a_flood_of_keys_by_the_answered_phone_fills_no_journal() {
+    let (mut world, dialog) = talking();
+    world.promises.without_key = 1000;
+    for cseq in 0..1500 {
+        world.inject(Port::GatewaySip, PBX_SIP, dialog.info(50 + cseq));
+        world.run_for(ms(2));
+    }
+    let records = world.records("door_opened") + world.records("door_refused");
+    assert!(records < 120, "{records} records");
+    assert!(world.opened() >= 1);
+    world.panel.visitor_leave();
+    world.next_visit_works();
+}

@@ -84,8 +84,7 @@ fn a_visitor_without_a_card_rings_the_handset_as_before() {
     world.lift();
     world.wait_panel(line_simulation::PanelEvent::Answered);
     world.run_for(seconds(2));
-    world.promises.button();
-    world.panel.press_handset_button(true);
+    world.hold_button(true);
     world.wait_panel(line_simulation::PanelEvent::LockOpened);
     assert_eq!(world.gateway_sent("INVITE"), 0);
     world.next_visit_works();

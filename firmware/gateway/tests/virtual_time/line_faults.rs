@@ -15,8 +15,7 @@ fn a_fault_on_an_idle_line_is_told_with_a_hint_at_the_next_visit() {
         (Fault::Short, "short"),
     ] {
         let mut world = World::ready(Options::with(answers(ms(300))));
-        world.promises.without_key += 2;
-        world.panel.inject(fault);
+        world.break_line(fault);
         world.dial();
         world.run_for(seconds(4));
         let told = world.last_words("line_fault");
@@ -55,13 +54,9 @@ fn a_fault_in_any_phase_of_a_call_never_opens_and_heals() {
                 let mut world = World::ready(Options::with(phone));
                 world.visit_until(event);
                 world.run_for(ms(after));
-                // To the panel a broken wire looks like a pressed button; nobody can help that.
-                if matches!(fault, Fault::RiserOpen | Fault::Open | Fault::Reversed) {
-                    world.promises.without_key += 1;
-                }
-                world.panel.inject(fault);
+                world.break_line(fault);
                 world.run_for(ms(lasts));
-                world.panel.clear_faults();
+                world.mend_line();
                 world.run_for(seconds(10));
                 world.panel.visitor_leave();
                 world.next_visit_works();
@@ -75,7 +70,7 @@ fn a_fault_in_a_call_frees_phone_and_line() {
     let mut world = World::ready(Options::with(answers(ms(500))));
     world.visit_until("call_answered");
     world.run_for(seconds(3));
-    world.panel.inject(Fault::RiserShort);
+    world.break_line(Fault::RiserShort);
     world.wait("call_ended", 1);
     world.run_for(seconds(1));
     assert!(!world.phone.is_busy());

@@ -1,4 +1,5 @@
 //! The gateway as a whole in virtual time, one module a behaviour.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #![allow(
     clippy::unwrap_used,
@@ -20,8 +21,10 @@ mod limits;
 mod line_card;
 mod line_faults;
 mod main_path;
+mod no_handset;
 mod pbx_faults;
 mod phone_does_not_answer;
+mod random_schedules;
 mod shutdown;
 mod ugly_orders;
 mod visitor_and_handset;

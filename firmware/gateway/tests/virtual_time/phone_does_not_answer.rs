@@ -45,10 +45,9 @@ fn handset_still_opens(world: &mut World) {
     world.lift();
     world.wait_panel(line_simulation::PanelEvent::Answered);
     world.run_for(seconds(2));
-    world.promises.button();
-    world.panel.press_handset_button(true);
+    world.hold_button(true);
     world.run_for(ms(400));
-    world.panel.press_handset_button(false);
+    world.hold_button(false);
     world.run_for(seconds(1));
     assert_eq!(world.opened(), 1, "{}", world.story());
 }

@@ -2,7 +2,7 @@
 
 use phone::{KeyBy, PhoneEvent};
 
-use crate::world::{Disk, Options, Verdict, World, answers, ms, never_answers, presses, seconds};
+use crate::world::{Disk, Options, Verdict, World, answers, ms, presses, seconds};
 
 fn building(phone: phone::Script) -> World {
     World::ready(Options::with(phone))
@@ -42,20 +42,9 @@ fn a_handset_that_is_lifted_as_the_200_travels_wins() {
 }
 
 #[test]
-fn a_panel_that_gives_up_in_the_block_of_the_answer_is_no_call() {
-    // The panel's own limit falls among these answers; nobody is on the line afterwards.
-    for late in 0..12 {
-        let mut world = building(never_answers());
-        world.visit_until("call_ringing");
-        world.run_for(seconds(20));
-        let mut phone = answers(ms(0));
-        phone.behaviour = phone::Behaviour::Answer {
-            after: ms(300 + 10 * late),
-        };
-        world.phone.set_script(phone);
-        // A new visit whose answer meets the visitor's leaving.
-        world.panel.visitor_leave();
-        world.settle();
+fn a_visitor_who_leaves_in_the_block_of_the_answer_is_no_call() {
+    for late in 0..24 {
+        let mut world = building(answers(ms(300 + 5 * late)));
         world.visit_until("call_ringing");
         world.run_for(ms(350));
         world.panel.visitor_leave();
@@ -63,6 +52,24 @@ fn a_panel_that_gives_up_in_the_block_of_the_answer_is_no_call() {
         assert_eq!(world.phase(), "idle", "{late}\n{}", world.story());
         assert!(!world.phone.is_busy(), "{late}");
         assert_eq!(world.opened(), 0);
+    }
+}
+
+#[test]
+fn a_panel_that_gives_up_in_the_block_of_the_answer_is_no_call() {
+    // The panel rings for 30 s; our INVITE leaves 50 ms after its first burst began.
+    for early in 0..20 {
+        let mut world = World::ready(Options {
+            route: "target_timeout_s = 40",
+            config: "[call]\ntalk_limit_s = 10",
+            ..Options::with(answers(ms(29_840 + 10 * early)))
+        });
+        world.visit_until("call_ended");
+        world.run_for(seconds(8));
+        assert_eq!(world.phase(), "idle", "{early}\n{}", world.story());
+        assert!(!world.phone.is_busy(), "{early}\n{}", world.story());
+        assert_eq!(world.opened(), 0);
+        world.next_visit_works();
     }
 }
 

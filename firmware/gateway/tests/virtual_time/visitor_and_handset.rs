@@ -26,10 +26,9 @@ fn handset_wins(world: &mut World, what: &str) {
     world.run_for(seconds(2));
     assert_eq!(world.phase(), "handset", "{what}\n{}", world.story());
     assert_eq!(world.opened(), openings, "{what}");
-    world.promises.button();
-    world.panel.press_handset_button(true);
+    world.hold_button(true);
     world.run_for(ms(400));
-    world.panel.press_handset_button(false);
+    world.hold_button(false);
     world.run_for(seconds(7));
     assert_eq!(world.opened(), openings + 1, "{what}\n{}", world.story());
     assert!(

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use phone::PhoneTransmit;
 use trubka_gateway::Output;
@@ -50,6 +50,8 @@ pub(crate) struct Network {
     /// The phone's last RTP packet, with the slot that it went to.
     pub(crate) last_phone_rtp: Option<(usize, Vec<u8>)>,
     pub(crate) gateway_rtp_packets: u64,
+    /// Every RTP packet with the time it was sent, `true` for the gateway's, while it is `Some`.
+    pub(crate) tap: Option<Vec<(Duration, bool, Vec<u8>)>>,
     pub(crate) watcher: Option<Watcher>,
 }
 
@@ -140,10 +142,14 @@ impl World {
                         .handle_rtp(now, slot, rtcp, source, &flight.payload);
                 }
                 Port::PhoneSip if self.pbx_up => {
+                    let begun = Instant::now();
                     self.phone.handle_sip(now, source, &flight.payload);
+                    self.spent[1] += begun.elapsed();
                 }
                 Port::PhoneRtp { rtcp } if self.pbx_up => {
+                    let begun = Instant::now();
                     self.phone.handle_rtp(now, rtcp, source, &flight.payload);
+                    self.spent[1] += begun.elapsed();
                 }
                 _ => {}
             }
@@ -187,6 +193,9 @@ impl World {
                 let to = address(PHONE_RTP);
                 let to = SocketAddr::new(to.ip(), to.port() + u16::from(rtcp));
                 self.network.gateway_rtp_packets += 1;
+                if let Some(tap) = self.network.tap.as_mut().filter(|_| !rtcp) {
+                    tap.push((self.now, true, payload.clone()));
+                }
                 if destination == to {
                     let source = SocketAddr::new(base.ip(), port);
                     self.send(Port::PhoneRtp { rtcp }, source, payload);
@@ -224,6 +233,9 @@ impl World {
                 let slot = usize::from(offset / 2);
                 let source = address(PHONE_RTP);
                 let source = SocketAddr::new(source.ip(), source.port() + u16::from(rtcp));
+                if let Some(tap) = self.network.tap.as_mut().filter(|_| !rtcp) {
+                    tap.push((self.now, false, payload.clone()));
+                }
                 if !rtcp {
                     self.network.last_phone_rtp = Some((slot, payload.clone()));
                 }

@@ -57,8 +57,12 @@ pub(crate) struct Options {
     pub(crate) algorithms: Vec<Algorithm>,
     /// Spread of the parts of panel and handset, 0 for nominal ones.
     pub(crate) spread: f32,
+    /// Whether the old handset hangs behind the relay; without it the box takes its place.
+    pub(crate) handset: bool,
     /// Whether what the visitor hears is kept.
     pub(crate) keep_sound: bool,
+    /// The panel's talk limit, where it is not the brand's.
+    pub(crate) panel_talk: Option<Duration>,
 }
 
 impl Default for Options {
@@ -77,7 +81,9 @@ impl Default for Options {
             visitor: VisitorScript::default(),
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             spread: 0.0,
+            handset: true,
             keep_sound: false,
+            panel_talk: None,
         }
     }
 }
@@ -92,14 +98,15 @@ impl Options {
     }
 
     pub(crate) fn config(&self) -> Config {
+        let fitting = if self.handset { "relayed" } else { "absent" };
         let text = format!(
             "[sip]\nlisten = \"{GATEWAY_SIP}\"\n\
              [[account]]\nname = \"pbx\"\nextension = \"600\"\ndomain = \"{PBX_SIP}\"\npassword = \"secret\"\n{}\n\
              [[card]]\nname = \"card\"\nkind = \"virtual\"\nsocket = \"/nowhere\"\n\
-             [[line]]\nname = \"apt42\"\ncard = \"card\"\nprofile = \"{}\"\napartment = 42\n\
+             [[line]]\nname = \"apt42\"\ncard = \"card\"\nprofile = \"{}\"\napartment = 42\nhandset = \"{}\"\n\
              [[route]]\napartment = 42\ntargets = [{}]\n{}\n\
              {}",
-            self.account, self.brand, self.targets, self.route, self.config
+            self.account, self.brand, fitting, self.targets, self.route, self.config
         );
         Config::parse(&text, "world.toml").unwrap_or_else(|problems| {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();

@@ -138,8 +138,8 @@ impl World {
     /// Takes every trouble away and waits until all is at rest, which must come by itself.
     pub(crate) fn settle(&mut self) {
         self.weather = Weather::fine();
-        self.panel.clear_faults();
-        self.panel.press_handset_button(false);
+        self.mend_line();
+        self.hold_button(false);
         self.replace();
         self.return_card();
         if !self.pbx_up {
