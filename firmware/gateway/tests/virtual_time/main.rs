@@ -1,6 +1,5 @@
 //! The gateway as a whole in virtual time, one module a behaviour.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
