@@ -1,12 +1,5 @@
 //! The gateway as a whole in virtual time, one module a behaviour.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test ends where its world is not as it should be"
-)]
-
 mod answered_keys;
 mod attack_identity;
 mod attack_info;
