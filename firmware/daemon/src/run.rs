@@ -24,8 +24,9 @@ use crate::pcap::Capture;
 use crate::sockets::Sockets;
 use crate::startup::{self, Arguments};
 
-/// How long the end waits for the PBX to take back registrations and calls.
-const FAREWELL: Duration = Duration::from_millis(1_500);
+/// How long the end waits for releases and hang-ups that are under way on the lines, and for the
+/// PBX to take back registrations and calls.
+const FAREWELL: Duration = Duration::from_secs(4);
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Why a serving round ended.

@@ -5,8 +5,18 @@ use std::time::Duration;
 use call::{Action, LegId};
 use sip::OutgoingCall;
 
-use crate::leg::Kind;
+use crate::leg::{Kind, Leg};
 use crate::{Gateway, Output};
+
+/// A call to be placed.
+pub(crate) struct CallOrder<'a> {
+    pub(crate) account: usize,
+    pub(crate) target: &'a str,
+    pub(crate) display_name: Option<String>,
+    /// Line whose visitor the call is for.
+    pub(crate) line: Option<usize>,
+    pub(crate) kind: Kind,
+}
 
 impl Gateway {
     pub(crate) fn carry_out(&mut self, now: Duration, action: Action) {
@@ -18,15 +28,14 @@ impl Gateway {
                 target,
                 display_name,
             } => {
-                if let Err(why) = self.place_call(
-                    now,
-                    leg,
+                let order = CallOrder {
                     account,
-                    &target,
+                    target: &target,
                     display_name,
-                    Some(line),
-                    Kind::Outgoing,
-                ) {
+                    line: Some(line),
+                    kind: Kind::Outgoing,
+                };
+                if let Err(why) = self.place_call(now, leg, order) {
                     self.controller.leg_ended(now, leg, None, &why);
                 }
             }
@@ -77,42 +86,24 @@ impl Gateway {
     }
 
     /// Places a call; the error is the reason in words.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the parts of one call, used in two places"
-    )]
     pub(crate) fn place_call(
         &mut self,
         now: Duration,
         id: LegId,
-        account: usize,
-        target: &str,
-        display_name: Option<String>,
-        line: Option<usize>,
-        kind: Kind,
+        order: CallOrder<'_>,
     ) -> Result<(), String> {
         let (slot, mut session) = self.new_session(id).ok_or("all audio ports are in use")?;
-        let sdp_offer = session.create_offer();
         let request = OutgoingCall {
-            target: target.to_owned(),
-            sdp_offer,
-            display_name,
+            target: order.target.to_owned(),
+            sdp_offer: session.create_offer(),
+            display_name: order.display_name,
             headers: Vec::new(),
         };
-        match self.ua.invite(now, account, request) {
+        match self.ua.invite(now, order.account, request) {
             Ok(call) => {
-                let party = target.to_owned();
-                let leg = crate::leg::Leg {
-                    call,
-                    session,
-                    slot,
-                    line,
-                    kind,
-                    party,
-                    connected: false,
-                };
-                self.legs.insert(id, leg);
-                self.calls.insert(call, id);
+                let mut leg = Leg::new(call, slot, session, order.kind, order.target.to_owned());
+                leg.line = order.line;
+                self.keep_leg(id, leg);
                 Ok(())
             }
             Err(error) => {

@@ -33,6 +33,25 @@ pub(crate) struct Leg {
 }
 
 impl Leg {
+    /// A leg that is not connected yet, on the audio ports of `slot`.
+    pub(crate) fn new(
+        call: CallId,
+        slot: usize,
+        session: Session,
+        kind: Kind,
+        party: String,
+    ) -> Leg {
+        Leg {
+            call,
+            session,
+            slot,
+            line: None,
+            kind,
+            party,
+            connected: false,
+        }
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         let test = match &self.kind {
             Kind::Test(test) => Some(test.next_deadline()),

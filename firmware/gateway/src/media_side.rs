@@ -4,34 +4,15 @@ use std::time::Duration;
 
 use call::LegId;
 use media::{Codec, JitterConfig, MediaEvent, Session, SessionConfig};
-use sip::CallId;
 
 use crate::Gateway;
-use crate::leg::{Kind, Leg};
+use crate::leg::Leg;
 
 impl Gateway {
-    /// Makes a leg with a media session on a free pair of ports; `None` when all are in use.
-    pub(crate) fn add_leg(
-        &mut self,
-        id: LegId,
-        call: CallId,
-        line: Option<usize>,
-        kind: Kind,
-        party: String,
-    ) -> Option<()> {
-        let (slot, session) = self.new_session(id)?;
-        let leg = Leg {
-            call,
-            session,
-            slot,
-            line,
-            kind,
-            party,
-            connected: false,
-        };
+    /// Remembers a leg under both its names.
+    pub(crate) fn keep_leg(&mut self, id: LegId, leg: Leg) {
+        self.calls.insert(leg.call, id);
         self.legs.insert(id, leg);
-        self.calls.insert(call, id);
-        Some(())
     }
 
     /// A media session on a free pair of ports, and the index of the pair.

@@ -8,7 +8,7 @@ use config::Config;
 use sip::{CallId, OfferId, RegistrationState, SourcePolicy, UaConfig, UaEvent};
 
 use crate::Gateway;
-use crate::leg::Kind;
+use crate::leg::{Kind, Leg};
 
 /// The user agent's part of the configuration.
 pub(crate) fn ua_config(
@@ -178,43 +178,33 @@ impl Gateway {
         request_user: &str,
         sdp: Option<Vec<u8>>,
     ) {
-        let leg = self.controller.new_leg();
-        let kind = Kind::Incoming { answer: None };
-        if self
-            .add_leg(leg, call, None, kind, caller.to_owned())
-            .is_none()
-        {
-            self.ua.reject(
-                now,
-                call,
-                486,
-                Some("SIP;cause=486;text=\"all audio ports are in use\""),
-            );
+        let id = self.controller.new_leg();
+        let Some((slot, mut session)) = self.new_session(id) else {
+            let reason = "SIP;cause=486;text=\"all audio ports are in use\"";
+            self.ua.reject(now, call, 486, Some(reason));
             return;
-        }
+        };
         // A call that we could not answer may not take the visitor away from the phones that ring.
-        let answered = self.legs.get_mut(&leg).map(|leg| match &sdp {
-            Some(offer) => leg.session.answer_offer(now, offer),
-            None => Ok(leg.session.create_offer()),
-        });
-        match answered {
-            Some(Ok(sdp)) => {
-                if let Some(leg) = self.legs.get_mut(&leg) {
-                    leg.kind = Kind::Incoming { answer: Some(sdp) };
-                }
-                self.controller.leg_incoming(now, leg, request_user, caller);
+        let answer = match &sdp {
+            Some(offer) => session.answer_offer(now, offer),
+            None => Ok(session.create_offer()),
+        };
+        match answer {
+            Ok(sdp) => {
+                let kind = Kind::Incoming { answer: Some(sdp) };
+                self.keep_leg(id, Leg::new(call, slot, session, kind, caller.to_owned()));
+                self.controller.leg_incoming(now, id, request_user, caller);
             }
-            Some(Err(error)) => {
+            Err(error) => {
+                self.slot_of[slot] = None;
                 let status = error.kind.sip_status();
                 self.ua.reject(now, call, status, None);
-                self.finish_leg(now, leg);
                 self.tell(Event::CallRefused {
                     party: caller.to_owned(),
                     status,
                     reason: error.to_string(),
                 });
             }
-            None => {}
         }
     }
 

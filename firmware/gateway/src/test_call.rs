@@ -5,6 +5,7 @@ use std::time::Duration;
 use call::{Event, LegId};
 use control::reply::TestCall;
 
+use crate::actions::CallOrder;
 use crate::leg::Kind;
 use crate::{Gateway, Output};
 
@@ -70,15 +71,15 @@ impl Gateway {
             end: now + ANSWER_WITHIN,
             phase: 0.0,
         };
-        self.place_call(
-            now,
-            leg,
+        let kind = Kind::Test(Box::new(state));
+        let order = CallOrder {
             account,
             target,
-            None,
-            None,
-            Kind::Test(Box::new(state)),
-        )?;
+            display_name: None,
+            line: None,
+            kind,
+        };
+        self.place_call(now, leg, order)?;
         self.pump(now);
         Ok(leg)
     }

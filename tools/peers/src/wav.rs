@@ -166,6 +166,15 @@ impl Recording {
         best
     }
 
+    /// How well 8 kHz `speech` is found in an 8 kHz recording; see [`FOUND`].
+    pub fn likeness_of(speech: &[i16], recording: &[i16]) -> f32 {
+        let at_8_khz = |samples: &[i16]| Recording {
+            rate_hz: 8000,
+            samples: samples.to_vec(),
+        };
+        at_8_khz(recording).likeness(&at_8_khz(speech)).correlation
+    }
+
     /// Checks that the speech is in the recording; gives where.
     ///
     /// # Errors

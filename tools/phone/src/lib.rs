@@ -3,7 +3,6 @@
 //! the bench and tests in virtual time; it proves nothing about real PBXes, which have tests of
 //! their own.
 
-mod likeness;
 mod registrar;
 mod script;
 mod voice;
@@ -16,7 +15,6 @@ use media::{MediaEvent, Session, SessionConfig, TransmitKind};
 use sip::message::read;
 use sip::{CallId, OutgoingCall, SourcePolicy, UaConfig, UaEvent, UserAgent};
 
-pub use likeness::likeness;
 pub use registrar::Registrar;
 pub use script::{Behaviour, KeyBy, KeyPress, Script};
 pub use sip::digest::Algorithm;

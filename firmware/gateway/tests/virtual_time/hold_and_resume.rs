@@ -1,6 +1,7 @@
 //! The phone holds the call and takes it back.
 
-use phone::{KeyBy, Speaker, likeness, speak};
+use peers::wav::Recording;
+use phone::{KeyBy, Speaker, speak};
 
 use crate::world::{Options, World, answers, ms, seconds};
 
@@ -26,7 +27,7 @@ fn visitor_reaches_the_phone(world: &mut World) -> f32 {
     let from = world.phone.heard().len();
     world.panel.visitor_say(&speech);
     world.run_for(seconds(2));
-    likeness(&speech, &world.phone.heard()[from..]).0
+    Recording::likeness_of(&speech, &world.phone.heard()[from..])
 }
 
 #[test]

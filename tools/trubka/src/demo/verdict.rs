@@ -35,8 +35,8 @@ pub(crate) fn judge(stage: &Stage, story: &Story, phone_heard: &[i16]) -> Result
     Ok(Verdict {
         lock_opened: story.count(Panel, "lock_opened"),
         records: story.count(Gateway, "door_opened"),
-        visitor_heard_resident: likeness(&stage.resident_speech, visitor_heard),
-        phone_heard_visitor: likeness(&stage.visitor_speech, phone_heard.to_vec()),
+        visitor_heard_resident: Recording::likeness_of(&stage.resident_speech, &visitor_heard),
+        phone_heard_visitor: Recording::likeness_of(&stage.visitor_speech, phone_heard),
         own_share_ms,
         steps: vec![
             (
@@ -67,18 +67,6 @@ pub(crate) fn judge(stage: &Stage, story: &Story, phone_heard: &[i16]) -> Result
             ),
         ],
     })
-}
-
-/// How much of the speech is in the recording: likeness of the course of its levels in several
-/// bands, which a room's echo and a line's filter leave as they are.
-fn likeness(speech: &[i16], recording: Vec<i16>) -> f32 {
-    let recorded = |samples| Recording {
-        rate_hz: 8000,
-        samples,
-    };
-    recorded(recording)
-        .likeness(&recorded(speech.to_vec()))
-        .correlation
 }
 
 impl Verdict {
