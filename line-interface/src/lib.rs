@@ -10,6 +10,7 @@ mod line;
 mod profile;
 mod reading;
 mod ring;
+pub mod switch;
 pub mod virtual_card;
 
 pub use bands::{Band, BandTracker};
@@ -21,6 +22,8 @@ pub use line::{
     DoorFailure, FaultKind, HandsetFitting, Line, LineError, LineErrorKind, LineEvent, LineState,
     LineStatus, Reading,
 };
-pub use profile::{DoorManner, Figure, Mark, Profile, ProfileError, ProfileErrorKind};
+pub use profile::{
+    DoorManner, DriveSide, FaultRule, Figure, Mark, Matrix, Profile, ProfileError, ProfileErrorKind,
+};
 pub use reading::BlockReading;
 pub use ring::RingDetector;
