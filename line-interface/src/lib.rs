@@ -7,6 +7,7 @@
 mod bands;
 pub mod card;
 mod line;
+pub mod matrix;
 mod profile;
 mod reading;
 mod ring;

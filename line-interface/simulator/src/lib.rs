@@ -6,6 +6,8 @@
 
 mod circuit;
 mod handset;
+pub mod matrix;
+pub mod network;
 mod panel;
 mod script;
 mod setup;
