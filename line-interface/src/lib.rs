@@ -9,6 +9,7 @@ pub mod card;
 mod line;
 pub mod matrix;
 mod profile;
+pub mod pulse;
 mod reading;
 mod ring;
 pub mod switch;

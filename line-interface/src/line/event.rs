@@ -261,6 +261,10 @@ pub struct LineError {
 }
 
 impl LineError {
+    pub(crate) const fn of(kind: LineErrorKind) -> Self {
+        Self::new(kind)
+    }
+
     pub(super) const fn new(kind: LineErrorKind) -> Self {
         let (cause, hint) = match kind {
             LineErrorKind::NoCall => (
