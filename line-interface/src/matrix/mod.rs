@@ -14,7 +14,7 @@ use crate::switch::{Cell, Switch};
 
 pub use crosspoint::{BREAK_MS, Crosspoint};
 pub use reader::{Address, Doubt, MatrixEvent, MatrixReader};
-pub use taps::{Bus, ModuleTaps, SCANS_PER_BLOCK, TapBlock, TapLayout};
+pub use taps::{Bus, ModuleTaps, SCAN_SAMPLES, SCANS_PER_BLOCK, TapBlock, TapLayout};
 
 /// What the card does during the coming 10 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,10 @@ use crate::switch::Switch;
 /// a ring burst, and slow enough for one serial bus.
 pub const SCANS_PER_BLOCK: usize = BLOCK_MS as usize;
 
+/// The sample of the block at which each scan is taken: staggered, so that no ring frequency is
+/// always caught in the same half of its period.
+pub const SCAN_SAMPLES: [usize; SCANS_PER_BLOCK] = [0, 11, 22, 25, 36, 47, 50, 61, 72, 75];
+
 /// A bus of a switch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bus {

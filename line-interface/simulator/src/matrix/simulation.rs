@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use line_interface::matrix::{Bus, MatrixDrive, MatrixSense, SCANS_PER_BLOCK, TapBlock, TapLayout};
+use line_interface::matrix::{Bus, MatrixDrive, MatrixSense, SCAN_SAMPLES, TapBlock, TapLayout};
 use line_interface::switch::{Addressing, Cell};
 use line_interface::{
     BLOCK_MS, BLOCK_SAMPLES, Drive, DriveSide, HandsetRelay, Load, SAMPLE_RATE_HZ, SenseBlock,
@@ -237,7 +237,6 @@ impl MatrixSimulation {
         }
         self.hum.renew();
         let seconds = 1.0 / f64::from(SAMPLE_RATE_HZ);
-        let every = BLOCK_SAMPLES / SCANS_PER_BLOCK;
         for i in 0..BLOCK_SAMPLES {
             self.feed();
             for module in &mut self.modules {
@@ -246,8 +245,8 @@ impl MatrixSimulation {
             self.measure();
             self.read_pair(i, &mut sense.pair);
             let hum = self.hum.next() * self.setup.hum_volts;
-            if i % every == every - 1 {
-                self.scan(hum, sense.taps.scan_mut(i / every));
+            if let Some(scan) = SCAN_SAMPLES.iter().position(|at| *at == i) {
+                self.scan(hum, sense.taps.scan_mut(scan));
             }
         }
         for entrance in &mut self.panels {
