@@ -6,8 +6,10 @@
 
 mod bands;
 pub mod card;
+pub mod learn;
 mod line;
 pub mod matrix;
+pub mod observe;
 mod profile;
 pub mod pulse;
 mod reading;

@@ -239,6 +239,13 @@ impl Profile {
         Self::from_toml(text).ok()
     }
 
+    /// Text of a profile file that ships with the program, for copies and diffs.
+    #[must_use]
+    pub fn builtin_toml(name: &str) -> Option<&'static str> {
+        let (_, text) = BUILTIN.iter().find(|(key, _)| *key == name)?;
+        Some(text)
+    }
+
     /// Names of the profiles that ship with the program.
     pub fn builtin_names() -> impl Iterator<Item = &'static str> {
         BUILTIN.iter().map(|(name, _)| *name)
