@@ -197,6 +197,9 @@ impl Line {
         let ms = self.profile.timing.fault_ms.value;
         if self.foreign.foreign(ms) || self.fed_in_vain() {
             Some(FaultKind::ForeignVoltage)
+        } else if self.foreign.present() {
+            // It also looks open or reversed; a moment later it is known.
+            None
         } else if self.reversed_ms >= ms {
             Some(FaultKind::ReversedPolarity)
         } else if self.steady.reached(Band::Short, ms) {

@@ -16,6 +16,8 @@ use crate::ring::RingDetector;
 const BRIDGED_BLOCKS: u64 = 1;
 /// A line this long without activity begins anew.
 const QUIET_MS: u64 = 50;
+/// A band that is left for no longer was not left.
+const FLICKER_MS: u64 = 30;
 /// Weakest and shortest tone on a talking line.
 const TONE_VOLTS: f32 = 0.3;
 const TONE_MS: u64 = 150;
@@ -74,6 +76,8 @@ pub struct PairObserver {
     active_until: u64,
     /// When each band was last entered, after the order of [`Band`].
     entered: [u64; 5],
+    /// When the line was last seen in each band.
+    left: [u64; 5],
     band: Band,
     burst: Option<Run>,
     last_burst_end: Option<u64>,
@@ -107,6 +111,7 @@ impl PairObserver {
             active_since: None,
             active_until: 0,
             entered: [0; 5],
+            left: [0; 5],
             band: Band::Idle,
             burst: None,
             last_burst_end: None,
@@ -197,15 +202,18 @@ impl PairObserver {
             }
             self.active_until = self.now_ms;
         }
-        if !reading.chopped {
-            let band = self.line.status().band;
-            if band != self.band {
-                self.band = band;
-                if let Some(at) = self.entered.get_mut(slot(band)) {
-                    *at = start;
-                }
+        let band = self.line.status().band;
+        if let Some(at) = self.left.get_mut(slot(band)) {
+            // The edge of a burst shows another band for a block: that is no new beginning.
+            if band != self.band
+                && start.saturating_sub(*at) > FLICKER_MS
+                && let Some(entered) = self.entered.get_mut(slot(band))
+            {
+                *entered = start;
             }
+            *at = self.now_ms;
         }
+        self.band = band;
     }
 
     fn at(&self, band: Band) -> u64 {
