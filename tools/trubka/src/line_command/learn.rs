@@ -15,6 +15,9 @@ use crate::arguments::Globals;
 use crate::exit::{Failed, LINE_FAULT};
 use crate::remote::print;
 
+/// The longest hold-off that field devices use (line-facts 1.6).
+const LONGEST_PAUSE_MS: u64 = 6000;
+
 pub(super) fn run(globals: &Globals, matches: &ArgMatches) -> Result<(), Failed> {
     let name = matches
         .get_one::<String>("profile")
@@ -25,10 +28,15 @@ pub(super) fn run(globals: &Globals, matches: &ArgMatches) -> Result<(), Failed>
         _ => std::fs::read_to_string(name)?,
     };
     let scale = full_scale(matches, "full-scale-volts")?;
+    // The pause is what we want to know: the profile's own hold-off must not cut it.
+    let mut listening = base.clone();
+    let hold = &mut listening.ring.hold_off_ms.value;
+    *hold = (*hold).max(LONGEST_PAUSE_MS);
     let mut book = LevelBook::default();
     let mut faults = Vec::new();
     for path in matches.get_many::<PathBuf>("file").into_iter().flatten() {
-        let (seen, levels) = observe_pair(Recording::open(path, scale)?, base.clone(), 0, None)?;
+        let (seen, levels) =
+            observe_pair(Recording::open(path, scale)?, listening.clone(), 0, None)?;
         book.merge(&levels);
         for s in seen {
             if let Observation::Fault { kind, hint, .. } = s.what {
