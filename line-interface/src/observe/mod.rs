@@ -52,7 +52,7 @@ pub enum Observation {
     DoorButton,
     /// A tone of the panel outside ringing.
     Tone {
-        /// Kind: `steady` on coordinate lines; `ring`, `wrong_code`, `door_opened` on pulse lines.
+        /// Kind: `steady` or `residual` (the ring that remains after a call) on coordinate lines; `ring`, `wrong_code`, `door_opened` on pulse lines.
         kind: &'static str,
         /// Mean frequency.
         frequency_hz: f32,

@@ -35,11 +35,14 @@ struct Run {
     hz: f32,
     blocks: f32,
     gap: u64,
+    /// The line's feed itself is switched, as by a ring.
+    chopped: bool,
 }
 
 impl Run {
-    fn begin(start_ms: u64, hz: f32) -> Self {
+    fn begin(start_ms: u64, hz: f32, chopped: bool) -> Self {
         Self {
+            chopped,
             start_ms,
             end_ms: start_ms + BLOCK_MS,
             hz,
@@ -228,7 +231,9 @@ impl PairObserver {
         );
         match (&mut self.burst, sounds && !talking) {
             (Some(run), true) => run.add(self.now_ms, reading.tone_hz.unwrap_or(0.0)),
-            (None, true) => self.burst = Some(Run::begin(start, reading.tone_hz.unwrap_or(0.0))),
+            (None, true) => {
+                self.burst = Some(Run::begin(start, reading.tone_hz.unwrap_or(0.0), true))
+            }
             (Some(run), false) => {
                 run.gap += 1;
                 if run.gap > BRIDGED_BLOCKS {
@@ -369,7 +374,7 @@ impl PairObserver {
             (Some(run), None) if run.gap < BRIDGED_BLOCKS => run.gap += 1,
             (_, hz) => {
                 self.end_tone();
-                self.tone = hz.map(|hz| Run::begin(start, hz));
+                self.tone = hz.map(|hz| Run::begin(start, hz, reading.chopped));
             }
         }
     }
@@ -379,7 +384,7 @@ impl PairObserver {
             && run.length_ms() >= TONE_MS
         {
             let what = Observation::Tone {
-                kind: "steady",
+                kind: if run.chopped { "residual" } else { "steady" },
                 frequency_hz: run.mean_hz(),
                 duration_ms: run.length_ms(),
             };
@@ -407,7 +412,7 @@ impl PairObserver {
             }
             (LineState::HandsetHasCall, Band::OffHook) => book.off_hook.add(volts),
             (LineState::HandsetHasCall, Band::Open) => book.button.add(volts),
-            (LineState::HandsetHasCall, Band::OnHook) => book.on_hook.add(volts),
+            (LineState::HandsetHasCall, Band::OnHook) if steady => book.on_hook.add(volts),
             (LineState::Fault, Band::Open) => book.open.add(volts),
             _ => {}
         }

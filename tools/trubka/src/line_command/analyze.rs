@@ -284,7 +284,8 @@ fn pulse(recording: Recording, chosen: &str) -> Result3 {
 
 /// Two digits behind the point are what a converter of twelve bits holds.
 fn round(v: f32) -> f64 {
-    (f64::from(v) * 100.0).round() / 100.0
+    // Adding zero makes a minus zero plain.
+    (f64::from(v) * 100.0).round() / 100.0 + 0.0
 }
 
 fn object(s: &Seen, addressing: Option<&Addressing>) -> Value {
