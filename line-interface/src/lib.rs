@@ -6,6 +6,7 @@
 
 mod bands;
 pub mod card;
+pub mod chips;
 pub mod learn;
 mod line;
 pub mod matrix;
