@@ -8,7 +8,7 @@ const WINDOW: usize = 2 * SCANS_PER_BLOCK;
 /// by a ring burst. Above the noise, below any fed level.
 const CHOPPED_VOLTS: f32 = 1.0;
 /// So many scans of the fed half of a burst make a level.
-const MIN_FED: usize = 4;
+const MIN_FED: usize = 3;
 
 /// Levels of all taps over the last 20 ms.
 #[derive(Debug, Clone)]
@@ -59,12 +59,12 @@ impl Levels {
             }
         }
         self.levels.copy_from_slice(&self.means);
-        self.take_chopped(sourced);
-        Some(&self.levels)
+        // A burst of which too little was seen says nothing new.
+        self.take_chopped(sourced).then_some(&*self.levels)
     }
 
     /// In a ring burst the panel feeds half of the time: only those scans show the address.
-    fn take_chopped(&mut self, sourced: &[usize]) {
+    fn take_chopped(&mut self, sourced: &[usize]) -> bool {
         // The quietest line sits at the panel's own ground: what it shows is hum and noise that
         // all taps share.
         let Some(reference) = self
@@ -74,7 +74,7 @@ impl Levels {
             .min_by(|a, b| a.1.total_cmp(b.1))
             .map(|(i, _)| i)
         else {
-            return;
+            return false;
         };
         let read = |scan: &[f32], tap: usize| {
             scan.get(tap).copied().unwrap_or(0.0) - scan.get(reference).copied().unwrap_or(0.0)
@@ -92,14 +92,14 @@ impl Levels {
                 (range, middle, chopped) = (high - low, (high + low) / 2.0, Some(*tap));
             }
         }
-        let Some(tap) = chopped else { return };
+        let Some(tap) = chopped else { return true };
         let fed = self
             .window
             .chunks_exact(self.taps)
             .filter(|scan| read(scan, tap) > middle)
             .count();
         if fed < MIN_FED {
-            return;
+            return false;
         }
         let ground = self.means.get(reference).copied().unwrap_or(0.0);
         self.levels.fill(0.0);
@@ -110,5 +110,6 @@ impl Levels {
                 }
             }
         }
+        true
     }
 }

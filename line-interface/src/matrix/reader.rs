@@ -14,6 +14,8 @@ use crate::switch::{Cell, Switch};
 
 /// Two lines whose levels differ by less than this are joined by something.
 const JOINED_VOLTS: f32 = 0.12;
+/// A residual signal is too weak to be read for less than this.
+const RESIDUAL_MS: u64 = 1000;
 
 /// Why no address can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -199,6 +201,8 @@ impl MatrixReader {
             self.candidate_ms = BLOCK_MS;
         }
         let wait = match seen {
+            // What remains of a signal after a call dies away in that time.
+            Address::Doubtful(Doubt::NoneFed(_)) => self.doubt_ms.max(RESIDUAL_MS),
             Address::Doubtful(_) => self.doubt_ms,
             _ => self.code_ms,
         };

@@ -92,6 +92,7 @@ pub struct MatrixSimulation {
     hum: Rotor,
     old: OldHandset,
     applied: (Option<Cell>, Drive),
+    recorded: Vec<[f32; BLOCK_SAMPLES]>,
 }
 
 impl MatrixSimulation {
@@ -133,6 +134,7 @@ impl MatrixSimulation {
             hum: Rotor::new(setup.hum_hz),
             old: OldHandset::default(),
             applied: (None, Drive::SAFE),
+            recorded: Vec::new(),
             setup,
         })
     }
@@ -201,6 +203,17 @@ impl MatrixSimulation {
         self.powered = on;
     }
 
+    /// Begins to keep every sample of every tap of the last block, for recordings.
+    pub fn record(&mut self) {
+        self.recorded = vec![[0.0; BLOCK_SAMPLES]; self.layout.taps()];
+    }
+
+    /// All taps of the last block at 8 kHz, in the order of the layout; empty unless recording.
+    #[must_use]
+    pub fn recorded(&self) -> &[[f32; BLOCK_SAMPLES]] {
+        &self.recorded
+    }
+
     /// Time since the beginning.
     #[must_use]
     pub const fn now(&self) -> Duration {
@@ -245,6 +258,15 @@ impl MatrixSimulation {
             self.measure();
             self.read_pair(i, &mut sense.pair);
             let hum = self.hum.next() * self.setup.hum_volts;
+            if !self.recorded.is_empty() {
+                let mut taps = vec![0.0; self.recorded.len()];
+                self.scan(hum, &mut taps);
+                for (to, v) in self.recorded.iter_mut().zip(taps) {
+                    if let Some(slot) = to.get_mut(i) {
+                        *slot = v;
+                    }
+                }
+            }
             if let Some(scan) = SCAN_SAMPLES.iter().position(|at| *at == i) {
                 self.scan(hum, sense.taps.scan_mut(scan));
             }
