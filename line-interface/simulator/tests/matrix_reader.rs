@@ -6,7 +6,7 @@ mod common;
 
 use common::Dice;
 use line_interface::matrix::{
-    Address, Doubt, MatrixEvent, MatrixReader, SCANS_PER_BLOCK, TapBlock, TapLayout,
+    Address, Doubt, MatrixEvent, MatrixReader, SCAN_SAMPLES, SCANS_PER_BLOCK, TapBlock, TapLayout,
 };
 use line_interface::switch::{Cell, Switch};
 use line_interface::{DriveSide, Profile};
@@ -22,7 +22,7 @@ struct Bench {
     dice: Dice,
     noise: f32,
     hum: f32,
-    t: f32,
+    start: f32,
     /// Taps without power in the other half of a ring burst.
     unfed: Option<Vec<f32>>,
 }
@@ -45,7 +45,7 @@ impl Bench {
             dice: Dice::new(n),
             noise: 0.05,
             hum: 1.0,
-            t: 0.0,
+            start: 0.0,
             unfed: None,
         }
     }
@@ -78,31 +78,26 @@ impl Bench {
         all
     }
 
-    fn gauss(&mut self) -> f32 {
-        (0..6)
-            .map(|_| self.dice.below(65536) as f32 / 32768.0 - 1.0)
-            .sum::<f32>()
-            / 2_f32.sqrt()
-    }
-
     /// Reads for a while; returns every address that was believed on the way.
     fn read(&mut self, fed: &[f32], ms: u64) -> Vec<Address> {
         let mut seen = Vec::new();
         let mut block = TapBlock::new(self.layout.taps());
         for _ in 0..ms / 10 {
             for scan in 0..SCANS_PER_BLOCK {
-                self.t += 1e-3;
-                let hum = self.hum * (std::f32::consts::TAU * 50.0 * self.t).sin();
-                let high = (self.t * 617.0).fract() < 0.5;
-                let now = match &self.unfed {
-                    Some(unfed) if !high => unfed.clone(),
-                    _ => fed.to_vec(),
-                };
-                for (i, v) in now.iter().enumerate() {
-                    let noise = self.noise * self.gauss();
-                    block.scan_mut(scan)[i] = v + hum + noise;
+                let sample = SCAN_SAMPLES[scan] as f32 / 8000.0;
+                let t = self.start + sample;
+                let hum = self.hum * (std::f32::consts::TAU * 50.0 * t).sin();
+                let high = (t * 617.0).fract() < 0.5;
+                for (i, slot) in block.scan_mut(scan).iter_mut().enumerate() {
+                    let v = match &self.unfed {
+                        Some(unfed) if !high => unfed[i],
+                        _ => fed[i],
+                    };
+                    *slot = v + hum + self.noise * gauss(&mut self.dice);
                 }
             }
+            // Whole periods of the hum may be forgotten: small numbers keep their digits.
+            self.start = (self.start + 0.01) % 1.0;
             match self.reader.handle_block(&block) {
                 Some(MatrixEvent::Selected { cell, .. }) => seen.push(Address::Cell(cell)),
                 Some(MatrixEvent::Ambiguous { doubt, .. }) => seen.push(Address::Doubtful(doubt)),
@@ -112,6 +107,13 @@ impl Bench {
         }
         seen
     }
+}
+
+/// A number of normal distribution: four sums of two even ones from one draw.
+fn gauss(dice: &mut Dice) -> f32 {
+    let bits = dice.below(1 << 48);
+    let part = |shift: u32| (bits >> shift & 0xfff) as f32 / 2048.0 - 1.0;
+    (part(0) + part(12) + part(24) + part(36)) * 0.866
 }
 
 fn cells(layout: &TapLayout) -> Vec<Cell> {

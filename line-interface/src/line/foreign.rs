@@ -60,6 +60,8 @@ impl Line {
     }
 
     pub(super) fn fed_in_vain(&self) -> bool {
-        self.state == LineState::Selected && self.in_state_for(FED_IN_VAIN_MS)
+        matches!(self.state, LineState::Selected | LineState::Fault)
+            && self.steady.band != crate::bands::Band::Idle
+            && self.in_state_for(FED_IN_VAIN_MS)
     }
 }

@@ -130,6 +130,9 @@ impl Line {
     }
 
     pub(super) fn watch_fault(&mut self) {
+        if self.fed_in_vain() {
+            self.raise(FaultKind::ForeignVoltage);
+        }
         let settled = self.profile.timing.fault_ms.value;
         let dead = self.reversed_ms == 0
             && !self.foreign.present()

@@ -212,6 +212,15 @@ fn a_matrix_tells_the_apartment_in_both_numberings() {
             );
         }
     }
+    // The mirrored drive side is found by itself: units lines fed, tens lines sunk.
+    wav(&file, spec(20, 8000, 16), 8.0, |c, t| {
+        tap((c + 10) % 20, t, true, 2, 4)
+    });
+    let seen = analyze(&file, &["--channels", "D0,..,E9"]);
+    let code = seen.iter().find(|e| e["event"] == "apartment_code");
+    assert_eq!(code.unwrap()["apartment"], 42, "{seen:?}");
+    let notes = &seen.last().unwrap()["notes"];
+    assert!(notes.to_string().contains("feeds the units"), "{notes}");
     // Two pairs at once: told as ambiguous, no apartment.
     wav(&file, spec(20, 8000, 16), 8.0, |c, t| {
         let (a, b) = (tap(c, t, true, 4, 2), tap(c, t, true, 7, 5));

@@ -175,19 +175,6 @@ fn matrix(
         .unwrap_or(1);
     let addressing = Addressing::new(switch.clone(), first, matches.get_flag("absolute"))
         .map_err(|e| failed(USAGE, &e, e.hint))?;
-    let mut observer = MatrixObserver::new(profile.clone(), &switch);
-    let sunk = |i: usize| {
-        layout
-            .modules()
-            .iter()
-            .any(|m| match profile.matrix.sourced.value {
-                DriveSide::Tens => (m.units_at..m.units_at + m.units).contains(&i),
-                DriveSide::Units => (m.tens_at..m.tens_at + m.tens).contains(&i),
-            })
-    };
-    let mut lines: Vec<[f32; BLOCK_SAMPLES]> = (0..layout.taps())
-        .map(|i| [if sunk(i) { UNRECORDED_VOLTS } else { 0.0 }; BLOCK_SAMPLES])
-        .collect();
     let more = More {
         addressing: Some(addressing),
         duration_ms: recording.duration_ms(),
@@ -196,20 +183,98 @@ fn matrix(
         switch: Some(switch.name.clone()),
         ..More::default()
     };
+    // Which bus a switch feeds is unknown for every brand: unless told, both are tried at once.
+    let told = matches.get_one::<String>("sourced").is_some() || chosen != "auto";
+    let sides = if told {
+        vec![profile.matrix.sourced.value]
+    } else {
+        vec![DriveSide::Units, DriveSide::Tens]
+    };
+    let mut listeners: Vec<Listener> = sides
+        .into_iter()
+        .map(|side| Listener::new(&profile, &switch, side))
+        .collect();
     recording.run(
         |_, _| {},
         |block| {
-            for (tap, volts) in taps.iter().zip(block) {
-                if let Some(line) = lines.get_mut(*tap) {
-                    *line = *volts;
-                }
+            for listener in &mut listeners {
+                listener.handle_block(&taps, block);
             }
-            observer.handle_block(&lines);
         },
     )?;
-    observer.finish();
-    let seen = all(|| observer.poll());
-    Ok((seen, observer.levels().clone(), more))
+    let best = listeners
+        .into_iter()
+        .map(Listener::finish)
+        .max_by_key(|(_, seen, _)| score(seen));
+    let Some((side, seen, levels)) = best else {
+        return Ok((Vec::new(), LevelBook::default(), more));
+    };
+    let mut more = more;
+    let side = match side {
+        DriveSide::Tens => "tens",
+        DriveSide::Units => "units",
+    };
+    more.notes
+        .push(format!("the switch feeds the {side} lines"));
+    Ok((seen, levels, more))
+}
+
+/// Addresses speak for a drive side, doubts against it. Of two alike the last one tried wins.
+fn score(seen: &[Seen]) -> i64 {
+    seen.iter()
+        .map(|s| match s.what {
+            Observation::Cell { .. } => 10,
+            Observation::Fault { .. } => -10,
+            Observation::RingBurst { .. } => 1,
+            _ => 0,
+        })
+        .sum()
+}
+
+/// A matrix listener for one drive side, with readings for taps that were not recorded.
+struct Listener {
+    side: DriveSide,
+    observer: MatrixObserver,
+    lines: Vec<[f32; BLOCK_SAMPLES]>,
+}
+
+impl Listener {
+    fn new(profile: &Profile, switch: &Switch, side: DriveSide) -> Self {
+        let mut profile = profile.clone();
+        profile.matrix.sourced.value = side;
+        let observer = MatrixObserver::new(profile, switch);
+        let layout = observer.layout();
+        let sunk = |i: usize| {
+            layout.modules().iter().any(|m| match side {
+                DriveSide::Tens => (m.units_at..m.units_at + m.units).contains(&i),
+                DriveSide::Units => (m.tens_at..m.tens_at + m.tens).contains(&i),
+            })
+        };
+        let rest = |i| if sunk(i) { UNRECORDED_VOLTS } else { 0.0 };
+        let lines = (0..layout.taps())
+            .map(|i| [rest(i); BLOCK_SAMPLES])
+            .collect();
+        Self {
+            side,
+            observer,
+            lines,
+        }
+    }
+
+    fn handle_block(&mut self, taps: &[usize], block: &[[f32; BLOCK_SAMPLES]]) {
+        for (tap, volts) in taps.iter().zip(block) {
+            if let Some(line) = self.lines.get_mut(*tap) {
+                *line = *volts;
+            }
+        }
+        self.observer.handle_block(&self.lines);
+    }
+
+    fn finish(mut self) -> (DriveSide, Vec<Seen>, LevelBook) {
+        self.observer.finish();
+        let seen = all(|| self.observer.poll());
+        (self.side, seen, self.observer.levels().clone())
+    }
 }
 
 fn named_switch(name: &str) -> Result<Switch, Failed> {
