@@ -13,7 +13,8 @@ use std::time::Duration;
 use common::Dice;
 use embedded_hal::{digital, i2c, spi};
 use line_interface::chips::{
-    AdcScale, Board, ChipErrorKind, FEED_LIMIT_MS, Mcp3208, Mcp23017, Register, Watchdog,
+    AdcScale, Board, ChipErrorKind, CrosspointBoard, FEED_LIMIT_MS, Mcp3208, Mcp23017, Register,
+    Watchdog,
 };
 use line_interface::matrix::{MatrixReader, SCANS_PER_BLOCK, TapBlock, TapLayout};
 use line_interface::switch::{Cell, Switch};
@@ -314,6 +315,64 @@ fn no_schedule_ever_shows_two_loads_or_a_load_of_another_line() {
         }
         assert!(card.borrow().outputs.iter().all(|pins| sane(*pins)));
     }
+}
+
+#[test]
+fn the_crosspoint_is_on_one_pair_or_none_whatever_its_chips_do() {
+    for n in 0..20 {
+        let mut dice = Dice::new(n + 500);
+        let cards: Vec<_> = (0..3).map(|_| Card::new()).collect();
+        let chip = |i: usize| Mcp23017::new(Bus(Rc::clone(&cards[i])), 0x20);
+        // 22 tens lines need two expanders.
+        let mut x = CrosspointBoard::start(vec![chip(0), chip(1)], vec![chip(2)]).unwrap();
+        let closed = |of: &[usize]| -> Vec<usize> {
+            of.iter()
+                .enumerate()
+                .flat_map(|(k, i)| {
+                    let pins = cards[*i].borrow().pins();
+                    (0..16)
+                        .filter(move |b| pins >> b & 1 == 1)
+                        .map(move |b| 16 * k + b)
+                })
+                .collect()
+        };
+        for _ in 0..300 {
+            match dice.below(15) {
+                0 => cards[dice.below(3) as usize].borrow_mut().nacks = 1 + dice.below(3) as u32,
+                1 => cards[dice.below(3) as usize].borrow_mut().brown_out(),
+                _ => {}
+            }
+            let pair =
+                (dice.below(4) > 0).then(|| (dice.below(22) as usize, dice.below(16) as usize));
+            let done = x.connect(pair);
+            let (tens, units) = (closed(&[0, 1]), closed(&[2]));
+            if done.is_ok() {
+                assert_eq!(x.closed(), pair);
+                assert_eq!(tens.first().copied().zip(units.first().copied()), pair);
+                assert_eq!(tens.len() + units.len(), if pair.is_some() { 2 } else { 0 });
+            } else {
+                // A chip that answers no more may hold its contact, yet never makes a pair.
+                assert!(x.closed().is_none() && (tens.is_empty() || units.is_empty()));
+            }
+        }
+        // A single chip never shows two contacts at once.
+        for card in &cards {
+            for pins in &card.borrow().outputs {
+                assert!(pins.count_ones() <= 1);
+            }
+        }
+        for card in &cards {
+            card.borrow_mut().nacks = 0;
+        }
+        drop(x);
+        assert!(closed(&[0, 1, 2]).is_empty());
+    }
+    let cards: Vec<_> = (0..2).map(|_| Card::new()).collect();
+    let chip = |i: usize| Mcp23017::new(Bus(Rc::clone(&cards[i])), 0x20);
+    let mut x = CrosspointBoard::start(vec![chip(0)], vec![chip(1)]).unwrap();
+    let error = x.connect(Some((16, 0))).unwrap_err();
+    assert_eq!(error.kind, ChipErrorKind::NoSuchChannel);
+    assert!(cards.iter().all(|c| c.borrow().pins() == 0));
 }
 
 /// A converter on wires of the electrical simulator: 24 clocks a conversion at 1 MHz.
