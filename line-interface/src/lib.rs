@@ -6,10 +6,16 @@
 
 mod bands;
 pub mod card;
+pub mod chips;
+pub mod learn;
 mod line;
+pub mod matrix;
+pub mod observe;
 mod profile;
+pub mod pulse;
 mod reading;
 mod ring;
+pub mod switch;
 pub mod virtual_card;
 
 pub use bands::{Band, BandTracker};
@@ -21,6 +27,8 @@ pub use line::{
     DoorFailure, FaultKind, HandsetFitting, Line, LineError, LineErrorKind, LineEvent, LineState,
     LineStatus, Reading,
 };
-pub use profile::{DoorManner, Figure, Mark, Profile, ProfileError, ProfileErrorKind};
+pub use profile::{
+    DoorManner, DriveSide, FaultRule, Figure, Mark, Matrix, Profile, ProfileError, ProfileErrorKind,
+};
 pub use reading::BlockReading;
 pub use ring::RingDetector;

@@ -15,6 +15,10 @@ pub struct BlockReading {
     pub swing_volts: f32,
     /// The part of the peak-to-peak range that the swing fills, 0 to 1.
     pub fill: f32,
+    /// Lowest sample.
+    pub low_volts: f32,
+    /// Highest sample.
+    pub high_volts: f32,
     /// Frequency of a steady signal, or `None` when the block holds no steady tone.
     pub tone_hz: Option<f32>,
     /// The line is being switched between fed and (nearly) not fed, as by a ring burst.
@@ -63,6 +67,8 @@ impl BlockReading {
             handset_volts: mean(&sense.handset_volts.map(finite)),
             swing_volts,
             fill,
+            low_volts: low,
+            high_volts: high,
             tone_hz,
             chopped,
             level_volts: if chopped { upper } else { mean_volts },

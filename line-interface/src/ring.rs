@@ -17,14 +17,19 @@ pub struct RingDetector {
 }
 
 impl RingDetector {
-    /// Takes the next block.
-    pub fn update(&mut self, rule: &RingRule, reading: &BlockReading) {
-        let tone = reading.swing_volts >= rule.min_swing_volts.value
+    /// The block holds a signal that a panel rings with.
+    #[must_use]
+    pub fn sounds(rule: &RingRule, reading: &BlockReading) -> bool {
+        reading.swing_volts >= rule.min_swing_volts.value
             && reading.fill >= rule.min_fill.value
             && reading.tone_hz.is_some_and(|hz| {
                 (rule.min_frequency_hz.value..=rule.max_frequency_hz.value).contains(&hz)
-            });
-        if tone {
+            })
+    }
+
+    /// Takes the next block.
+    pub fn update(&mut self, rule: &RingRule, reading: &BlockReading) {
+        if Self::sounds(rule, reading) {
             self.burst_ms = self.burst_ms.saturating_add(BLOCK_MS);
             self.gap_blocks = 0;
             if self.burst_ms >= rule.minimum_ms.value {

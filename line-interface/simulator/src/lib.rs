@@ -6,7 +6,10 @@
 
 mod circuit;
 mod handset;
+pub mod matrix;
+pub mod network;
 mod panel;
+mod pulse;
 mod script;
 mod setup;
 mod simulation;
@@ -14,6 +17,7 @@ mod sound;
 
 pub use handset::OldHandset;
 pub use panel::{DropCause, PanelError, PanelEvent, PanelSpec, PanelState, Stamped};
+pub use pulse::PulseSimulation;
 pub use script::{Action, Anchor, Script, ScriptError, Step, parse_fault};
 pub use setup::{Fault, Setup, SetupError};
 pub use simulation::Simulation;

@@ -84,17 +84,23 @@ pub enum FaultKind {
     HandsetMissing,
     /// The wires to the handset are shorted.
     HandsetShort,
+    /// A voltage that is not the panel's: too high, mains hum, or a feed that never rings.
+    ForeignVoltage,
+    /// A pair at rest carries a small voltage: moisture or damaged insulation.
+    Leakage,
 }
 
 impl FaultKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::OpenPair,
         Self::Short,
         Self::ReversedPolarity,
         Self::StuckOffHook,
         Self::HandsetMissing,
         Self::HandsetShort,
+        Self::ForeignVoltage,
+        Self::Leakage,
     ];
 
     /// Stable lower-case name.
@@ -107,6 +113,8 @@ impl FaultKind {
             Self::StuckOffHook => "stuck_off_hook",
             Self::HandsetMissing => "handset_missing",
             Self::HandsetShort => "handset_short",
+            Self::ForeignVoltage => "foreign_voltage",
+            Self::Leakage => "leakage",
         }
     }
 
@@ -129,6 +137,12 @@ impl FaultKind {
             }
             Self::HandsetShort => {
                 "the wires from the box to the handset touch: check plug and cable"
+            }
+            Self::ForeignVoltage => {
+                "disconnect the pair and measure it: a voltage that stays comes from another supply or a mains cable alongside; keep away from 220 V cabling"
+            }
+            Self::Leakage => {
+                "measure the pair at rest at the riser, box unplugged: look for moisture in junction boxes and for damaged insulation"
             }
         }
     }
@@ -261,6 +275,10 @@ pub struct LineError {
 }
 
 impl LineError {
+    pub(crate) const fn of(kind: LineErrorKind) -> Self {
+        Self::new(kind)
+    }
+
     pub(super) const fn new(kind: LineErrorKind) -> Self {
         let (cause, hint) = match kind {
             LineErrorKind::NoCall => (

@@ -4,6 +4,7 @@
 //! other state may hold an off-hook or residue load.
 
 mod event;
+mod foreign;
 mod in_call;
 mod watch;
 
@@ -71,6 +72,8 @@ pub struct Line {
     fed: Dwell,
     /// Milliseconds of reversed voltage.
     reversed_ms: u64,
+    /// What is no signal of the panel.
+    foreign: foreign::ForeignWatch,
     /// An on-hook handset was seen since the pair was selected.
     seen_on_hook: bool,
     /// The handset looked on-hook when last seen in its own call.
@@ -107,6 +110,7 @@ impl Line {
             steady: Dwell::default(),
             fed: Dwell::default(),
             reversed_ms: 0,
+            foreign: foreign::ForeignWatch::default(),
             seen_on_hook: false,
             back_on_hook: false,
             button_held: false,
@@ -142,6 +146,8 @@ impl Line {
             0
         };
         self.ring.update(&self.profile.ring, &self.reading);
+        self.foreign.update(&self.profile.fault, &self.reading);
+        self.watch_leakage();
         if self.drive == Drive::SAFE {
             // After a lost card came back the fitting's own resting load returns with the first block.
             self.restore_rest();
@@ -265,6 +271,12 @@ impl Line {
     #[must_use]
     pub const fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// The last block's reading.
+    #[must_use]
+    pub const fn reading(&self) -> &BlockReading {
+        &self.reading
     }
 
     /// Faults that stand at the moment.

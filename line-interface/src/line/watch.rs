@@ -84,8 +84,13 @@ impl Line {
     }
 
     pub(super) fn watch_ringing(&mut self) {
-        // Not every panel ends its burst for a lifted handset, so the bursts are read too.
-        if self.handset_lifted_on_line() || self.handset_lifted_in_burst() {
+        if self.reversed_ms >= self.profile.timing.fault_ms.value {
+            // Swapped wires ring too, but no handset of ours could answer.
+            self.emit(LineEvent::PanelGaveUp);
+            self.raise(FaultKind::ReversedPolarity);
+            self.enter(LineState::Fault);
+        } else if self.handset_lifted_on_line() || self.handset_lifted_in_burst() {
+            // Not every panel ends its burst for a lifted handset, so the bursts are read too.
             self.hand_over();
         } else if !self.ring.ringing()
             || self
@@ -126,12 +131,18 @@ impl Line {
     }
 
     pub(super) fn watch_fault(&mut self) {
+        if self.fed_in_vain() {
+            self.raise(FaultKind::ForeignVoltage);
+        }
         let settled = self.profile.timing.fault_ms.value;
         let dead = self.reversed_ms == 0
+            && !self.foreign.present()
             && self
                 .steady
                 .reached(Band::Idle, self.profile.timing.panel_end_ms.value);
-        let healthy = self.ring.ringing() || self.steady.reached(Band::OnHook, settled);
+        let vain = self.faults.contains(&FaultKind::ForeignVoltage);
+        let healthy = self.reversed_ms == 0
+            && (self.ring.ringing() || (!vain && self.steady.reached(Band::OnHook, settled)));
         if dead || healthy {
             // An unfed line proves nothing about the fault, yet the next call tells it again.
             for kind in [
@@ -139,6 +150,7 @@ impl Line {
                 FaultKind::Short,
                 FaultKind::ReversedPolarity,
                 FaultKind::StuckOffHook,
+                FaultKind::ForeignVoltage,
             ] {
                 self.clear(kind);
             }
@@ -194,7 +206,12 @@ impl Line {
     /// A fault that keeps a fed line from carrying a call.
     fn line_fault(&self) -> Option<FaultKind> {
         let ms = self.profile.timing.fault_ms.value;
-        if self.reversed_ms >= ms {
+        if self.foreign.foreign(ms) || self.fed_in_vain() {
+            Some(FaultKind::ForeignVoltage)
+        } else if self.foreign.present() {
+            // It also looks open or reversed; a moment later it is known.
+            None
+        } else if self.reversed_ms >= ms {
             Some(FaultKind::ReversedPolarity)
         } else if self.steady.reached(Band::Short, ms) {
             Some(FaultKind::Short)

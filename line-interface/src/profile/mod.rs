@@ -159,6 +159,46 @@ pub struct Handset {
     pub bias_short_max_volts: Figure<f32>,
 }
 
+/// Which bus of a switch is fed; the other one is sunk (line-facts 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriveSide {
+    /// Tens lines are fed, the selected units line is sunk.
+    Tens,
+    /// Units lines are fed, the selected tens line is sunk.
+    Units,
+}
+
+/// What taps on the buses of a switch show (line-facts 8).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matrix {
+    /// Which bus is fed.
+    pub sourced: Figure<DriveSide>,
+    /// From here on a line of the fed bus is selected.
+    pub select_min_volts: Figure<f32>,
+    /// Up to here a line of the sunk bus is the selected one.
+    pub sunk_max_volts: Figure<f32>,
+    /// From here on a line of the sunk bus floats.
+    pub float_min_volts: Figure<f32>,
+    /// The same address for this long is believed.
+    pub code_ms: Figure<u64>,
+}
+
+/// What is no signal of the panel (line-facts 2.4, 5).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultRule {
+    /// A steady voltage from here on, of either sign, is not the panel's.
+    pub foreign_min_volts: Figure<f32>,
+    /// Mains hum of this peak on the pair is a foreign voltage.
+    pub foreign_hum_volts: Figure<f32>,
+    /// An idle pair from here on, below on-hook, leaks.
+    pub leakage_min_volts: Figure<f32>,
+    /// For this long.
+    pub leakage_ms: Figure<u64>,
+}
+
 /// A brand's line, as data.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -177,13 +217,18 @@ pub struct Profile {
     pub door: Door,
     /// Old handset.
     pub handset: Handset,
+    /// Taps on the buses.
+    pub matrix: Matrix,
+    /// Faults that are not bands.
+    pub fault: FaultRule,
 }
 
-const BUILTIN: [(&str, &str); 4] = [
+const BUILTIN: [(&str, &str); 5] = [
     ("vizit", include_str!("../../profiles/vizit.toml")),
     ("cyfral", include_str!("../../profiles/cyfral.toml")),
     ("eltis", include_str!("../../profiles/eltis.toml")),
     ("metakom", include_str!("../../profiles/metakom.toml")),
+    ("custom", include_str!("../../profiles/custom.toml")),
 ];
 
 impl Profile {
@@ -192,6 +237,13 @@ impl Profile {
     pub fn builtin(name: &str) -> Option<Self> {
         let (_, text) = BUILTIN.iter().find(|(key, _)| *key == name)?;
         Self::from_toml(text).ok()
+    }
+
+    /// Text of a profile file that ships with the program, for copies and diffs.
+    #[must_use]
+    pub fn builtin_toml(name: &str) -> Option<&'static str> {
+        let (_, text) = BUILTIN.iter().find(|(key, _)| *key == name)?;
+        Some(text)
     }
 
     /// Names of the profiles that ship with the program.

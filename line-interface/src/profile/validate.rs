@@ -59,11 +59,37 @@ fn error(kind: ProfileErrorKind, cause: String, hint: &'static str) -> ProfileEr
 
 pub(super) fn load(text: &str) -> Result<Profile, ProfileError> {
     let profile: Profile = toml::from_str(text).map_err(|e| parse_error(&e))?;
-    sources(&profile)?;
-    bands(&profile)?;
-    times(&profile)?;
-    door(&profile)?;
+    sources(&profile)
+        .and_then(|()| bands(&profile))
+        .and_then(|()| times(&profile))
+        .and_then(|()| door(&profile))
+        .map_err(|e| at_line(text, e))?;
     Ok(profile)
+}
+
+/// Puts the line of the first `section.key` that the cause names before it.
+fn at_line(text: &str, mut e: ProfileError) -> ProfileError {
+    let word = |w: &str| {
+        w.trim_matches(|c: char| !c.is_ascii_alphanumeric())
+            .split_once('.')
+            .map(|(section, key)| (format!("[{section}]"), key.to_owned()))
+    };
+    let mut names = e.cause.split_whitespace().filter_map(word);
+    let found = names.find_map(|(section, key)| {
+        let mut inside = false;
+        text.lines().zip(1_u32..).find_map(|(line, number)| {
+            let line = line.trim();
+            if line.starts_with('[') {
+                inside = line == section;
+            }
+            let name = line.split('=').next().map(str::trim);
+            (inside && name == Some(key.as_str())).then_some(number)
+        })
+    });
+    if let Some(number) = found {
+        e.cause = format!("line {number}: {}", e.cause);
+    }
+    e
 }
 
 fn parse_error(e: &toml::de::Error) -> ProfileError {
@@ -118,6 +144,13 @@ fn figures(p: &Profile) -> Vec<(&'static str, f64, &str)> {
             "handset.bias_short_max_volts",
             &p.handset.bias_short_max_volts,
         ),
+        v("matrix.select_min_volts", &p.matrix.select_min_volts),
+        v("matrix.sunk_max_volts", &p.matrix.sunk_max_volts),
+        v("matrix.float_min_volts", &p.matrix.float_min_volts),
+        v("fault.foreign_min_volts", &p.fault.foreign_min_volts),
+        v("fault.foreign_hum_volts", &p.fault.foreign_hum_volts),
+        v("fault.leakage_min_volts", &p.fault.leakage_min_volts),
+        ("matrix.sourced", 1.0, &p.matrix.sourced.source),
         ("door.manner", 1.0, &p.door.manner.source),
         (
             "door.not_while_sounding",
@@ -148,6 +181,8 @@ fn durations(p: &Profile) -> impl Iterator<Item = (&'static str, &Figure<u64>)> 
         ("handset.lift_ms", &p.handset.lift_ms),
         ("handset.replace_ms", &p.handset.replace_ms),
         ("handset.button_ms", &p.handset.button_ms),
+        ("matrix.code_ms", &p.matrix.code_ms),
+        ("fault.leakage_ms", &p.fault.leakage_ms),
     ]
     .into_iter()
 }
@@ -224,6 +259,29 @@ fn bands(p: &Profile) -> Result<(), ProfileError> {
             ProfileErrorKind::OverlappingBands,
             "the handset bias bands overlap".to_owned(),
             "order them short < on-hook < missing, all below the 5 V of the bias",
+        ));
+    }
+    let m = &p.matrix;
+    if m.float_min_volts.value - m.sunk_max_volts.value < MIN_GAP_VOLTS - 1e-4 {
+        return Err(error(
+            ProfileErrorKind::CloseBands,
+            format!(
+                "matrix.sunk_max_volts = {} V and matrix.float_min_volts = {} V are closer than 0.3 V",
+                m.sunk_max_volts.value, m.float_min_volts.value
+            ),
+            "a sunk line reads about 0.2 V, a floating one about 2 V; leave a gap between them",
+        ));
+    }
+    if p.fault.leakage_min_volts.value >= b.idle_max_volts.value
+        || p.fault.foreign_min_volts.value <= b.open_min_volts.value
+    {
+        return Err(error(
+            ProfileErrorKind::Contradiction,
+            format!(
+                "fault.leakage_min_volts = {} V, fault.foreign_min_volts = {} V",
+                p.fault.leakage_min_volts.value, p.fault.foreign_min_volts.value
+            ),
+            "leakage begins below bands.idle_max_volts, foreign voltage above bands.open_min_volts",
         ));
     }
     if p.ring.min_fill.value >= 0.95 {
@@ -439,5 +497,28 @@ mod tests {
         }
         let unknown = Profile::from_toml(&format!("colour = 1\n{VIZIT}")).unwrap_err();
         assert_eq!(unknown.kind, ProfileErrorKind::UnknownKey);
+    }
+
+    #[test]
+    fn a_refusal_names_its_line() {
+        let number = VIZIT
+            .lines()
+            .position(|l| l.starts_with("release_ms"))
+            .unwrap()
+            + 1;
+        let error = changed("release_ms", "{ value = 5, mark = \"C\", source = \"t\" }");
+        assert!(
+            error.cause.starts_with(&format!("line {number}: ")),
+            "{error}"
+        );
+        for (key, value) in [
+            ("leakage_min_volts", 3.0),
+            ("float_min_volts", 0.8),
+            ("foreign_min_volts", 9.0),
+            ("select_min_volts", -1.0),
+        ] {
+            let value = format!("{{ value = {value}, mark = \"C\", source = \"t\" }}");
+            assert!(changed(key, &value).cause.contains("line "), "{key}");
+        }
     }
 }

@@ -44,6 +44,10 @@ struct Args {
     /// Records what the visitor heard; line 1 and up get "-1" and so on before the extension.
     #[arg(long, value_name = "OUT.wav")]
     heard: Option<PathBuf>,
+    /// Records what the card reads: two channels, volts (16 V at full scale) and milliamps (100 mA);
+    /// `trubka line analyze OUT.wav --full-scale-volts 16 --channels line,current` reads it.
+    #[arg(long, value_name = "OUT.wav")]
+    record: Option<PathBuf>,
     /// Records volts, milliamps, load and panel state every 10 ms.
     #[arg(long, value_name = "OUT.csv")]
     trace: Option<PathBuf>,

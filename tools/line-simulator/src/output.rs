@@ -10,10 +10,15 @@ use serde_json::{Value, json};
 
 use crate::{Args, Failure};
 
+/// Full scale of a recording.
+const RECORDED_VOLTS: f32 = 16.0;
+const RECORDED_MILLIAMPS: f32 = 100.0;
+
 /// All open outputs.
 pub(crate) struct Outputs {
     events: Box<dyn Write>,
     heard: Vec<hound::WavWriter<BufWriter<File>>>,
+    recorded: Vec<hound::WavWriter<BufWriter<File>>>,
     trace: Option<BufWriter<File>>,
 }
 
@@ -44,6 +49,18 @@ impl Outputs {
                 heard.push(hound::WavWriter::create(&path, spec).map_err(|e| failure(&path, e))?);
             }
         }
+        let mut recorded = Vec::new();
+        if let Some(path) = &args.record {
+            let spec = hound::WavSpec {
+                channels: 2,
+                ..spec
+            };
+            for line in 0..args.lines {
+                let path = numbered(path, line);
+                recorded
+                    .push(hound::WavWriter::create(&path, spec).map_err(|e| failure(&path, e))?);
+            }
+        }
         let trace = match &args.trace {
             Some(path) => {
                 let mut file = BufWriter::new(File::create(path).map_err(|e| failure(path, e))?);
@@ -59,6 +76,7 @@ impl Outputs {
         Ok(Self {
             events,
             heard,
+            recorded,
             trace,
         })
     }
@@ -100,9 +118,21 @@ impl Outputs {
         }
     }
 
+    /// What the card read, for `trubka line analyze`.
+    pub(crate) fn record(&mut self, line: usize, sense: &SenseBlock) {
+        let Some(wav) = self.recorded.get_mut(line) else {
+            return;
+        };
+        let word = |v: f32, full: f32| (v / full * 32767.0).clamp(-32768.0, 32767.0) as i16;
+        for (volts, milliamps) in sense.line_volts.iter().zip(&sense.line_milliamps) {
+            let _ = wav.write_sample(word(*volts, RECORDED_VOLTS));
+            let _ = wav.write_sample(word(*milliamps, RECORDED_MILLIAMPS));
+        }
+    }
+
     /// Brings headers up to date, so that even a killed simulator leaves whole files.
     pub(crate) fn flush(&mut self) {
-        for wav in &mut self.heard {
+        for wav in self.heard.iter_mut().chain(&mut self.recorded) {
             let _ = wav.flush();
         }
         if let Some(trace) = &mut self.trace {
@@ -144,7 +174,7 @@ impl Outputs {
     /// Closes everything.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         self.flush();
-        for wav in self.heard {
+        for wav in self.heard.into_iter().chain(self.recorded) {
             wav.finalize().map_err(|e| {
                 Failure::new(
                     format!("the recording is incomplete: {e}"),

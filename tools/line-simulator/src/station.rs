@@ -283,6 +283,7 @@ impl Station {
                 self.outputs.verdict(line, &verdict);
             }
             self.outputs.heard(line, simulation.heard_by_visitor());
+            self.outputs.record(line, sense);
             self.outputs
                 .trace(t_ms, line, sense, drive, simulation.panel_state().name());
         }

@@ -65,7 +65,10 @@ pub(crate) fn command() -> Command {
             }
         }
     }
-    root.subcommands(groups)
+    root.subcommands(groups.into_iter().map(|group| match group.get_name() {
+        "line" => crate::line_command::add_to(group),
+        _ => group,
+    }))
 }
 
 fn group_help(group: &str) -> &'static str {

@@ -5,6 +5,7 @@ mod arguments;
 mod config_command;
 mod demo;
 mod exit;
+mod line_command;
 mod remote;
 
 use std::process::ExitCode;
@@ -15,6 +16,9 @@ fn main() -> ExitCode {
     let done = match matches.subcommand() {
         Some(("config", sub)) => config_command::run(&globals, sub),
         Some(("demo", sub)) => demo::run(&globals, sub),
+        Some(("line", sub)) => {
+            line_command::run(&globals, sub).unwrap_or_else(|| remote::run(&globals, "line", sub))
+        }
         Some((word, sub)) => remote::run(&globals, word, sub),
         None => Ok(()),
     };

@@ -1,0 +1,527 @@
+//! The very drivers of the card against models of their chips, down to registers and clocks, wired
+//! to the electrical simulator.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::time::Duration;
+
+use common::Dice;
+use embedded_hal::{digital, i2c, spi};
+use line_interface::chips::{
+    AdcScale, Board, ChipErrorKind, CrosspointBoard, FEED_LIMIT_MS, Mcp3208, Mcp23017, Register,
+    Watchdog,
+};
+use line_interface::matrix::{MatrixReader, SCANS_PER_BLOCK, TapBlock, TapLayout};
+use line_interface::switch::{Cell, Switch};
+use line_interface::{Drive, DriveSide, HandsetRelay, Load, Profile};
+use line_simulation::matrix::{BusParts, Buses};
+use line_simulation::network::{Diode, Network, Node, Part};
+
+/// An expander by its registers, the pull-downs behind its pins, and the watchdog that can take
+/// the supply of what they switch.
+struct Card {
+    registers: [u8; 22],
+    /// Writes of this chip are acknowledged.
+    present: bool,
+    stuck: bool,
+    wrong: bool,
+    /// The next so many writes are not acknowledged.
+    nacks: u32,
+    writes: Vec<(u8, u16)>,
+    /// Every state that the outputs ever had.
+    outputs: Vec<u16>,
+    last_edge: Option<Duration>,
+    now: Duration,
+}
+
+impl Card {
+    fn new() -> Rc<RefCell<Self>> {
+        let mut card = Self {
+            registers: [0; 22],
+            present: true,
+            stuck: false,
+            wrong: false,
+            nacks: 0,
+            writes: Vec::new(),
+            outputs: Vec::new(),
+            last_edge: None,
+            now: Duration::ZERO,
+        };
+        card.brown_out();
+        Rc::new(RefCell::new(card))
+    }
+
+    fn brown_out(&mut self) {
+        self.registers = [0; 22];
+        self.registers[0] = 0xff;
+        self.registers[1] = 0xff;
+        self.note();
+    }
+
+    fn word(&self, at: usize) -> u16 {
+        u16::from_le_bytes([self.registers[at], self.registers[at + 1]])
+    }
+
+    /// Levels behind the pins: an input is pulled down by the board.
+    fn pins(&self) -> u16 {
+        self.word(Register::Latch as usize) & !self.word(Register::Direction as usize)
+    }
+
+    fn note(&mut self) {
+        let pins = self.pins();
+        self.outputs.push(pins);
+    }
+
+    /// What the loads and relays really do.
+    fn switched(&self) -> u16 {
+        let fed = self
+            .last_edge
+            .is_some_and(|at| self.now - at < Duration::from_millis(FEED_LIMIT_MS));
+        if fed { self.pins() } else { 0 }
+    }
+}
+
+#[derive(Clone)]
+struct Bus(Rc<RefCell<Card>>);
+
+impl i2c::ErrorType for Bus {
+    type Error = i2c::ErrorKind;
+}
+
+impl i2c::I2c for Bus {
+    fn transaction(
+        &mut self,
+        address: u8,
+        operations: &mut [i2c::Operation<'_>],
+    ) -> Result<(), i2c::ErrorKind> {
+        let mut card = self.0.borrow_mut();
+        if card.stuck {
+            return Err(i2c::ErrorKind::Bus);
+        }
+        let nack = i2c::ErrorKind::NoAcknowledge(i2c::NoAcknowledgeSource::Address);
+        if !card.present || address != 0x20 {
+            return Err(nack);
+        }
+        if card.nacks > 0 {
+            card.nacks -= 1;
+            return Err(nack);
+        }
+        let mut pointer = 0;
+        for operation in operations {
+            match operation {
+                i2c::Operation::Write(bytes) => {
+                    pointer = usize::from(bytes[0]);
+                    for byte in &bytes[1..] {
+                        // Byte by byte, as the chip takes them: port A changes before port B.
+                        if !card.wrong {
+                            card.registers[pointer] = *byte;
+                        }
+                        card.note();
+                        pointer += 1;
+                    }
+                    if let [register, a, b] = bytes {
+                        card.writes.push((*register, u16::from_le_bytes([*a, *b])));
+                    }
+                }
+                i2c::Operation::Read(bytes) => {
+                    for byte in bytes.iter_mut() {
+                        *byte = if card.wrong {
+                            0x5a
+                        } else {
+                            card.registers[pointer]
+                        };
+                        pointer += 1;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Pin(Rc<RefCell<Card>>, bool);
+
+impl digital::ErrorType for Pin {
+    type Error = Infallible;
+}
+
+impl digital::OutputPin for Pin {
+    fn set_low(&mut self) -> Result<(), Infallible> {
+        self.set(false)
+    }
+    fn set_high(&mut self) -> Result<(), Infallible> {
+        self.set(true)
+    }
+}
+
+impl Pin {
+    fn set(&mut self, high: bool) -> Result<(), Infallible> {
+        let mut card = self.0.borrow_mut();
+        // Only an edge feeds the watchdog, a pin that hangs high does not.
+        if high != self.1 {
+            card.last_edge = Some(card.now);
+        }
+        self.1 = high;
+        Ok(())
+    }
+}
+
+fn board(card: &Rc<RefCell<Card>>) -> Result<Board<Bus, Pin>, ChipErrorKind> {
+    let expander = Mcp23017::new(Bus(Rc::clone(card)), 0x20);
+    Board::start(expander, Watchdog::new(Pin(Rc::clone(card), false))).map_err(|e| {
+        assert!(!e.hint().is_empty() && !e.cause.is_empty());
+        e.kind
+    })
+}
+
+const TALK: Drive = Drive {
+    load: Load::OffHook,
+    relay: HandsetRelay::Isolated,
+};
+
+/// At most one load of each line.
+fn sane(pins: u16) -> bool {
+    (0..4).all(|line| (pins >> (4 * line) & 0b0111).count_ones() <= 1)
+}
+
+#[test]
+fn start_up_drives_no_pin_high_whatever_the_latch_held() {
+    for latch in [0, 0xffff, 0x2222] {
+        for direction in [0xffff, 0x0000] {
+            let card = Card::new();
+            {
+                // A restart of the program alone: the chip still is as the last run left it.
+                let mut c = card.borrow_mut();
+                c.registers[0x14..0x16].copy_from_slice(&u16::to_le_bytes(latch));
+                c.registers[0..2].copy_from_slice(&u16::to_le_bytes(direction));
+                c.outputs.clear();
+            }
+            let _board = board(&card).unwrap();
+            let c = card.borrow();
+            // Direction to inputs, latch low, and only then outputs: nothing rises on the way.
+            assert_eq!(c.writes, [(0x00, 0xffff), (0x14, 0x0000), (0x00, 0x0000)]);
+            for pair in c.outputs.windows(2) {
+                assert_eq!(pair[1] & !pair[0], 0, "a pin rose");
+            }
+            assert_eq!((c.pins(), c.switched()), (0, 0));
+        }
+    }
+}
+
+#[test]
+fn shutdown_panic_and_kill_leave_every_output_off() {
+    let talking = || {
+        let card = Card::new();
+        let mut board = board(&card).unwrap();
+        board.apply(Duration::ZERO, &[TALK, Drive::SAFE]).unwrap();
+        assert_eq!(card.borrow().switched(), 0b1010);
+        (card, board)
+    };
+    let (card, mut board) = talking();
+    board.stop().unwrap();
+    drop(board);
+    assert_eq!(card.borrow().pins(), 0);
+    assert_eq!(card.borrow().writes.last(), Some(&(0x00, 0xffff)));
+
+    let (card, board) = talking();
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _board = board;
+        panic!("the daemon fell over");
+    }));
+    assert!(unwound.is_err());
+    assert_eq!(card.borrow().pins(), 0);
+
+    // kill -9: nobody writes anything any more; the watchdog lets go.
+    let (card, board) = talking();
+    std::mem::forget(board);
+    card.borrow_mut().now = Duration::from_millis(FEED_LIMIT_MS - 1);
+    assert_eq!(card.borrow().switched(), 0b1010);
+    card.borrow_mut().now = Duration::from_millis(FEED_LIMIT_MS);
+    assert_eq!(card.borrow().switched(), 0);
+}
+
+#[test]
+fn chips_that_fail_are_named_and_the_watchdog_starves() {
+    type Break = fn(&mut Card);
+    let faults: [(Break, ChipErrorKind); 3] = [
+        (|c| c.present = false, ChipErrorKind::NoAnswer),
+        (|c| c.stuck = true, ChipErrorKind::BusStuck),
+        (|c| c.wrong = true, ChipErrorKind::WrongChip),
+    ];
+    for (fault, kind) in faults {
+        let card = Card::new();
+        fault(&mut card.borrow_mut());
+        assert_eq!(board(&card).err(), Some(kind));
+        assert_eq!(card.borrow().switched(), 0);
+    }
+    let card = Card::new();
+    let mut board = board(&card).unwrap();
+    let block = Duration::from_millis(10);
+    let mut now = Duration::ZERO;
+    let mut tick = |board: &mut Board<Bus, Pin>, drive| {
+        now += block;
+        card.borrow_mut().now = now;
+        board.apply(now, &[drive]).map_err(|e| e.kind)
+    };
+    tick(&mut board, TALK).unwrap();
+    // One lost acknowledge is told, and the next block works again.
+    card.borrow_mut().nacks = 1;
+    assert_eq!(tick(&mut board, TALK), Err(ChipErrorKind::NoAnswer));
+    tick(&mut board, TALK).unwrap();
+    // A brown-out: the outputs fell off by themselves, and come back only by a new command.
+    card.borrow_mut().brown_out();
+    assert_eq!(card.borrow().pins(), 0);
+    assert_eq!(tick(&mut board, TALK), Err(ChipErrorKind::Reset));
+    assert_eq!(card.borrow().pins(), 0);
+    tick(&mut board, TALK).unwrap();
+    assert_eq!(card.borrow().switched(), 0b1010);
+    // A bus that hangs: within the watchdog's time everything is off.
+    card.borrow_mut().stuck = true;
+    for _ in 0..11 {
+        assert!(tick(&mut board, TALK).is_err());
+    }
+    assert_eq!(card.borrow().switched(), 0);
+}
+
+#[test]
+fn no_schedule_ever_shows_two_loads_or_a_load_of_another_line() {
+    let loads = [Load::Off, Load::OnHook, Load::OffHook, Load::Residue];
+    for n in 0..20 {
+        let mut dice = Dice::new(n);
+        let card = Card::new();
+        let mut board = board(&card).unwrap();
+        for i in 0..500 {
+            let drives: Vec<Drive> = (0..4)
+                .map(|_| Drive {
+                    load: loads[dice.below(4) as usize],
+                    relay: if dice.below(2) == 0 {
+                        HandsetRelay::Through
+                    } else {
+                        HandsetRelay::Isolated
+                    },
+                })
+                .collect();
+            match dice.below(20) {
+                0 => card.borrow_mut().nacks = 1,
+                1 => card.borrow_mut().brown_out(),
+                _ => {}
+            }
+            let _ = board.apply(Duration::from_millis(i * 10), &drives);
+        }
+        assert!(card.borrow().outputs.iter().all(|pins| sane(*pins)));
+    }
+}
+
+#[test]
+fn the_crosspoint_is_on_one_pair_or_none_whatever_its_chips_do() {
+    for n in 0..20 {
+        let mut dice = Dice::new(n + 500);
+        let cards: Vec<_> = (0..3).map(|_| Card::new()).collect();
+        let chip = |i: usize| Mcp23017::new(Bus(Rc::clone(&cards[i])), 0x20);
+        // 22 tens lines need two expanders.
+        let mut x = CrosspointBoard::start(vec![chip(0), chip(1)], vec![chip(2)]).unwrap();
+        let closed = |of: &[usize]| -> Vec<usize> {
+            of.iter()
+                .enumerate()
+                .flat_map(|(k, i)| {
+                    let pins = cards[*i].borrow().pins();
+                    (0..16)
+                        .filter(move |b| pins >> b & 1 == 1)
+                        .map(move |b| 16 * k + b)
+                })
+                .collect()
+        };
+        for _ in 0..300 {
+            match dice.below(15) {
+                0 => cards[dice.below(3) as usize].borrow_mut().nacks = 1 + dice.below(3) as u32,
+                1 => cards[dice.below(3) as usize].borrow_mut().brown_out(),
+                _ => {}
+            }
+            let pair =
+                (dice.below(4) > 0).then(|| (dice.below(22) as usize, dice.below(16) as usize));
+            let done = x.connect(pair);
+            let (tens, units) = (closed(&[0, 1]), closed(&[2]));
+            if done.is_ok() {
+                assert_eq!(x.closed(), pair);
+                assert_eq!(tens.first().copied().zip(units.first().copied()), pair);
+                assert_eq!(tens.len() + units.len(), if pair.is_some() { 2 } else { 0 });
+            } else {
+                // A chip that answers no more may hold its contact, yet never makes a pair.
+                assert!(x.closed().is_none() && (tens.is_empty() || units.is_empty()));
+            }
+        }
+        // A single chip never shows two contacts at once.
+        for card in &cards {
+            for pins in &card.borrow().outputs {
+                assert!(pins.count_ones() <= 1);
+            }
+        }
+        for card in &cards {
+            card.borrow_mut().nacks = 0;
+        }
+        drop(x);
+        assert!(closed(&[0, 1, 2]).is_empty());
+    }
+    let cards: Vec<_> = (0..2).map(|_| Card::new()).collect();
+    let chip = |i: usize| Mcp23017::new(Bus(Rc::clone(&cards[i])), 0x20);
+    let mut x = CrosspointBoard::start(vec![chip(0)], vec![chip(1)]).unwrap();
+    let error = x.connect(Some((16, 0))).unwrap_err();
+    assert_eq!(error.kind, ChipErrorKind::NoSuchChannel);
+    assert!(cards.iter().all(|c| c.borrow().pins() == 0));
+}
+
+/// A converter on wires of the electrical simulator: 24 clocks a conversion at 1 MHz.
+struct Adc<F> {
+    volts: F,
+    clocks: Rc<RefCell<u64>>,
+    dead: bool,
+}
+
+impl<F> spi::ErrorType for Adc<F> {
+    type Error = spi::ErrorKind;
+}
+
+impl<F: FnMut(u8, u64) -> f64> spi::SpiDevice for Adc<F> {
+    fn transaction(&mut self, ops: &mut [spi::Operation<'_, u8>]) -> Result<(), spi::ErrorKind> {
+        for op in ops {
+            let spi::Operation::TransferInPlace(bytes) = op else {
+                return Err(spi::ErrorKind::Other);
+            };
+            if self.dead {
+                bytes.fill(0xff);
+                continue;
+            }
+            assert_eq!(bytes.len(), 3, "a conversion takes 24 clocks");
+            assert_eq!(bytes[0] & 0xfe, 0x06, "start bit and single-ended");
+            let channel = (bytes[0] & 1) << 2 | bytes[1] >> 6;
+            // The sample is held from the seventh clock on.
+            let at = *self.clocks.borrow() + 7;
+            let counts = ((self.volts)(channel, at) / VOLTS_PER_COUNT + ZERO).round();
+            let counts = counts.clamp(0.0, 4095.0) as u16;
+            bytes[1] = 0xe0 | (counts >> 8) as u8;
+            bytes[2] = counts as u8;
+            *self.clocks.borrow_mut() += 24;
+        }
+        Ok(())
+    }
+}
+
+/// The board reads -16 to +16 V.
+const VOLTS_PER_COUNT: f64 = 32.0 / 4096.0;
+const ZERO: f64 = 2048.0;
+const SCALE: AdcScale = AdcScale {
+    volts_per_count: VOLTS_PER_COUNT as f32,
+    zero_counts: ZERO as f32,
+};
+
+#[test]
+fn the_converter_reads_the_pair_that_the_expander_loads() {
+    let card = Card::new();
+    let mut board = board(&card).unwrap();
+    let wire = Rc::clone(&card);
+    let mut adc = Mcp3208::new(Adc {
+        // The pair as the pins behind the watchdog load it.
+        volts: move |_, _| {
+            let mut net = Network::default();
+            let line = net.node();
+            let source = Part::Source {
+                volts: 11.0,
+                ohms: 240.0,
+            };
+            net.place(line, Node::GROUND, source);
+            let pins = wire.borrow().switched();
+            for (bit, ohms) in [(1, 50.0), (2, 300.0), (4, 1e4)] {
+                if pins & bit != 0 {
+                    net.place(line, Node::GROUND, Part::Diode(Diode::handset(ohms)));
+                }
+            }
+            assert!(net.settle());
+            net.volts(line)
+        },
+        clocks: Rc::default(),
+        dead: false,
+    });
+    let profile = Profile::builtin("vizit").unwrap();
+    for (load, band) in [
+        (Load::Off, "open"),
+        (Load::OnHook, "on_hook"),
+        (Load::OffHook, "off_hook"),
+        (Load::Residue, "open"),
+        (Load::OffHook, "off_hook"),
+    ] {
+        let drive = Drive {
+            load,
+            relay: HandsetRelay::Isolated,
+        };
+        board.apply(Duration::ZERO, &[drive]).unwrap();
+        let volts = SCALE.volts(adc.read(0).unwrap());
+        assert_eq!(profile.band(volts).name(), band, "{load:?} {volts}");
+    }
+    drop(board);
+    assert!(SCALE.volts(adc.read(0).unwrap()) > 10.9);
+    assert_eq!(adc.read(8).unwrap_err().kind, ChipErrorKind::NoSuchChannel);
+    let mut none = Mcp3208::new(Adc {
+        volts: |_, _| 0.0,
+        clocks: Rc::default(),
+        dead: true,
+    });
+    assert_eq!(none.read(3).unwrap_err().kind, ChipErrorKind::NoAnswer);
+}
+
+#[test]
+fn three_converters_read_the_apartment_from_the_taps() {
+    let switch = Switch::builtin("km100-7.1").unwrap();
+    let layout = TapLayout::new(&switch);
+    let mut profile = Profile::builtin("eltis").unwrap();
+    profile.matrix.sourced.value = DriveSide::Tens;
+    for (tens, units) in [(4, 2), (0, 0), (9, 9)] {
+        let mut buses = Buses::new(layout.modules()[0], DriveSide::Tens, BusParts::default());
+        buses.feed(tens, Some((11.0, 250.0)));
+        buses.sink(units, true);
+        assert!(buses.network().settle());
+        let clocks = Rc::new(RefCell::new(0));
+        let mut converters: Vec<_> = (0..3)
+            .map(|chip| {
+                let buses = buses.clone();
+                Mcp3208::new(Adc {
+                    // Hum goes on while the converters take one tap after the other.
+                    volts: move |channel, at| {
+                        let tap = chip * 8 + usize::from(channel);
+                        let t = at as f64 / 1e6;
+                        buses.tap(tap) + (std::f64::consts::TAU * 50.0 * t).sin()
+                    },
+                    clocks: Rc::clone(&clocks),
+                    dead: false,
+                })
+            })
+            .collect();
+        let mut reader = MatrixReader::new(&profile, &switch);
+        let mut block = TapBlock::new(20);
+        for b in 0..10 {
+            for scan in 0..SCANS_PER_BLOCK {
+                *clocks.borrow_mut() = (b * SCANS_PER_BLOCK + scan) as u64 * 1000;
+                for tap in 0..20 {
+                    let counts = converters[tap / 8].read((tap % 8) as u8).unwrap();
+                    block.scan_mut(scan)[tap] = SCALE.volts(counts);
+                }
+                // All 20 taps fit into the millisecond of their scan.
+                assert!(*clocks.borrow() % 1000 <= 20 * 24);
+            }
+            reader.handle_block(&block);
+        }
+        let cell = Cell {
+            module: 0,
+            tens: tens as u8,
+            units: units as u8,
+        };
+        assert_eq!(
+            reader.address(),
+            line_interface::matrix::Address::Cell(cell)
+        );
+    }
+}

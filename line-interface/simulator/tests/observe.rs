@@ -1,0 +1,344 @@
+//! What the listener tells agrees with the panel's own log, in order and in time.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{BRANDS, seed};
+use std::time::Duration;
+
+use line_interface::learn::{guess_brand, propose};
+use line_interface::observe::{LevelBook, Observation, PairObserver, Seen};
+use line_interface::{DriveBlock, Profile, SenseBlock};
+use line_simulation::{Action, Fault, PanelEvent, Script, Setup, Simulation, Stamped};
+
+struct Bench {
+    sim: Simulation,
+    observer: PairObserver,
+    verdicts: Vec<Stamped>,
+    voltage_only: bool,
+}
+
+impl Bench {
+    fn new(brand: &str, profile: &str, n: u64, voltage_only: bool) -> Self {
+        let setup = Setup::brand(brand).unwrap().spread(seed(n), 0.1);
+        Self {
+            sim: Simulation::new(setup, Script::default()).unwrap(),
+            observer: PairObserver::new(Profile::builtin(profile).unwrap(), !voltage_only),
+            verdicts: Vec::new(),
+            voltage_only,
+        }
+    }
+
+    fn run_ms(&mut self, ms: u64) {
+        let (drive, mut sense) = (DriveBlock::default(), SenseBlock::default());
+        for _ in 0..ms / 10 {
+            self.sim.step(&drive, &mut sense);
+            if self.voltage_only {
+                sense.line_milliamps.fill(0.0);
+            }
+            self.observer.handle_block(&sense);
+            while let Some(v) = self.sim.poll_event() {
+                self.verdicts.push(v);
+            }
+        }
+    }
+
+    fn until(&mut self, what: PanelEvent) {
+        for _ in 0..3000 {
+            if self.verdicts.iter().any(|v| v.event == what) {
+                return;
+            }
+            self.run_ms(10);
+        }
+        panic!("no {what:?} in {:?}", self.verdicts);
+    }
+
+    fn time(&self, what: PanelEvent) -> u64 {
+        let v = self.verdicts.iter().find(|v| v.event == what).unwrap();
+        v.t.as_millis() as u64
+    }
+
+    fn end(mut self) -> (Vec<Seen>, LevelBook, Vec<Stamped>) {
+        self.observer.finish();
+        let mut seen: Vec<Seen> = std::iter::from_fn(|| self.observer.poll()).collect();
+        seen.sort_by_key(|s| s.t_ms);
+        (seen, self.observer.levels().clone(), self.verdicts)
+    }
+}
+
+fn names(seen: &[Seen]) -> Vec<&'static str> {
+    let mut names: Vec<_> = seen
+        .iter()
+        .map(|s| s.what.name())
+        .filter(|n| *n != "tone")
+        .collect();
+    names.dedup();
+    names
+}
+
+/// A call that the old handset answers, with its button pressed, on a bench of a brand.
+fn call(b: &mut Bench) -> (u64, u64, u64) {
+    b.run_ms(1000);
+    b.sim.visitor_dial(42);
+    b.until(PanelEvent::Ringing);
+    b.run_ms(4500);
+    let lifted = b.sim.now().as_millis() as u64;
+    b.sim.lift_handset();
+    b.run_ms(3000);
+    let pressed = b.sim.now().as_millis() as u64;
+    b.sim.act(&Action::Press(Duration::from_millis(500)));
+    b.run_ms(4000);
+    let replaced = b.sim.now().as_millis() as u64;
+    b.sim.replace_handset();
+    b.run_ms(8000);
+    (lifted, pressed, replaced)
+}
+
+#[test]
+fn a_call_is_told_as_the_panel_lived_it() {
+    for brand in BRANDS {
+        for profile in [brand, "custom"] {
+            for n in 0..10 {
+                let mut b = Bench::new(brand, profile, n, n % 2 == 1);
+                let (lifted, pressed, replaced) = call(&mut b);
+                let (selected, ringing) =
+                    (b.time(PanelEvent::Selected), b.time(PanelEvent::Ringing));
+                let (seen, levels, verdicts) = b.end();
+                assert_eq!(
+                    names(&seen),
+                    [
+                        "line_active",
+                        "ring_started",
+                        "ring_burst",
+                        "ring_stopped",
+                        "handset_lifted",
+                        "door_button",
+                        "handset_replaced",
+                        "line_idle"
+                    ],
+                    "{brand} {profile} {n}: {seen:?}"
+                );
+                let near = |name: &str, t: u64, by: u64| {
+                    let s = seen.iter().find(|s| s.what.name() == name).unwrap();
+                    assert!(
+                        s.t_ms.abs_diff(t) <= by,
+                        "{brand} {name} at {} not {t}",
+                        s.t_ms
+                    );
+                };
+                near("line_active", selected, 20);
+                near("ring_started", ringing, 20);
+                near("handset_lifted", lifted, 30);
+                near("door_button", pressed, 20);
+                near("handset_replaced", replaced, 30);
+                // Bursts one by one.
+                let spec = Setup::brand(brand).unwrap().panel;
+                let theirs: Vec<u64> = verdicts
+                    .iter()
+                    .filter(|v| v.event == PanelEvent::RingBurst)
+                    .map(|v| v.t.as_millis() as u64)
+                    .collect();
+                let ours: Vec<_> = seen
+                    .iter()
+                    .filter_map(|s| match s.what {
+                        Observation::RingBurst {
+                            frequency_hz,
+                            duration_ms,
+                        } => Some((s.t_ms, frequency_hz, duration_ms)),
+                        _ => None,
+                    })
+                    .collect();
+                assert_eq!(ours.len(), theirs.len(), "{brand}");
+                for ((t, hz, ms), panel) in ours.iter().zip(&theirs) {
+                    assert!(t.abs_diff(*panel) <= 20);
+                    assert!(
+                        (hz / spec.ring.frequency_hz.value - 1.0).abs() < 0.03,
+                        "{brand} {hz}"
+                    );
+                    if t + ms < lifted {
+                        assert!(ms.abs_diff(spec.ring.burst_ms.value) <= 20, "{brand} {ms}");
+                    }
+                }
+                // The panel's own tone after the door opened.
+                let tone = seen.iter().find(|s| s.what.name() == "tone").unwrap();
+                assert!(tone.t_ms.abs_diff(pressed) < 1500, "{tone:?}");
+                let (_, confidence, why) = guess_brand(&levels);
+                assert!(confidence <= 0.5 && !why.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_call_that_nobody_answers_stops_and_the_next_one_starts() {
+    for brand in BRANDS {
+        let mut b = Bench::new(brand, brand, 3, true);
+        b.sim.visitor_dial(7);
+        b.until(PanelEvent::Ringing);
+        b.run_ms(5000);
+        b.sim.visitor_leave();
+        b.run_ms(15_000);
+        b.sim.visitor_dial(7);
+        b.run_ms(6000);
+        b.sim.visitor_leave();
+        b.run_ms(12_000);
+        let (seen, _, _) = b.end();
+        let once = [
+            "line_active",
+            "ring_started",
+            "ring_burst",
+            "ring_stopped",
+            "line_idle",
+        ];
+        assert_eq!(names(&seen), [once, once].concat(), "{brand} {seen:?}");
+    }
+}
+
+#[test]
+fn faults_are_named_from_the_voltage_alone() {
+    for brand in BRANDS {
+        for (fault, kind) in [
+            (Fault::Open, "open"),
+            (Fault::Stuck, "stuck_off_hook"),
+            (Fault::Reversed, "reversed"),
+            (Fault::Short, "short"),
+        ] {
+            for voltage_only in [false, true] {
+                let mut b = Bench::new(brand, brand, 8, voltage_only);
+                b.sim.inject(fault);
+                b.run_ms(500);
+                b.sim.visitor_dial(42);
+                b.run_ms(9000);
+                let selected = b.time(PanelEvent::Selected);
+                let (seen, _, _) = b.end();
+                let found = seen
+                    .iter()
+                    .find(|s| matches!(s.what, Observation::Fault { kind: k, .. } if k == kind));
+                let found =
+                    found.unwrap_or_else(|| panic!("{brand} {kind} {voltage_only}: {seen:?}"));
+                assert!(
+                    found.t_ms.abs_diff(selected) <= 40,
+                    "{brand} {kind} {found:?}"
+                );
+                assert_eq!(
+                    seen.iter()
+                        .filter(|s| s.what.name() == "line_fault")
+                        .count(),
+                    1
+                );
+            }
+        }
+    }
+}
+
+/// Runs a made-up voltage through a listener.
+fn hear(ms: u64, volts: impl Fn(f32) -> f32) -> Vec<Seen> {
+    let mut o = PairObserver::new(Profile::builtin("vizit").unwrap(), false);
+    for block in 0..ms / 10 {
+        let mut sense = SenseBlock::default();
+        for (i, v) in sense.line_volts.iter_mut().enumerate() {
+            *v = volts((block as f32 * 80.0 + i as f32) / 8000.0);
+        }
+        o.handle_block(&sense);
+    }
+    o.finish();
+    std::iter::from_fn(|| o.poll()).collect()
+}
+
+#[test]
+fn foreign_voltages_and_leakage_are_told_and_hum_is_not() {
+    let sine = |hz: f32, t: f32| (std::f32::consts::TAU * hz * t).sin();
+    let kinds = |seen: &[Seen]| {
+        seen.iter()
+            .filter_map(|s| match s.what {
+                Observation::Fault { kind, hint, .. } => {
+                    assert!(!hint.is_empty());
+                    Some((kind, s.t_ms))
+                }
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    let step = |v: f32| move |t: f32| if t > 2.0 { v } else { 0.0 };
+    for volts in [24.0, -24.0, 18.0] {
+        let seen = kinds(&hear(8000, step(volts)));
+        assert!(
+            matches!(seen.as_slice(), [("foreign_voltage", 1990..=2020)]),
+            "{volts} {seen:?}"
+        );
+    }
+    let mains = kinds(&hear(
+        8000,
+        |t| if t > 2.0 { 8.0 * sine(50.0, t) } else { 0.0 },
+    ));
+    assert!(mains.iter().any(|f| f.0 == "foreign_voltage"), "{mains:?}");
+    let wet = kinds(&hear(12_000, step(0.6)));
+    assert!(
+        matches!(wet.as_slice(), [("leakage", 1990..=2030)]),
+        "{wet:?}"
+    );
+    for hz in [50.0, 100.0] {
+        assert!(
+            hear(20_000, |t| sine(hz, t)).is_empty(),
+            "hum of 1 V at {hz} Hz is told"
+        );
+    }
+    // Fed for more than a minute without a ring.
+    let vain = kinds(&hear(70_000, step(2.4)));
+    assert!(
+        matches!(vain.as_slice(), [("foreign_voltage", _)]),
+        "{vain:?}"
+    );
+}
+
+#[test]
+fn learned_values_make_a_profile_that_fits_and_noise_is_refused() {
+    for brand in BRANDS {
+        let mut book = LevelBook::default();
+        for n in 0..2 {
+            let mut b = Bench::new(brand, "custom", n, true);
+            call(&mut b);
+            book.merge(&b.end().1);
+        }
+        let base = Profile::builtin_toml(brand).unwrap();
+        let proposal = propose(base, &book).unwrap();
+        let learned = Profile::from_toml(&proposal.toml).unwrap();
+        assert!(learned.bands.on_hook_max_volts.value > book.on_hook.max_volts);
+        assert!(learned.bands.off_hook_min_volts.value < book.off_hook.min_volts);
+        assert!(learned.bands.open_min_volts.value < book.button.min_volts);
+        let panel = Setup::brand(brand).unwrap().panel;
+        let hz = panel.ring.frequency_hz.value;
+        assert!(
+            learned.ring.min_frequency_hz.value < hz && learned.ring.max_frequency_hz.value > hz
+        );
+        assert!(learned.ring.hold_off_ms.value > panel.ring.pause_ms.value);
+        // The learned profile tells the same call.
+        let mut b = Bench::new(brand, "custom", 5, true);
+        b.observer = PairObserver::new(learned, false);
+        call(&mut b);
+        assert_eq!(names(&b.end().0).len(), 8);
+    }
+    let empty = propose(
+        Profile::builtin_toml("vizit").unwrap(),
+        &LevelBook::default(),
+    )
+    .unwrap_err();
+    assert_eq!(empty.len(), 5);
+    assert!(empty.iter().all(|r| !r.hint.is_empty()));
+    // A handset whose off-hook level comes too close to its on-hook level.
+    let mut b = Bench::new("vizit", "custom", 1, true);
+    call(&mut b);
+    let mut book = b.end().1;
+    book.off_hook = line_interface::observe::LevelRange::default();
+    for _ in 0..50 {
+        book.off_hook.add(book.on_hook.max_volts + 0.2);
+    }
+    let refused = propose(Profile::builtin_toml("vizit").unwrap(), &book).unwrap_err();
+    assert!(
+        refused
+            .iter()
+            .any(|r| r.cause.contains("0.20 V apart") && r.cause.contains("of noise")),
+        "{refused:?}"
+    );
+}

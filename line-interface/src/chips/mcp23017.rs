@@ -1,0 +1,128 @@
+//! A port expander of 16 pins on I2C (MCP23017 class).
+
+use embedded_hal::i2c::I2c;
+
+use super::error::{ChipError, ChipErrorKind};
+
+/// Registers of port A in the chip's power-on order (bank 0); port B follows each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Register {
+    /// Direction, a set bit is an input.
+    Direction = 0x00,
+    /// Configuration.
+    Config = 0x0a,
+    /// Level at the pins.
+    Pins = 0x12,
+    /// Output latch.
+    Latch = 0x14,
+}
+
+/// Every pin an input: the state after power-on, in which the board's pull-downs keep all outputs off.
+const ALL_INPUTS: u16 = 0xffff;
+
+/// The expander with all pins as outputs.
+#[derive(Debug)]
+pub struct Mcp23017<I> {
+    i2c: I,
+    address: u8,
+    latch: u16,
+}
+
+impl<I: I2c> Mcp23017<I> {
+    /// An expander at an address, 0x20 to 0x27. Nothing is written yet.
+    #[must_use]
+    pub const fn new(i2c: I, address: u8) -> Self {
+        Self {
+            i2c,
+            address,
+            latch: 0,
+        }
+    }
+
+    /// Makes all pins outputs that are low. The latch is written and read back while the pins are
+    /// still inputs, so no pin is ever driven high on the way, whatever the latch held before.
+    ///
+    /// # Errors
+    /// When the chip does not answer, or does not keep what it is told.
+    pub fn start(&mut self) -> Result<(), ChipError> {
+        self.write(Register::Direction, ALL_INPUTS)?;
+        self.write(Register::Latch, 0)?;
+        self.latch = 0;
+        if self.read(Register::Latch)? != 0 || self.read(Register::Direction)? != ALL_INPUTS {
+            return Err(self.wrong("it does not keep its registers"));
+        }
+        self.write(Register::Direction, 0)?;
+        if self.read(Register::Direction)? != 0 {
+            return Err(self.wrong("its pins do not become outputs"));
+        }
+        Ok(())
+    }
+
+    /// Sets all outputs in one write of both ports.
+    ///
+    /// # Errors
+    /// When the chip does not answer.
+    pub fn set(&mut self, bits: u16) -> Result<(), ChipError> {
+        self.write(Register::Latch, bits)?;
+        self.latch = bits;
+        Ok(())
+    }
+
+    /// What the outputs were last told.
+    #[must_use]
+    pub const fn latch(&self) -> u16 {
+        self.latch
+    }
+
+    /// Looks whether the chip still is as it was told.
+    ///
+    /// # Errors
+    /// [`ChipErrorKind::Reset`] when it fell back to inputs or lost its latch.
+    pub fn check(&mut self) -> Result<(), ChipError> {
+        let (direction, latch) = (self.read(Register::Direction)?, self.read(Register::Latch)?);
+        if direction == 0 && latch == self.latch {
+            return Ok(());
+        }
+        Err(ChipError::new(
+            ChipErrorKind::Reset,
+            format!(
+                "port expander 0x{:02x}: direction {direction:04x}, latch {latch:04x}, was 0000 and {:04x}",
+                self.address, self.latch
+            ),
+        ))
+    }
+
+    /// All outputs low, then all pins inputs. Both are tried even if one fails.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn stop(&mut self) -> Result<(), ChipError> {
+        self.latch = 0;
+        let low = self.write(Register::Latch, 0);
+        let inputs = self.write(Register::Direction, ALL_INPUTS);
+        low.and(inputs)
+    }
+
+    fn wrong(&self, what: &str) -> ChipError {
+        ChipError::new(
+            ChipErrorKind::WrongChip,
+            format!("port expander 0x{:02x}: {what}", self.address),
+        )
+    }
+
+    fn write(&mut self, register: Register, bits: u16) -> Result<(), ChipError> {
+        let [a, b] = bits.to_le_bytes();
+        self.i2c
+            .write(self.address, &[register as u8, a, b])
+            .map_err(|e| ChipError::i2c(self.address, &e))
+    }
+
+    fn read(&mut self, register: Register) -> Result<u16, ChipError> {
+        let mut bits = [0; 2];
+        self.i2c
+            .write_read(self.address, &[register as u8], &mut bits)
+            .map_err(|e| ChipError::i2c(self.address, &e))?;
+        Ok(u16::from_le_bytes(bits))
+    }
+}

@@ -1,0 +1,200 @@
+//! A pulse line, listened to: edges at the recording's own rate, tones at 8 kHz.
+
+use std::collections::VecDeque;
+
+use super::levels::LevelBook;
+use super::{Observation, Seen};
+use crate::card::{BLOCK_MS, SenseBlock};
+use crate::pulse::{PanelTone, PulseEvent, PulseProfile, PulseReader, ToneReader};
+use crate::reading::BlockReading;
+
+/// A run of blocks that hold one of the panel's tones.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    tone: PanelTone,
+    start_ms: u64,
+    end_ms: u64,
+    hz: f32,
+    blocks: f32,
+}
+
+/// Listens to one pulse line.
+#[derive(Debug)]
+pub struct PulseObserver {
+    profile: PulseProfile,
+    reader: PulseReader,
+    high: bool,
+    now_ms: u64,
+    run: Option<Run>,
+    active: bool,
+    ringing: bool,
+    last_ring_ms: u64,
+    last_active_ms: u64,
+    book: LevelBook,
+    seen: VecDeque<Seen>,
+}
+
+impl PulseObserver {
+    /// At rest.
+    #[must_use]
+    pub fn new(profile: PulseProfile) -> Self {
+        Self {
+            reader: PulseReader::new(profile.address.clone()),
+            profile,
+            high: true,
+            now_ms: 0,
+            run: None,
+            active: false,
+            ringing: false,
+            last_ring_ms: 0,
+            last_active_ms: 0,
+            book: LevelBook::default(),
+            seen: VecDeque::new(),
+        }
+    }
+
+    /// One sample of the wire at the recording's own rate.
+    pub fn sample(&mut self, at_us: u64, volts: f32) {
+        let high = if self.high {
+            volts > self.profile.level.low_max_volts.value
+        } else {
+            volts >= self.profile.level.high_min_volts.value
+        };
+        let event = if high == self.high {
+            self.reader.advance(at_us)
+        } else {
+            self.high = high;
+            self.reader.edge(at_us, high)
+        };
+        match event {
+            Some(PulseEvent::Address { address, at_us }) => {
+                self.begin(at_us / 1000);
+                self.push(at_us / 1000, Observation::Address { address });
+            }
+            Some(PulseEvent::Rejected { why, at_us }) => {
+                self.push(at_us / 1000, Observation::BadAddress { why });
+            }
+            Some(PulseEvent::Reset) | None => {}
+        }
+    }
+
+    /// The same wire as 10 ms at 8 kHz, after its samples.
+    pub fn handle_block(&mut self, sense: &SenseBlock) {
+        let start = self.now_ms;
+        self.now_ms += BLOCK_MS;
+        let reading = BlockReading::of(sense);
+        let tone = ToneReader::classify(&self.profile.tone, &reading);
+        let hz = reading.tone_hz.unwrap_or(0.0);
+        match (&mut self.run, tone) {
+            (Some(run), Some(tone)) if run.tone == tone => {
+                run.end_ms = self.now_ms;
+                run.hz += hz;
+                run.blocks += 1.0;
+            }
+            (Some(run), None) if start.saturating_sub(run.end_ms) < BLOCK_MS => {}
+            (_, tone) => {
+                self.end_run();
+                self.run = tone.map(|tone| Run {
+                    tone,
+                    start_ms: start,
+                    end_ms: self.now_ms,
+                    hz,
+                    blocks: 1.0,
+                });
+            }
+        }
+        if self.run.is_some() {
+            self.last_active_ms = self.now_ms;
+            self.book.ring.add(reading.high_volts);
+        } else {
+            self.book.idle.add(reading.mean_volts);
+        }
+        let now = self.now_ms;
+        let quiet = |since: u64| now.saturating_sub(since);
+        let hold = self.profile.timing.hold_off_ms.value;
+        if self.ringing && self.run.is_none() && quiet(self.last_ring_ms) >= hold {
+            self.stop_ring();
+        }
+        if self.active && !self.ringing && quiet(self.last_active_ms) >= hold {
+            self.rest();
+        }
+    }
+
+    /// The recording ends.
+    pub fn finish(&mut self) {
+        self.end_run();
+        self.stop_ring();
+        self.rest();
+    }
+
+    /// The next observation, not in order of time.
+    pub fn poll(&mut self) -> Option<Seen> {
+        self.seen.pop_front()
+    }
+
+    /// Levels so far.
+    #[must_use]
+    pub const fn levels(&self) -> &LevelBook {
+        &self.book
+    }
+
+    fn push(&mut self, t_ms: u64, what: Observation) {
+        self.seen.push_back(Seen { t_ms, what });
+    }
+
+    fn begin(&mut self, t_ms: u64) {
+        if !std::mem::replace(&mut self.active, true) {
+            self.push(t_ms, Observation::LineActive);
+        }
+        self.last_active_ms = t_ms;
+    }
+
+    fn rest(&mut self) {
+        if std::mem::take(&mut self.active) {
+            self.push(self.last_active_ms, Observation::LineIdle);
+        }
+    }
+
+    fn stop_ring(&mut self) {
+        if std::mem::take(&mut self.ringing) {
+            self.push(self.last_ring_ms, Observation::RingStopped);
+        }
+    }
+
+    fn end_run(&mut self) {
+        let Some(run) = self.run.take() else { return };
+        let duration_ms = run.end_ms - run.start_ms;
+        if duration_ms < self.profile.tone.minimum_ms.value {
+            return;
+        }
+        self.begin(run.start_ms);
+        self.last_active_ms = run.end_ms;
+        let frequency_hz = run.hz / run.blocks;
+        if run.tone == PanelTone::Ring {
+            let pause = self
+                .ringing
+                .then(|| run.start_ms.saturating_sub(self.last_ring_ms));
+            if !std::mem::replace(&mut self.ringing, true) {
+                self.push(run.start_ms, Observation::RingStarted);
+            }
+            self.last_ring_ms = run.end_ms;
+            self.book.burst(frequency_hz, duration_ms, pause);
+            self.push(
+                run.start_ms,
+                Observation::RingBurst {
+                    frequency_hz,
+                    duration_ms,
+                },
+            );
+        } else {
+            self.push(
+                run.start_ms,
+                Observation::Tone {
+                    kind: run.tone.name(),
+                    frequency_hz,
+                    duration_ms,
+                },
+            );
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! A pulse line as data.
+
+use serde::Deserialize;
+
+use crate::profile::{Figure, ProfileError, ProfileErrorKind};
+
+/// Levels of the wire.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PulseLevel {
+    /// Up to here the wire is low.
+    pub low_max_volts: Figure<f32>,
+    /// From here on it is high.
+    pub high_min_volts: Figure<f32>,
+}
+
+/// Reset and address (line-facts 3).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PulseAddress {
+    /// Shortest low that resets.
+    pub reset_min_ms: Figure<u64>,
+    /// Longest low that resets.
+    pub reset_max_ms: Figure<u64>,
+    /// Longest high before the first pulse.
+    pub first_pulse_max_us: Figure<u64>,
+    /// Shortest low that is a pulse.
+    pub pulse_min_us: Figure<u64>,
+    /// Longest low that is a pulse.
+    pub pulse_max_us: Figure<u64>,
+    /// Anything shorter, of either sign, is a glitch.
+    pub glitch_max_us: Figure<u64>,
+    /// This long without a pulse ends the address.
+    pub end_us: Figure<u64>,
+    /// Largest address.
+    pub largest: Figure<u64>,
+}
+
+/// Tones that tell what the panel does.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PulseTone {
+    /// Ring.
+    pub ring_hz: Figure<f32>,
+    /// Wrong code.
+    pub wrong_code_hz: Figure<f32>,
+    /// Door opened.
+    pub opened_hz: Figure<f32>,
+    /// Part of the frequency by which a tone may be off.
+    pub tolerance: Figure<f32>,
+    /// Least swing of a tone.
+    pub min_swing_volts: Figure<f32>,
+    /// Shortest tone that counts.
+    pub minimum_ms: Figure<u64>,
+}
+
+/// Timings of a call.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PulseTiming {
+    /// A ring later than this after the address is not ours.
+    pub ring_wait_ms: Figure<u64>,
+    /// Longest pause between two bursts.
+    pub hold_off_ms: Figure<u64>,
+    /// From off-hook to the first door command.
+    pub off_hook_settle_ms: Figure<u64>,
+    /// Our on-hook load stays this long.
+    pub on_hook_ms: Figure<u64>,
+    /// A low wire for this long ends the call.
+    pub panel_end_ms: Figure<u64>,
+}
+
+/// The door release.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PulseDoor {
+    /// The load is away this long.
+    pub release_ms: Figure<u64>,
+    /// It stays this long afterwards.
+    pub restore_ms: Figure<u64>,
+}
+
+/// A pulse line's figures.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PulseProfile {
+    /// Stable key.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// Levels.
+    pub level: PulseLevel,
+    /// Reset and address.
+    pub address: PulseAddress,
+    /// Tones.
+    pub tone: PulseTone,
+    /// Timings.
+    pub timing: PulseTiming,
+    /// Door.
+    pub door: PulseDoor,
+}
+
+const BUILTIN: [(&str, &str); 1] = [(
+    "laskomex-class",
+    include_str!("../../profiles/laskomex-class.toml"),
+)];
+
+impl PulseProfile {
+    /// A pulse profile that ships with the program.
+    #[must_use]
+    pub fn builtin(name: &str) -> Option<Self> {
+        let (_, text) = BUILTIN.iter().find(|(key, _)| *key == name)?;
+        Self::from_toml(text).ok()
+    }
+
+    /// Names of the pulse profiles that ship with the program.
+    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+        BUILTIN.iter().map(|(name, _)| *name)
+    }
+
+    /// Reads and validates a pulse profile.
+    ///
+    /// # Errors
+    /// [`ProfileError`] with kind, cause and hint.
+    pub fn from_toml(text: &str) -> Result<Self, ProfileError> {
+        let profile: Self = toml::from_str(text).map_err(|e| ProfileError {
+            kind: if e.message().starts_with("unknown field") {
+                ProfileErrorKind::UnknownKey
+            } else {
+                ProfileErrorKind::Syntax
+            },
+            cause: e.to_string(),
+            hint: "copy profiles/laskomex-class.toml and change it; every figure is { value, mark, source }",
+        })?;
+        profile.check()?;
+        Ok(profile)
+    }
+
+    fn check(&self) -> Result<(), ProfileError> {
+        let a = &self.address;
+        let t = &self.tone;
+        let order = |what: &str, low: f64, high: f64| {
+            if low > 0.0 && low < high && high.is_finite() {
+                Ok(())
+            } else {
+                Err(ProfileError {
+                    kind: ProfileErrorKind::OutOfRange,
+                    cause: format!("{what}: {low} must be above 0 and below {high}"),
+                    hint: "glitch < pulse_min < pulse_max < end < first_pulse_max; reset_min < reset_max; tones apart by more than their tolerance",
+                })
+            }
+        };
+        let whole = |f: &Figure<u64>| f.value as f64;
+        order(
+            "level",
+            self.level.low_max_volts.value.into(),
+            self.level.high_min_volts.value.into(),
+        )?;
+        order(
+            "address.glitch_max_us",
+            whole(&a.glitch_max_us),
+            whole(&a.pulse_min_us),
+        )?;
+        order(
+            "address.pulse_min_us",
+            whole(&a.pulse_min_us),
+            whole(&a.pulse_max_us),
+        )?;
+        order(
+            "address.pulse_max_us",
+            whole(&a.pulse_max_us),
+            whole(&a.end_us),
+        )?;
+        order(
+            "address.end_us",
+            whole(&a.end_us),
+            whole(&a.first_pulse_max_us),
+        )?;
+        order(
+            "address.reset_min_ms",
+            whole(&a.reset_min_ms),
+            whole(&a.reset_max_ms),
+        )?;
+        order("address.largest", whole(&a.largest), 1024.0)?;
+        order("address.reset_max_ms", whole(&a.reset_max_ms), 10_000.0)?;
+        let spread = f64::from(t.tolerance.value);
+        order("tone.tolerance", spread, 0.2)?;
+        for (low, high) in [
+            (&t.ring_hz, &t.wrong_code_hz),
+            (&t.wrong_code_hz, &t.opened_hz),
+        ] {
+            order(
+                "tone",
+                f64::from(low.value) * (1.0 + spread),
+                f64::from(high.value) * (1.0 - spread),
+            )?;
+        }
+        order("tone.opened_hz", f64::from(t.opened_hz.value), 3500.0)?;
+        order("door.release_ms", 49.0, whole(&self.door.release_ms))?;
+        for f in [
+            &t.minimum_ms,
+            &self.timing.ring_wait_ms,
+            &self.timing.hold_off_ms,
+            &self.timing.off_hook_settle_ms,
+            &self.timing.on_hook_ms,
+            &self.timing.panel_end_ms,
+            &self.door.restore_ms,
+            &self.door.release_ms,
+        ] {
+            order("times", whole(f), 3_600_000.0)?;
+        }
+        Ok(())
+    }
+}
