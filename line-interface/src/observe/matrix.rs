@@ -59,8 +59,7 @@ impl MatrixObserver {
             }
         }
         self.now_ms += BLOCK_MS;
-        // The levels are of two blocks, so what they show began one block earlier.
-        let began = |since_ms: u64| self.now_ms.saturating_sub(since_ms + BLOCK_MS);
+        let began = |since_ms: u64| self.now_ms.saturating_sub(since_ms);
         match self.reader.handle_block(&self.block) {
             Some(MatrixEvent::Selected { cell, since_ms }) => {
                 let t_ms = began(since_ms);

@@ -42,7 +42,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failed> {
         _ => pair(matches, recording, names, chosen)?,
     };
     // An event is known after it began, so the detectors do not tell them in order.
-    seen.sort_by_key(|s| s.t_ms);
+    seen.sort_by_key(|s| (s.t_ms, s.what != Observation::LineActive));
     let address = more.addressing.take();
     let mut out = String::new();
     for s in &seen {
@@ -357,7 +357,7 @@ fn object(s: &Seen, addressing: Option<&Addressing>) -> Value {
     let mut object = json!({ "t_ms": s.t_ms, "event": s.what.name() });
     let more = match s.what {
         Observation::Cell { cell } => json!({
-            "module": cell.module,
+            "module": u16::from(cell.module) + 1,
             "tens": cell.tens,
             "units": cell.units,
             "apartment": addressing.and_then(|a| a.apartment(cell)),
@@ -437,7 +437,7 @@ fn summary(topology: &str, chosen: &str, seen: &[Seen], levels: &LevelBook, more
         "profile": if chosen == "auto" { "auto" } else { more.used.as_str() },
         "profile_used": more.used,
         "profile_guess": guess,
-        "confidence": confidence,
+        "confidence": round(confidence),
         "confidence_reason": why,
         "switch": more.switch,
         "levels": {
