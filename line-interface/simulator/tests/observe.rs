@@ -1,6 +1,6 @@
 //! What the listener tells agrees with the panel's own log, in order and in time.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
