@@ -1,5 +1,7 @@
 //! What one block of line voltage shows: its level, and whether it is a steady tone.
 
+use std::sync::LazyLock;
+
 use crate::card::{BLOCK_SAMPLES, SAMPLE_RATE_HZ, SenseBlock};
 
 /// Figures of one 10 ms block.
@@ -33,6 +35,54 @@ impl BlockReading {
     pub fn of(sense: &SenseBlock) -> Self {
         let volts = sense.line_volts.map(finite);
         let mean_volts = mean(&volts);
+        let raw = Shape::of(&volts);
+        // Hum bends a ring out of its shape: look again without it, and keep what is the clearer.
+        let shape = if raw.tone_hz.is_some() && raw.fill > CLEAR_FILL {
+            raw
+        } else {
+            let clean = Shape::of(&without_hum(&volts));
+            if clean.tone_hz.is_some() && clean.fill > raw.fill {
+                clean
+            } else {
+                raw
+            }
+        };
+        let (upper, lower) = (shape.upper, shape.lower);
+        let chopped = shape.tone_hz.is_some() && upper > 0.0 && lower < upper / 2.0;
+        Self {
+            mean_volts,
+            milliamps: mean(&sense.line_milliamps.map(finite)),
+            handset_volts: mean(&sense.handset_volts.map(finite)),
+            swing_volts: shape.swing,
+            fill: shape.fill,
+            low_volts: raw.low,
+            high_volts: raw.high,
+            tone_hz: shape.tone_hz,
+            chopped,
+            level_volts: if chopped { upper } else { mean_volts },
+        }
+    }
+}
+
+/// A signal that fills this much of its range is clear as it is.
+const CLEAR_FILL: f32 = 0.8;
+/// What is left of a hum after it was taken out is no tone.
+const LEAST_TONE_VOLTS: f32 = 0.05;
+
+/// Upper and lower half of a signal.
+#[derive(Clone, Copy)]
+struct Shape {
+    low: f32,
+    high: f32,
+    upper: f32,
+    lower: f32,
+    swing: f32,
+    fill: f32,
+    tone_hz: Option<f32>,
+}
+
+impl Shape {
+    fn of(volts: &[f32; BLOCK_SAMPLES]) -> Self {
         let (low, high) = volts
             .iter()
             .fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| {
@@ -41,7 +91,7 @@ impl BlockReading {
         let middle = (low + high) / 2.0;
         let (mut upper, mut uppers, mut lower, mut lowers) = (0.0, 0.0_f32, 0.0, 0.0_f32);
         for v in volts {
-            if v > middle {
+            if *v > middle {
                 upper += v;
                 uppers += 1.0;
             } else {
@@ -51,29 +101,64 @@ impl BlockReading {
         }
         let upper = upper / uppers.max(1.0);
         let lower = lower / lowers.max(1.0);
-        let swing_volts = if uppers > 0.0 { upper - lower } else { 0.0 };
+        let swing = if uppers > 0.0 { upper - lower } else { 0.0 };
         let full = high - low;
-        let fill = if full > 0.0 { swing_volts / full } else { 0.0 };
+        let fill = if full > 0.0 { swing / full } else { 0.0 };
         // A square wave fills its swing, a sine two thirds of it; speech and clicks much less.
-        let tone_hz = if fill > 0.55 {
-            steady(&volts, middle, full)
+        let tone_hz = if fill > 0.55 && full >= LEAST_TONE_VOLTS {
+            steady(volts, middle, full)
         } else {
             None
         };
-        let chopped = tone_hz.is_some() && upper > 0.0 && lower < upper / 2.0;
         Self {
-            mean_volts,
-            milliamps: mean(&sense.line_milliamps.map(finite)),
-            handset_volts: mean(&sense.handset_volts.map(finite)),
-            swing_volts,
+            low,
+            high,
+            upper,
+            lower,
+            swing,
             fill,
-            low_volts: low,
-            high_volts: high,
             tone_hz,
-            chopped,
-            level_volts: if chopped { upper } else { mean_volts },
         }
     }
+}
+
+/// The mains and its double over one block, made orthogonal to each other and to a constant.
+static HUM: LazyLock<[[f32; BLOCK_SAMPLES]; 4]> = LazyLock::new(|| {
+    let constant = [(1.0 / BLOCK_SAMPLES as f32).sqrt(); BLOCK_SAMPLES];
+    let mut known = vec![constant];
+    let mut out = [[0.0; BLOCK_SAMPLES]; 4];
+    for (wave, (hz, phase)) in
+        out.iter_mut()
+            .zip([(50.0, 0.0), (50.0, 0.25), (100.0, 0.0), (100.0, 0.25)])
+    {
+        for (i, v) in wave.iter_mut().enumerate() {
+            let turns = hz * i as f32 / SAMPLE_RATE_HZ as f32 + phase;
+            *v = (std::f32::consts::TAU * turns).sin();
+        }
+        for base in &known {
+            take_out(wave, base);
+        }
+        let length = wave.iter().map(|v| v * v).sum::<f32>().sqrt();
+        wave.iter_mut().for_each(|v| *v /= length);
+        known.push(*wave);
+    }
+    out
+});
+
+/// Takes the part of `base`, which has length 1, out of a signal.
+fn take_out(signal: &mut [f32; BLOCK_SAMPLES], base: &[f32; BLOCK_SAMPLES]) {
+    let part: f32 = signal.iter().zip(base).map(|(s, b)| s * b).sum();
+    for (s, b) in signal.iter_mut().zip(base) {
+        *s -= part * b;
+    }
+}
+
+fn without_hum(volts: &[f32; BLOCK_SAMPLES]) -> [f32; BLOCK_SAMPLES] {
+    let mut clean = *volts;
+    for wave in HUM.iter() {
+        take_out(&mut clean, wave);
+    }
+    clean
 }
 
 /// A broken converter must not poison sums: not-a-number is zero, huge values are clamped.

@@ -6,7 +6,7 @@ mod common;
 
 use common::Dice;
 use line_interface::matrix::{
-    Address, Doubt, MatrixEvent, MatrixReader, SCAN_SAMPLES, SCANS_PER_BLOCK, TapBlock, TapLayout,
+    Address, Doubt, MatrixEvent, MatrixReader, SCAN_SAMPLES, TapBlock, TapLayout,
 };
 use line_interface::switch::{Cell, Switch};
 use line_interface::{DriveSide, Profile};
@@ -83,8 +83,8 @@ impl Bench {
         let mut seen = Vec::new();
         let mut block = TapBlock::new(self.layout.taps());
         for _ in 0..ms / 10 {
-            for scan in 0..SCANS_PER_BLOCK {
-                let sample = SCAN_SAMPLES[scan] as f32 / 8000.0;
+            for (scan, sample) in SCAN_SAMPLES.iter().enumerate() {
+                let sample = *sample as f32 / 8000.0;
                 let t = self.start + sample;
                 let hum = self.hum * (std::f32::consts::TAU * 50.0 * t).sin();
                 let high = (t * 617.0).fract() < 0.5;
@@ -177,9 +177,12 @@ fn every_apartment_of_every_switch_is_read_right_and_never_ambiguous() {
     assert!(all > 5000);
 }
 
+/// A fault's name and what it does.
+type Named = (String, Box<dyn Fn(&mut Bench)>);
+
 /// Every single fault of a module: a name, and what it does to the buses.
-fn faults(tens: usize, units: usize, dice: &mut Dice) -> Vec<(String, Box<dyn Fn(&mut Bench)>)> {
-    let mut all: Vec<(String, Box<dyn Fn(&mut Bench)>)> = Vec::new();
+fn faults(tens: usize, units: usize, dice: &mut Dice) -> Vec<Named> {
+    let mut all: Vec<Named> = Vec::new();
     let lines = tens + units;
     let node = move |b: &Buses, i: usize| {
         if i < tens {

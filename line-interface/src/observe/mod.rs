@@ -42,7 +42,7 @@ pub enum Observation {
         /// Length.
         duration_ms: u64,
     },
-    /// The last burst was over, or the handset was lifted.
+    /// The last burst was over. A panel goes on for a moment when the handset is lifted in a burst.
     RingStopped,
     /// The handset was lifted.
     HandsetLifted,

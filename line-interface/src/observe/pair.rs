@@ -284,7 +284,7 @@ impl PairObserver {
     fn stop_ring(&mut self, at: u64) {
         self.end_burst();
         if std::mem::take(&mut self.ringing) {
-            let t_ms = self.last_burst_end.map_or(at, |end| end.min(at));
+            let t_ms = self.last_burst_end.unwrap_or(at);
             self.push(t_ms, Observation::RingStopped);
         }
         self.last_burst_end = None;

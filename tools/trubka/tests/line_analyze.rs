@@ -272,6 +272,7 @@ fn mistakes_have_a_hint() {
         ("/does/not/exist.wav", "16", vec![], "sox"),
         (file, "0", vec![], "such as 16"),
         (file, "16", vec!["--profile", "nobody"], "vizit"),
+        (file, "16", vec!["--channels", "line,X"], "current"),
         (
             file,
             "16",

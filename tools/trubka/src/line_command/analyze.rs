@@ -86,6 +86,14 @@ fn pair(
     let find = |what: &[&str]| names.iter().position(|n| what.contains(&n.as_str()));
     let line = find(&["line", "volts", "v"]).unwrap_or(0);
     let current = find(&["current", "milliamps", "ma", "i"]);
+    let known = ["line", "volts", "v", "current", "milliamps", "ma", "i", "-"];
+    if let Some(odd) = names.iter().find(|n| !known.contains(&n.as_str())) {
+        return Err(failed(
+            USAGE,
+            format!("a pair has no channel {odd:?}"),
+            "a pair's channels are line and current, `-` is one to leave out; taps are D0,..,E9 with --topology matrix",
+        ));
+    }
     if names.len() > recording.channels() {
         return Err(failed(
             USAGE,
