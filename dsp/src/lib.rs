@@ -5,6 +5,7 @@
 //! `docs/reference/sound.md` gives the figures each part reaches and the command that prints them.
 
 pub mod concealment;
+pub mod delay;
 pub mod dtmf;
 pub mod echo;
 pub mod howl;

@@ -1,4 +1,4 @@
-//! Changing between 8, 16 and 48 kHz with a polyphase filter.
+//! Changing between 8, 16 and 48 kHz, and the rates of recordings, with a polyphase filter.
 //!
 //! One linear-phase low-pass, a Kaiser window of 72 dB, flat up to 85 % of the lower Nyquist frequency (3.4 kHz for 8 kHz)
 //! and down by more than 60 dB from 115 % (4.6 kHz) on, so that nothing folds into the speech band. Its delay is
@@ -10,6 +10,11 @@ use crate::sample::finite;
 const LANES: usize = 8;
 /// Stop-band attenuation of the design, dB.
 const ATTENUATION_DB: f64 = 72.0;
+
+/// Rates that [`Resampler::for_recording`] takes, Hz.
+pub const RECORDING_RATES_HZ: [u32; 9] = [
+    8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000,
+];
 
 /// Converts a stream from one rate to another, in blocks of any size.
 #[derive(Debug, Clone)]
@@ -31,27 +36,33 @@ impl Resampler {
     /// A converter between two of 8000, 16000 and 48000 Hz; `None` for other rates.
     pub fn new(from_hz: u32, to_hz: u32) -> Option<Resampler> {
         let known = |hz: u32| [8000, 16_000, 48_000].contains(&hz);
-        if !known(from_hz) || !known(to_hz) {
-            return None;
-        }
-        let (low, high) = (from_hz.min(to_hz), from_hz.max(to_hz));
-        let ratio = (high / low) as usize;
-        let (up, down) = if to_hz >= from_hz {
-            (ratio, 1)
-        } else {
-            (1, ratio)
-        };
-        let prototype = if ratio == 1 {
+        (known(from_hz) && known(to_hz)).then(|| Resampler::rational(from_hz, to_hz))
+    }
+
+    /// A converter between two of [`RECORDING_RATES_HZ`]; `None` for other rates. Those that are no simple multiple of each
+    /// other cost up to 60 kB of memory for the filter (11.025 to 48 kHz), and no more time than the others.
+    pub fn for_recording(from_hz: u32, to_hz: u32) -> Option<Resampler> {
+        let known = |hz: u32| RECORDING_RATES_HZ.contains(&hz);
+        (known(from_hz) && known(to_hz)).then(|| Resampler::rational(from_hz, to_hz))
+    }
+
+    /// Both rates above zero, their ratio in lowest terms small.
+    fn rational(from_hz: u32, to_hz: u32) -> Resampler {
+        let common = common_divisor(from_hz, to_hz);
+        let (up, down) = ((to_hz / common) as usize, (from_hz / common) as usize);
+        let prototype = if up == down {
             vec![1.0]
         } else {
-            low_pass(ratio)
+            low_pass(up.max(down))
         };
         let taps = prototype.len().div_ceil(up).next_multiple_of(LANES);
         let mut phases = vec![0.0; taps * up];
         for (n, value) in prototype.iter().enumerate() {
             phases[(n % up) * taps + n / up] = (value * up as f64) as f32;
         }
-        Some(Resampler {
+        // The filter runs at `up` times the rate of the input.
+        let filter_hz = up as f32 * from_hz as f32;
+        Resampler {
             up,
             down,
             phases,
@@ -59,8 +70,8 @@ impl Resampler {
             history: vec![0.0; 2 * taps],
             newest: 0,
             phase: 0,
-            delay_ms: (prototype.len() - 1) as f32 / 2.0 / high as f32 * 1000.0,
-        })
+            delay_ms: (prototype.len() - 1) as f32 / 2.0 / filter_hz * 1000.0,
+        }
     }
 
     /// Delay of the filter, ms.
@@ -70,7 +81,7 @@ impl Resampler {
 
     /// Most samples that `inputs` samples can give.
     pub fn most_outputs(&self, inputs: usize) -> usize {
-        (inputs * self.up).div_ceil(self.down)
+        inputs.saturating_mul(self.up).div_ceil(self.down)
     }
 
     /// Takes `input` and writes what it gives into `out`, which must hold [`Resampler::most_outputs`]; returns how many. What
@@ -113,6 +124,10 @@ impl Resampler {
     }
 }
 
+fn common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
 /// A low-pass at the Nyquist frequency of the lower rate, at `ratio` times that rate; gain 1.
 fn low_pass(ratio: usize) -> Vec<f64> {
     use std::f64::consts::PI;
@@ -120,7 +135,7 @@ fn low_pass(ratio: usize) -> Vec<f64> {
     // From 0.85 to 1.15 of the lower Nyquist frequency.
     let transition = 0.3 * PI / ratio as f64;
     let order = ((ATTENUATION_DB - 7.95) / (2.285 * transition)).ceil() as usize;
-    // The delay is then a whole number of samples at both rates.
+    // Between multiples the delay is then a whole number of samples at both rates.
     let order = order.next_multiple_of(2 * ratio);
     let middle = order as f64 / 2.0;
     let cutoff = 1.0 / ratio as f64;

@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use dsp::resample::Resampler;
+use dsp::resample::{RECORDING_RATES_HZ, Resampler};
 
 fn sine(hz: f64, rate: u32, seconds: f64) -> Vec<f32> {
     let step = std::f64::consts::TAU * hz / f64::from(rate);
@@ -48,6 +48,39 @@ const PAIRS: [(u32, u32); 6] = [
     (48_000, 8000),
     (48_000, 16_000),
 ];
+
+#[test]
+fn every_rate_of_recordings_keeps_the_speech_band_and_folds_nothing_into_it() {
+    for rate in RECORDING_RATES_HZ {
+        for (from, to) in [(rate, 8000), (8000, rate)] {
+            let out = |hz: f64| {
+                let input = sine(hz, from, 1.0);
+                let mut resampler = Resampler::for_recording(from, to).unwrap();
+                let mut out = vec![0.0; resampler.most_outputs(input.len())];
+                let count = resampler.process(&input, &mut out);
+                out.truncate(count);
+                out
+            };
+            for hz in [200.0, 1000.0, 3400.0] {
+                let (gain, rest) = gain_and_rest(&out(hz), hz, to);
+                assert!(gain.abs() < 0.05, "{from} -> {to}: {gain} dB at {hz} Hz");
+                assert!(rest < -60.0, "{from} -> {to}: {rest} dB beside {hz} Hz");
+            }
+            assert_eq!(out(1000.0).len(), to as usize, "{from} -> {to}");
+        }
+        if rate > 8000 {
+            let input = sine(4700.0, rate, 1.0);
+            let mut resampler = Resampler::for_recording(rate, 8000).unwrap();
+            let mut out = vec![0.0; resampler.most_outputs(input.len())];
+            let count = resampler.process(&input, &mut out);
+            let middle = &out[count / 10..count * 9 / 10];
+            let level = middle.iter().map(|s| s * s).sum::<f32>() / middle.len() as f32;
+            assert!(level < 0.5e-6, "{rate}: {level} of an alias");
+        }
+    }
+    assert!(Resampler::for_recording(44_056, 8000).is_none());
+    assert!(Resampler::for_recording(0, 8000).is_none());
+}
 
 #[test]
 fn the_speech_band_is_flat_and_clean_every_way() {

@@ -1,10 +1,12 @@
 //! DTMF: the sixteen two-tone keys of ITU-T Q.23, made and found.
 
 mod detector;
+mod extent;
 mod fit;
 mod generator;
 
 pub use detector::{DtmfDetector, DtmfEvent, DtmfGrade};
+pub use extent::extent;
 pub use generator::DtmfGenerator;
 
 /// Low-group frequencies, Hz.

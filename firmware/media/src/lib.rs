@@ -22,6 +22,7 @@ mod digits;
 mod error;
 mod event;
 mod jitter;
+mod quality;
 mod rtcp;
 mod rtp;
 mod sdp;
@@ -32,6 +33,7 @@ pub use codec::Codec;
 pub use config::{JitterConfig, SessionConfig};
 pub use error::{MediaError, MediaErrorKind, SdpError, SdpErrorKind};
 pub use event::{DigitSource, MediaEvent, MediaTransmit, TransmitKind};
+pub use quality::{CallQuality, mos_of_rating};
 pub use session::Session;
 pub use stats::{DropCounts, MediaStats};
 

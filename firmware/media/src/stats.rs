@@ -39,6 +39,10 @@ pub struct MediaStats {
     pub remote_loss: Option<f32>,
     /// Jitter the peer sees on our stream, ms.
     pub remote_jitter_ms: Option<f32>,
+    /// Estimated mean opinion score of what we hear, 1.0..=4.5 (ITU-T G.107, see [`crate::CallQuality`]), from the loss and
+    /// the delay of the whole call: half of the round trip, a packet, and what waits in the jitter buffer. `None` until about
+    /// a second of packets has been due.
+    pub mos: Option<f32>,
     /// RTCP packets received and sent.
     pub rtcp_received: u64,
     /// RTCP packets sent.

@@ -34,6 +34,29 @@ fn reports_tell_loss_jitter_and_round_trip() {
 }
 
 #[test]
+fn the_score_follows_loss_and_delay() {
+    let score = |delay_ms: f64, loss: f64| {
+        let conditions = Conditions {
+            delay_ms,
+            loss,
+            ..Default::default()
+        };
+        let mut call = Call::new(conditions, 14);
+        call.a.voice = voice;
+        call.b.voice = voice;
+        assert_eq!(call.a.session.stats().mos, None);
+        call.run_until(ms(60_000));
+        call.a.session.stats().mos.unwrap()
+    };
+    let (clean, lossy, far) = (score(10.0, 0.0), score(10.0, 0.05), score(400.0, 0.0));
+    assert!((4.38..4.42).contains(&clean), "{clean}");
+    // Five in a hundred by chance: R = 93.2 - 475 / 30.1 = 77.4, MOS 3.93.
+    assert!((3.75..4.1).contains(&lossy), "{lossy}");
+    // 430 ms from mouth to ear: Idd is 27, MOS 3.4.
+    assert!((3.2..3.6).contains(&far), "{far}");
+}
+
+#[test]
 fn the_interval_is_random_around_five_seconds() {
     let mut call = Call::new(Conditions::default(), 12);
     call.run_until(ms(600_000));

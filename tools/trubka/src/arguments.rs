@@ -41,6 +41,7 @@ pub(crate) fn command() -> Command {
         .arg(Arg::new("config-file").long("config").global(true).value_name("FILE").value_parser(path).default_value("/etc/trubka/trubka.toml").help("configuration file"))
         .arg(Arg::new("json").long("json").global(true).action(ArgAction::SetTrue).help("print JSON"))
         .arg(Arg::new("yes").long("yes").global(true).action(ArgAction::SetTrue).help("do not ask before acting on the building"))
+        .subcommand(crate::audio::command())
         .subcommand(config_command())
         .subcommand(demo_command());
     let mut groups: Vec<Command> = Vec::new();

@@ -2,6 +2,7 @@
 //! error; see docs/reference/cli.md for the exit codes.
 
 mod arguments;
+mod audio;
 mod config_command;
 mod demo;
 mod exit;
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
     let matches = arguments::command().get_matches();
     let globals = arguments::Globals::read(&matches);
     let done = match matches.subcommand() {
+        Some(("audio", sub)) => audio::run(&globals, sub),
         Some(("config", sub)) => config_command::run(&globals, sub),
         Some(("demo", sub)) => demo::run(&globals, sub),
         Some(("line", sub)) => {

@@ -24,6 +24,8 @@ pub(crate) struct Source {
     highest: u16,
     cycles: u32,
     received: u64,
+    /// Gaps in the sequence numbers, however long.
+    pub(crate) gaps: u64,
     /// Loss of the stretches before the counter jumped.
     lost_before: i64,
     expected_prior: u64,
@@ -46,6 +48,7 @@ impl Source {
             highest: sequence.wrapping_sub(1),
             cycles: 0,
             received: 0,
+            gaps: 0,
             lost_before: 0,
             expected_prior: 0,
             received_prior: 0,
@@ -68,6 +71,7 @@ impl Source {
             if sequence < self.highest && self.received > 1 {
                 self.cycles += 1;
             }
+            self.gaps += u64::from(ahead > 1);
             self.highest = sequence;
             self.seen = self.seen.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
             return Arrival::InOrder;
@@ -172,7 +176,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(source.lost(), 2);
+        assert_eq!((source.lost(), source.gaps), (2, 2));
         assert_eq!(source.extended_highest(), 65536 + 13);
         assert_eq!(source.fraction_lost(), (2 * 256 / 20) as u8);
         assert_eq!(source.fraction_lost(), 0);

@@ -14,11 +14,14 @@ use crate::digits::{EventReceiver, EventSender, Merger, Road, parse_info};
 use crate::error::{MediaError, MediaErrorKind, SdpError};
 use crate::event::{MediaEvent, MediaTransmit};
 use crate::jitter::JitterBuffer;
+use crate::quality::{CallQuality, burst_ratio};
 use crate::rtp::{AudioSender, Source};
 use crate::sdp::Negotiator;
 use crate::stats::MediaStats;
 use crate::{BLOCK_SAMPLES, SessionConfig};
 
+/// Packets before the sound is judged, about a second.
+const LEAST_FOR_QUALITY: u64 = 50;
 /// Events and datagrams waiting at most; a caller that never polls costs no more memory than this.
 const MAX_QUEUE: usize = 256;
 
@@ -58,6 +61,8 @@ pub struct Session {
     reported_packets: u32,
     stats: MediaStats,
     lost_before: i64,
+    /// Gaps in the sequence numbers of earlier streams.
+    gaps_before: u64,
     events: VecDeque<MediaEvent>,
     transmits: VecDeque<MediaTransmit>,
 }
@@ -96,6 +101,7 @@ impl Session {
             reported_packets: 0,
             stats: MediaStats::default(),
             lost_before: 0,
+            gaps_before: 0,
             events: VecDeque::new(),
             transmits: VecDeque::new(),
             config,
@@ -163,6 +169,7 @@ impl Session {
     fn forget_source(&mut self) {
         if let Some(stream) = self.source.take() {
             self.lost_before += stream.lost();
+            self.gaps_before += stream.gaps;
             self.jitter.restart();
             self.presses.reset();
         }
@@ -293,7 +300,7 @@ impl Session {
     pub fn stats(&self) -> MediaStats {
         let agreed = self.negotiator.agreed();
         let counters = self.jitter.counters;
-        MediaStats {
+        let mut stats = MediaStats {
             codec: agreed.map(|agreed| agreed.send.1),
             ptime_ms: agreed.map_or(0, |agreed| agreed.ptime_ms),
             lost: self.lost_before + self.source.as_ref().map_or(0, Source::lost),
@@ -303,7 +310,10 @@ impl Session {
             shortened_ms: counters.shortened_samples / 8,
             held_ms: self.jitter.held_ms(),
             ..self.stats
-        }
+        };
+        let gaps = self.gaps_before + self.source.as_ref().map_or(0, |source| source.gaps);
+        stats.mos = quality_of(&stats, gaps).map(|quality| quality.mos());
+        stats
     }
 
     fn push_event(&mut self, event: MediaEvent) {
@@ -319,4 +329,23 @@ impl Session {
         }
         self.transmits.push_back(transmit);
     }
+}
+
+/// What the counters say about the sound we hear; `None` until something can be said.
+fn quality_of(stats: &MediaStats, gaps: u64) -> Option<CallQuality> {
+    // Copies count as received and hide as many losses.
+    let lost = stats.lost.saturating_add_unsigned(stats.duplicates).max(0) as u64 + stats.late;
+    let expected = stats
+        .packets_received
+        .saturating_add_signed(stats.lost)
+        .max(lost);
+    if expected < LEAST_FOR_QUALITY {
+        return None;
+    }
+    let network_ms = stats.rtt_ms.unwrap_or(0.0) / 2.0;
+    Some(CallQuality {
+        delay_ms: network_ms + (stats.ptime_ms + stats.held_ms) as f32,
+        loss: lost as f32 / expected as f32,
+        burst_ratio: burst_ratio(lost, expected, gaps + stats.late),
+    })
 }

@@ -141,6 +141,7 @@ impl Session {
                     return false;
                 }
                 self.lost_before += source.lost();
+                self.gaps_before += source.gaps;
                 self.stats.ssrc_changes += 1;
                 self.jitter.restart();
                 self.presses.reset();

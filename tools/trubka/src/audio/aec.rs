@@ -1,0 +1,371 @@
+//! `trubka audio aec`: the echo chain of a call on two recordings made at the same time.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use dsp::delay::DelayFinder;
+use dsp::echo::{BLOCK, EchoCanceller};
+use dsp::sample::dbm0_of_mean_square;
+use dsp::suppressor::{Suppressor, SuppressorConfig};
+use serde_json::{Value, json};
+
+use super::error::AudioError;
+use super::{tenth, wav};
+
+/// Samples in a second.
+const SECOND: usize = 8000;
+/// Delays from this many samples before the far end are sought (200 ms: recorders start one after the other)...
+const EARLIEST: usize = 1600;
+/// ...to the end of this range, ms.
+const RANGE_MS: u32 = 1200;
+/// The filter is given this many samples before the first arrival, 2 ms.
+const LEAD: i64 = 16;
+/// A far end below this is silence: nothing can be said about its echo.
+const AUDIBLE_DBM0: f32 = -50.0;
+
+/// What the command line chose.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Options {
+    pub(super) linear_only: bool,
+    pub(super) tail_ms: u32,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            linear_only: false,
+            tail_ms: 64,
+        }
+    }
+}
+
+/// One second.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Second {
+    far_dbm0: f32,
+    mic_dbm0: f32,
+    out_dbm0: f32,
+    /// How much lower the output is than the microphone; `None` while the far end is silent.
+    pub(super) erle_db: Option<f32>,
+}
+
+/// What the chain made of the recordings.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// Delay of the echo after the far end, samples; negative when the recordings do not begin together.
+    pub(super) delay: Option<i64>,
+    /// How far the delay found moves during the recording, samples.
+    pub(super) spread: i64,
+    /// What was taken out before the filter, samples.
+    pub(super) removed: i64,
+    pub(super) seconds: Vec<Second>,
+    /// Over all seconds with a far end, and over those after the third.
+    pub(super) erle_db: Option<f32>,
+    pub(super) settled_db: Option<f32>,
+    /// As long as the microphone's recording, in step with it.
+    pub(super) out: Vec<f32>,
+}
+
+/// Takes the echo of `far` out of `mic`, both 8 kHz.
+pub(super) fn cancel(far: &[f32], mic: &[f32], options: Options) -> Outcome {
+    let (delay, spread) = find_delay(far, mic);
+    // A delay that the filter's first taps hold needs no help.
+    let removed = match delay {
+        Some(delay) if !(0..=2 * LEAD).contains(&delay) => delay - LEAD,
+        _ => 0,
+    };
+    let far: Vec<f32> = (0..mic.len() as i64)
+        .map(|n| {
+            usize::try_from(n - removed)
+                .ok()
+                .and_then(|n| far.get(n))
+                .copied()
+        })
+        .map(Option::unwrap_or_default)
+        .collect();
+    let out = filter(&far, mic, options);
+    let seconds: Vec<Second> = (0..mic.len())
+        .step_by(SECOND)
+        .map(|at| second(part(&far, at), part(mic, at), part(&out, at)))
+        .collect();
+    Outcome {
+        delay,
+        spread,
+        removed,
+        erle_db: overall(&far, mic, &out, &seconds, 0),
+        settled_db: overall(&far, mic, &out, &seconds, 3),
+        seconds,
+        out,
+    }
+}
+
+fn block(samples: &[f32], at: usize) -> [f32; BLOCK] {
+    std::array::from_fn(|i| samples.get(at + i).copied().unwrap_or(0.0))
+}
+
+/// The delay in the middle of all that were found, one a second, and how far they lie apart.
+fn find_delay(far: &[f32], mic: &[f32]) -> (Option<i64>, i64) {
+    let mut finder = DelayFinder::new(RANGE_MS);
+    let mut found = Vec::new();
+    let end = mic.len().min(far.len()) + EARLIEST;
+    for (count, at) in (0..end).step_by(BLOCK).enumerate() {
+        let late = at
+            .checked_sub(EARLIEST)
+            .map_or([0.0; BLOCK], |at| block(mic, at));
+        finder.process(&block(far, at), &late);
+        if count % 100 == 99 {
+            found.extend(
+                finder
+                    .find()
+                    .map(|delay| delay.first as i64 - EARLIEST as i64),
+            );
+        }
+    }
+    found.extend(
+        finder
+            .find()
+            .map(|delay| delay.first as i64 - EARLIEST as i64),
+    );
+    found.sort_unstable();
+    let spread = match (found.first(), found.last()) {
+        (Some(first), Some(last)) => last - first,
+        _ => 0,
+    };
+    (found.get(found.len() / 2).copied(), spread)
+}
+
+/// Canceller and suppressor, the delay of the suppressor taken out.
+fn filter(far: &[f32], mic: &[f32], options: Options) -> Vec<f32> {
+    let mut canceller = EchoCanceller::new(options.tail_ms);
+    let mut suppressor = Suppressor::new(SuppressorConfig::default());
+    let delay = if options.linear_only { 0 } else { BLOCK };
+    let mut out = Vec::with_capacity(mic.len() + 2 * BLOCK);
+    for at in (0..mic.len() + delay).step_by(BLOCK) {
+        let mut near = block(mic, at);
+        let report = canceller.process(&block(far, at), &mut near);
+        if !options.linear_only {
+            suppressor.process(&mut near, Some(report));
+        }
+        out.extend(near);
+    }
+    out.drain(..delay);
+    out.truncate(mic.len());
+    out
+}
+
+fn part(samples: &[f32], at: usize) -> &[f32] {
+    let end = (at + SECOND).min(samples.len());
+    samples.get(at..end).unwrap_or_default()
+}
+
+fn energy(samples: &[f32]) -> f64 {
+    samples.iter().map(|s| f64::from(*s).powi(2)).sum()
+}
+
+fn dbm0(samples: &[f32]) -> f32 {
+    dbm0_of_mean_square((energy(samples) / samples.len().max(1) as f64) as f32)
+}
+
+fn second(far: &[f32], mic: &[f32], out: &[f32]) -> Second {
+    let (far_dbm0, mic_dbm0, out_dbm0) = (dbm0(far), dbm0(mic), dbm0(out));
+    Second {
+        far_dbm0,
+        mic_dbm0,
+        out_dbm0,
+        erle_db: (far_dbm0 > AUDIBLE_DBM0).then_some(mic_dbm0 - out_dbm0),
+    }
+}
+
+fn overall(far: &[f32], mic: &[f32], out: &[f32], seconds: &[Second], from: usize) -> Option<f32> {
+    let (mut before, mut after) = (0.0, 0.0);
+    for (index, _) in seconds
+        .iter()
+        .enumerate()
+        .skip(from)
+        .filter(|(_, s)| s.erle_db.is_some())
+    {
+        debug_assert!(!part(far, index * SECOND).is_empty());
+        before += energy(part(mic, index * SECOND));
+        after += energy(part(out, index * SECOND));
+    }
+    (before > 0.0).then(|| (10.0 * (before / after.max(1e-9)).log10()) as f32)
+}
+
+pub(super) fn run(
+    far: &Path,
+    mic: &Path,
+    out: Option<&Path>,
+    channel: Option<u16>,
+    options: Options,
+    json: bool,
+) -> Result<String, AudioError> {
+    let (far, mic) = (wav::read(far, channel)?, wav::read(mic, channel)?);
+    let outcome = cancel(&far, &mic, options);
+    if let Some(out) = out {
+        wav::write(out, &outcome.out)?;
+    }
+    if json {
+        return Ok(format!("{:#}\n", as_json(&outcome)));
+    }
+    let ms = |samples: i64| samples as f64 / 8.0;
+    let decibels = |value: Option<f32>| value.map_or("   -".to_owned(), |db| format!("{db:.1} dB"));
+    let mut text = String::new();
+    let _ = match outcome.delay {
+        Some(delay) => writeln!(
+            text,
+            "bulk delay {:.1} ms (moves by {:.1} ms), {:.1} ms taken out before the filter",
+            ms(delay),
+            ms(outcome.spread),
+            ms(outcome.removed)
+        ),
+        None => writeln!(
+            text,
+            "no bulk delay found: there is no clear echo of the far end"
+        ),
+    };
+    let _ = writeln!(text, "second     far     mic     out  dBm0    ERLE");
+    for (index, second) in outcome.seconds.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "{index:>6}{:>8.1}{:>8.1}{:>8.1}  {:>12}",
+            second.far_dbm0,
+            second.mic_dbm0,
+            second.out_dbm0,
+            decibels(second.erle_db)
+        );
+    }
+    let (all, settled) = (decibels(outcome.erle_db), decibels(outcome.settled_db));
+    let _ = writeln!(
+        text,
+        "all: {all}   after 3 s: {settled}   (speech of the near end lowers it)"
+    );
+    Ok(text)
+}
+
+fn as_json(outcome: &Outcome) -> Value {
+    let ms = |samples: i64| tenth(samples as f32 / 8.0);
+    let seconds: Vec<Value> = outcome
+        .seconds
+        .iter()
+        .enumerate()
+        .map(|(index, second)| {
+            json!({
+                "t_s": index, "far_dbm0": tenth(second.far_dbm0), "mic_dbm0": tenth(second.mic_dbm0),
+                "out_dbm0": tenth(second.out_dbm0), "erle_db": second.erle_db.map(tenth),
+            })
+        })
+        .collect();
+    json!({
+        "delay_ms": outcome.delay.map(ms),
+        "delay_spread_ms": ms(outcome.spread),
+        "removed_ms": ms(outcome.removed),
+        "erle_db": outcome.erle_db.map(tenth),
+        "erle_after_3_s_db": outcome.settled_db.map(tenth),
+        "seconds": seconds,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Format, Scratch, babble};
+    use super::*;
+
+    /// An echo of a few decaying taps from `delay` on; the rest of `delay` may be negative.
+    fn echo(far: &[f32], delay: i64) -> Vec<f32> {
+        let at = |n: i64| {
+            usize::try_from(n)
+                .ok()
+                .and_then(|n| far.get(n))
+                .copied()
+                .unwrap_or(0.0)
+        };
+        (0..far.len() as i64)
+            .map(|n| {
+                let tap = |k: i64, gain: f32| gain * at(n - delay - k);
+                tap(0, 0.3) + tap(5, 0.15) - tap(17, 0.1) + tap(60, 0.05)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_bulk_delay_is_found_and_the_echo_goes() {
+        let far = babble(10 * SECOND, 1);
+        for delay in [-800, 0, 100, 2400, 7000] {
+            let mic = echo(&far, delay);
+            for linear_only in [false, true] {
+                let options = Options {
+                    linear_only,
+                    ..Options::default()
+                };
+                let outcome = cancel(&far, &mic, options);
+                assert_eq!(outcome.delay, Some(delay));
+                assert_eq!(outcome.spread, 0);
+                assert_eq!(outcome.out.len(), mic.len());
+                let settled = outcome.settled_db.unwrap();
+                assert!(settled > 25.0, "{delay} linear {linear_only}: {settled} dB");
+            }
+        }
+    }
+
+    #[test]
+    fn the_near_end_comes_out_in_step() {
+        let far = babble(8 * SECOND, 2);
+        let near = babble(8 * SECOND, 900);
+        let mic: Vec<f32> = echo(&far, 1600)
+            .iter()
+            .zip(&near)
+            .map(|(a, b)| 0.5 * a + b)
+            .collect();
+        let options = Options {
+            linear_only: true,
+            ..Options::default()
+        };
+        let out = cancel(&far, &mic, options).out;
+        let late = 4 * SECOND;
+        let error: Vec<f32> = out[late..]
+            .iter()
+            .zip(&near[late..])
+            .map(|(a, b)| a - b)
+            .collect();
+        assert!(
+            dbm0(&error) < dbm0(&near[late..]) - 10.0,
+            "{}",
+            dbm0(&error)
+        );
+    }
+
+    #[test]
+    fn without_a_far_end_nothing_is_claimed() {
+        let mic = babble(3 * SECOND + 17, 3);
+        let outcome = cancel(&[0.0; 100], &mic, Options::default());
+        assert_eq!((outcome.delay, outcome.erle_db), (None, None));
+        assert!(outcome.seconds.len() == 4 && outcome.out.len() == mic.len());
+    }
+
+    #[test]
+    fn json_has_a_second_each() {
+        let scratch = Scratch::new("aec");
+        let far = babble(5 * SECOND, 4);
+        let far_file = scratch.wav("far.wav", 8000, 1, Format::Float, &[far.clone()]);
+        let mic_file = scratch.wav("mic.wav", 8000, 1, Format::Int16, &[echo(&far, 2000)]);
+        let out_file = scratch.path("out.wav");
+        let text = run(
+            &far_file,
+            &mic_file,
+            Some(&out_file),
+            None,
+            Options::default(),
+            true,
+        )
+        .unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["delay_ms"], 250.0);
+        assert_eq!(value["removed_ms"], 248.0);
+        assert_eq!(value["seconds"].as_array().unwrap().len(), 5);
+        assert!(
+            value["seconds"][4]["erle_db"].as_f64().unwrap() > 20.0,
+            "{text}"
+        );
+        assert_eq!(wav::read(&out_file, None).unwrap().len(), far.len());
+    }
+}
