@@ -1,5 +1,6 @@
 //! What the user agent keeps of one call.
 
+use super::session_timer::Session;
 use crate::dialog::Dialog;
 use crate::message::{Message, NameAddr, Uri};
 use crate::{OfferId, Party};
@@ -32,9 +33,12 @@ pub(super) struct TheirOffer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OurOffer {
     pub(super) update: bool,
+    /// Empty: UPDATE without SDP.
     pub(super) sdp: Vec<u8>,
     /// The transaction, `None` while waiting after 491.
     pub(super) client: Option<u64>,
+    /// Only keeps the session alive (RFC 4028): nobody asked for it, nobody is told.
+    pub(super) refresh: bool,
 }
 
 pub(super) struct Call {
@@ -70,6 +74,7 @@ pub(super) struct Call {
     pub(super) deadline: Option<Duration>,
     /// Times the ringing timer fired.
     pub(super) ring_periods: u32,
+    pub(super) session: Session,
 }
 
 impl Call {
@@ -104,6 +109,7 @@ impl Call {
             our_offer: None,
             deadline: None,
             ring_periods: 0,
+            session: Session::default(),
         }
     }
 

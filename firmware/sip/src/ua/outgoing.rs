@@ -1,6 +1,7 @@
 //! Calls we make: INVITE, its responses, CANCEL, forks.
 
 use super::call::{Call, Phase, party};
+use super::session_timer::Session;
 use super::{MAX_CALLS, Owner, TimerKey, UserAgent};
 use crate::dialog::Dialog;
 use crate::message::{Message, Method, Uri, host_port_literal, quote};
@@ -31,6 +32,8 @@ const OWN_HEADERS: &[&str] = &[
     "Require",
     "Proxy-Require",
     "Supported",
+    "Session-Expires",
+    "Min-SE",
     "Allow",
 ];
 
@@ -89,6 +92,9 @@ impl UserAgent {
                 invite.headers.push(name, value);
             }
         }
+        let wanted_s = self.session_settings(Some(account)).0;
+        let session = Session::asking(wanted_s, &request.sdp_offer);
+        self.write_session(&session, Some(account), &mut invite);
         if !request.sdp_offer.is_empty() {
             invite.set_body("application/sdp", request.sdp_offer);
         }
@@ -98,6 +104,7 @@ impl UserAgent {
             .ok_or_else(|| UaError::new(UaErrorKind::TooMany, "too many requests at once"))?;
         let mut call = Call::new(true, call_id.clone(), local_tag.clone(), destination);
         call.account = Some(account);
+        call.session = session;
         call.client = Some(client);
         self.call_index.insert((call_id, local_tag), id);
         self.calls.insert(id, call);
@@ -185,7 +192,9 @@ impl UserAgent {
             self.send_bye(now, id, reason.as_deref());
             return;
         }
+        self.session_answered(now, id, response);
         let (call, sdp) = (CallId(id), response.sdp());
+        self.note_sdp(id, None, sdp.as_deref());
         let party = party(response.to().as_ref());
         self.events
             .push_back(UaEvent::Answered { call, party, sdp });
@@ -244,6 +253,15 @@ impl UserAgent {
                 call.provisional = false;
                 return;
             }
+        }
+        if status == 422
+            && self.calls.get(&id).is_some_and(|c| !c.ended)
+            && let Some(new) = self.invite_with_longer_session(now, id, client, response)
+            && let Some(call) = self.calls.get_mut(&id)
+        {
+            call.client = Some(new);
+            call.provisional = false;
+            return;
         }
         // 3xx is a refusal too: following a redirection would let others choose whom we call.
         let reason = super::call::reason_text(response).unwrap_or_else(|| match &response.start {
@@ -314,6 +332,7 @@ impl UserAgent {
         if let Some(call) = self.calls.remove(&id) {
             self.call_index.remove(&(call.call_id, call.local_tag));
             self.timers.set(TimerKey::Call(id), None);
+            self.timers.set(TimerKey::Session(id), None);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Incoming datagrams: who may speak, then which transaction, dialog or method it is.
 
+use super::session_timer::{add_supported, unsupported};
 use super::wire::{ACCEPT, merge_key, server_key, server_key_as};
 use super::{ALLOW, Owner, UserAgent};
 use crate::SourcePolicy;
@@ -290,6 +291,7 @@ impl UserAgent {
         response.headers.push("Accept", ACCEPT);
         response.headers.push("Accept-Encoding", "identity");
         response.headers.push("Accept-Language", "en");
+        add_supported(&mut response, "timer");
         response
     }
 }
@@ -304,8 +306,7 @@ fn inspect(request: &Message) -> Option<(u16, &'static str)> {
         Some(uri) if uri.headers.is_some() => return Some((400, "Headers in Request-URI")),
         Some(_) => {}
     }
-    // No extension is supported that a caller could require.
-    if request.headers.list("Require").next().is_some() {
+    if !unsupported(request).is_empty() {
         return Some((420, "extension not supported"));
     }
     let encoding = request.headers.get("Content-Encoding").map(str::trim);
