@@ -25,6 +25,9 @@ pub struct AccountOptions {
     pub session_expires_s: u32,
     /// Who refreshes the session.
     pub session_refresher: SessionRefresher,
+    /// Whether our INVITE with an offer announces `100rel` (RFC 3262). A peer that sends reliable
+    /// provisional responses anyway gets PRACK in any case.
+    pub reliable_provisionals: bool,
 }
 
 impl Default for AccountOptions {
@@ -32,6 +35,7 @@ impl Default for AccountOptions {
         Self {
             session_expires_s: 1_800,
             session_refresher: SessionRefresher::Any,
+            reliable_provisionals: true,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the user agent keeps of one call.
 
+use super::prack::Early;
 use super::session_timer::Session;
 use crate::dialog::Dialog;
 use crate::message::{Message, NameAddr, Uri};
@@ -75,6 +76,8 @@ pub(super) struct Call {
     /// Times the ringing timer fired.
     pub(super) ring_periods: u32,
     pub(super) session: Session,
+    /// Dialogs of reliable provisional responses to our INVITE.
+    pub(super) early: Vec<Early>,
 }
 
 impl Call {
@@ -110,6 +113,7 @@ impl Call {
             deadline: None,
             ring_periods: 0,
             session: Session::default(),
+            early: Vec::new(),
         }
     }
 

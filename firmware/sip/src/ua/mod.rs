@@ -7,6 +7,7 @@ mod incoming;
 mod keepalive;
 mod offers;
 mod outgoing;
+mod prack;
 mod receive;
 mod session;
 mod session_timer;
@@ -71,6 +72,7 @@ enum Owner {
     Reinvite(u64),
     Update(u64),
     Info(u64),
+    Prack(u64),
     Bye(u64),
     /// CANCEL and the BYE of a surplus fork: nobody waits for the answer.
     Nobody,
@@ -298,7 +300,8 @@ impl UserAgent {
             Owner::Reinvite(call) | Owner::Update(call) => self.offer_unanswered(now, call, by),
             Owner::Info(call) => self.info_unanswered(now, call, by),
             Owner::Bye(call) => self.remove_call(call),
-            Owner::Nobody => {}
+            // The peer repeats its response, or ends the INVITE.
+            Owner::Prack(_) | Owner::Nobody => {}
         }
     }
 

@@ -110,6 +110,7 @@ impl UserAgent {
             Owner::Reinvite(call) | Owner::Update(call) => {
                 self.on_offer_response(now, call, id, response, source);
             }
+            Owner::Prack(call) => self.on_prack_response(now, call, id, response),
             Owner::Info(call) => self.on_info_response(now, call, id, response),
             Owner::Bye(call) => self.on_bye_response(now, call, id, response),
             Owner::Nobody => {}
