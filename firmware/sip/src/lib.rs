@@ -2,14 +2,15 @@
 //!
 //! Datagrams and the current time go in, datagrams and events come out: see [`UserAgent`]. The
 //! crate owns no socket, thread, clock or file. Covered: RFC 3261 (user agent side), RFC 3264
-//! offer/answer at protocol level, RFC 3311 UPDATE, RFC 3326 Reason, RFC 3581 rport, RFC 6026,
-//! RFC 6086-style INFO, RFC 7616/8760 digest. `docs/reference/sip.md` lists behaviours and tests.
+//! offer/answer at protocol level, RFC 3311 UPDATE, RFC 3326 Reason, RFC 3581 rport, RFC 4028
+//! session timers, RFC 6026, RFC 6086-style INFO, RFC 7616/8760 digest. `docs/reference/sip.md` lists behaviours and tests.
 
 mod config;
 mod dialog;
 pub mod digest;
 mod event;
 pub mod message;
+mod options;
 mod timers;
 mod transaction;
 mod ua;
@@ -19,4 +20,5 @@ pub use event::{
     CallId, EndCause, EndedBy, OfferId, OutgoingCall, Party, RegistrationState, UaError,
     UaErrorKind, UaEvent,
 };
+pub use options::{AccountOptions, SessionRefresher};
 pub use ua::{Counters, UserAgent};

@@ -109,6 +109,11 @@ pub(crate) fn split_host_port(text: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = if text.starts_with('[') {
         let end = text.find(']')?;
         let literal = text.get(1..end)?;
+        if literal.contains(":::") {
+            // The grammar of RFC 3261 makes three colons before an IPv4 part (RFC 5118 4.10).
+            let fixed = text.replacen(":::", "::", 1);
+            return split_host_port(&fixed).filter(|_| !fixed.contains(":::"));
+        }
         literal.parse::<std::net::Ipv6Addr>().ok()?;
         (text.get(..=end)?, text.get(end + 1..)?)
     } else {

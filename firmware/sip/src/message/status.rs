@@ -2,6 +2,10 @@
 
 /// The usual phrase of a status. `rsip` names the codes in one word, which is taken apart.
 pub fn reason_phrase(status: u16) -> String {
+    if status == 422 {
+        // RFC 4028 6; rsip does not know it.
+        return "Session Interval Too Small".to_owned();
+    }
     let text = rsip::StatusCode::from(status).to_string();
     let word = text.split_once(' ').map_or("", |(_, word)| word);
     if word == "OK" {

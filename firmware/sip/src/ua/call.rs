@@ -1,5 +1,7 @@
 //! What the user agent keeps of one call.
 
+use super::prack::Early;
+use super::session_timer::Session;
 use crate::dialog::Dialog;
 use crate::message::{Message, NameAddr, Uri};
 use crate::{OfferId, Party};
@@ -32,9 +34,12 @@ pub(super) struct TheirOffer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OurOffer {
     pub(super) update: bool,
+    /// Empty: UPDATE without SDP.
     pub(super) sdp: Vec<u8>,
     /// The transaction, `None` while waiting after 491.
     pub(super) client: Option<u64>,
+    /// Only keeps the session alive (RFC 4028): nobody asked for it, nobody is told.
+    pub(super) refresh: bool,
 }
 
 pub(super) struct Call {
@@ -70,6 +75,9 @@ pub(super) struct Call {
     pub(super) deadline: Option<Duration>,
     /// Times the ringing timer fired.
     pub(super) ring_periods: u32,
+    pub(super) session: Session,
+    /// Dialogs of reliable provisional responses to our INVITE.
+    pub(super) early: Vec<Early>,
 }
 
 impl Call {
@@ -104,6 +112,8 @@ impl Call {
             our_offer: None,
             deadline: None,
             ring_periods: 0,
+            session: Session::default(),
+            early: Vec::new(),
         }
     }
 

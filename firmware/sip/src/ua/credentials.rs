@@ -3,6 +3,7 @@
 use super::UserAgent;
 use crate::digest::{self, Algorithm, DigestInput};
 use crate::message::{AuthChallenge, Message, Method};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Challenges answered for one request: the first, and one that calls the nonce stale.
@@ -99,6 +100,28 @@ impl UserAgent {
         let method = request.method()?.clone();
         request.headers.set("CSeq", format!("{cseq} {method}"));
         Some(request)
+    }
+
+    /// New credentials for a request that is sent again with other headers: the same nonce count
+    /// twice is a replay.
+    pub(super) fn renew_credentials(
+        &mut self,
+        account: Option<usize>,
+        destination: SocketAddr,
+        request: &mut Message,
+    ) {
+        for name in ["Authorization", "Proxy-Authorization"] {
+            if request.headers.get(name).is_none() {
+                continue;
+            }
+            request.headers.remove(name);
+            if let Some(account) = account
+                && self.registrar(account) == Some(destination)
+                && let Some(value) = self.credentials(account, request)
+            {
+                request.headers.push(name, value);
+            }
+        }
     }
 
     /// Sends the request of transaction `id` again with credentials. The new transaction, or

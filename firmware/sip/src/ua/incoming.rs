@@ -29,6 +29,13 @@ impl UserAgent {
             self.refuse(now, source, &invite, 415, "body is no SDP");
             return;
         }
+        let called = invite.request_uri().and_then(Uri::parse);
+        let called = called.map(|uri| uri.decoded_user());
+        let account = self.account_by_source(source, called.as_deref());
+        if self.session_too_short(account, &invite) {
+            self.refuse(now, source, &invite, 422, "session interval too small");
+            return;
+        }
         if !accepts_sdp(&invite) {
             self.refuse(now, source, &invite, 406, "caller does not accept SDP");
             return;
@@ -108,9 +115,6 @@ impl UserAgent {
             return;
         };
         response.headers.push("Accept", ACCEPT);
-        if !sdp.is_empty() {
-            response.set_body("application/sdp", sdp);
-        }
         let Some(request) = self.servers.get(&server).map(|s| s.request.clone()) else {
             return;
         };
@@ -127,6 +131,11 @@ impl UserAgent {
         call.dialog = Some(dialog);
         call.phase = Phase::Answered;
         self.set_call_deadline(id, None);
+        self.answer_session(now, id, &request, &mut response);
+        self.note_sdp(id, Some(&sdp), request.sdp().as_deref());
+        if !sdp.is_empty() {
+            response.set_body("application/sdp", sdp);
+        }
         self.respond(now, server, response);
     }
 
@@ -214,6 +223,7 @@ impl UserAgent {
             && !call.ended
             && let Some(sdp) = ack.sdp()
         {
+            self.note_sdp(id, None, Some(&sdp));
             self.events.push_back(UaEvent::AckSdp {
                 call: CallId(id),
                 sdp,

@@ -7,13 +7,15 @@ mod incoming;
 mod keepalive;
 mod offers;
 mod outgoing;
+mod prack;
 mod receive;
 mod session;
+mod session_timer;
 mod wire;
 
 use crate::timers::Timers;
 use crate::transaction::{ClientTimer, ClientTransaction, ServerTimer, ServerTransaction};
-use crate::{CallId, EndedBy, RegistrationState, Transmit, UaConfig, UaEvent};
+use crate::{AccountOptions, CallId, EndedBy, RegistrationState, Transmit, UaConfig, UaEvent};
 use account::AccountState;
 use call::Call;
 use rand_chacha::ChaCha12Rng;
@@ -56,6 +58,7 @@ enum TimerKey {
     Client(u64),
     Server(u64),
     Call(u64),
+    Session(u64),
     Register(usize),
     Keepalive(usize),
 }
@@ -69,6 +72,7 @@ enum Owner {
     Reinvite(u64),
     Update(u64),
     Info(u64),
+    Prack(u64),
     Bye(u64),
     /// CANCEL and the BYE of a surplus fork: nobody waits for the answer.
     Nobody,
@@ -82,6 +86,7 @@ pub struct UserAgent {
     config: UaConfig,
     rng: ChaCha12Rng,
     salt: u64,
+    options: Vec<AccountOptions>,
     accounts: Vec<AccountState>,
     clients: BTreeMap<u64, ClientTransaction<Owner>>,
     /// By branch and method.
@@ -114,8 +119,10 @@ impl UserAgent {
             .iter()
             .map(|_| AccountState::new(format!("{:016x}@{host}", rng.next_u64()), rng.next_u64()))
             .collect();
+        let options = vec![AccountOptions::default(); config.accounts.len()];
         Self {
             config,
+            options,
             rng,
             salt,
             accounts,
@@ -134,6 +141,14 @@ impl UserAgent {
             refused_budget: 20.0,
             refused_at: Duration::ZERO,
             shutting_down: false,
+        }
+    }
+
+    /// Sets what is not in [`crate::Account`]; without this an account has the default. Call it
+    /// before [`Self::start`]; running calls keep what they agreed on.
+    pub fn set_options(&mut self, account: usize, options: AccountOptions) {
+        if let Some(known) = self.options.get_mut(account) {
+            *known = options;
         }
     }
 
@@ -206,6 +221,7 @@ impl UserAgent {
                 TimerKey::Client(id) => self.client_timer(now, id),
                 TimerKey::Server(id) => self.server_timer(now, id),
                 TimerKey::Call(id) => self.call_timer(now, id),
+                TimerKey::Session(id) => self.session_timer(now, id),
                 TimerKey::Register(account) => self.register(now, account),
                 TimerKey::Keepalive(account) => self.keepalive(now, account),
             }
@@ -284,7 +300,8 @@ impl UserAgent {
             Owner::Reinvite(call) | Owner::Update(call) => self.offer_unanswered(now, call, by),
             Owner::Info(call) => self.info_unanswered(now, call, by),
             Owner::Bye(call) => self.remove_call(call),
-            Owner::Nobody => {}
+            // The peer repeats its response, or ends the INVITE.
+            Owner::Prack(_) | Owner::Nobody => {}
         }
     }
 

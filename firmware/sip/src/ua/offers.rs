@@ -45,7 +45,11 @@ impl UserAgent {
             if let Some(dialog) = self.calls.get_mut(&id).and_then(|c| c.dialog.as_mut()) {
                 dialog.refresh_target(&request);
             }
-            let response = self.session_response(id, &request, 200);
+            if self.update_too_short(now, source, id, &request) {
+                return;
+            }
+            let mut response = self.session_response(id, &request, 200);
+            self.answer_session(now, id, &request, &mut response);
             self.respond_new(now, source, request, response);
             return;
         };
@@ -74,9 +78,26 @@ impl UserAgent {
         } else if !request().body.is_empty() && request().sdp().is_none() {
             self.refuse_in_dialog(now, source, request(), 415, "body is no SDP");
         } else {
-            return true;
+            return !self.update_too_short(now, source, id, &request());
         }
         false
+    }
+
+    /// Refuses a re-INVITE or UPDATE for too short a session (RFC 4028 9).
+    fn update_too_short(
+        &mut self,
+        now: Duration,
+        source: SocketAddr,
+        id: u64,
+        r: &Message,
+    ) -> bool {
+        let account = self.calls.get(&id).and_then(|c| c.account);
+        let short = self.session_too_short(account, r);
+        if short {
+            let why = "session interval too small";
+            self.refuse_in_dialog(now, source, r.clone(), 422, why);
+        }
+        short
     }
 
     fn take_offer(
@@ -134,6 +155,8 @@ impl UserAgent {
             return;
         };
         let mut response = self.session_response(call.0, &request, 200);
+        self.answer_session(now, call.0, &request, &mut response);
+        self.note_sdp(call.0, Some(&sdp), request.sdp().as_deref());
         response.set_body("application/sdp", sdp);
         if let Some(state) = self.calls.get_mut(&call.0) {
             state.their_offer = None;
@@ -227,6 +250,7 @@ impl UserAgent {
             update,
             sdp,
             client: None,
+            refresh: false,
         });
         self.retry_offer(now, call.0);
         Ok(())
@@ -264,7 +288,12 @@ impl UserAgent {
             .headers
             .push("Contact", self.contact(&user.unwrap_or_default()));
         request.headers.push("Allow", super::ALLOW);
-        request.set_body("application/sdp", sdp);
+        if let Some(call) = self.calls.get(&id) {
+            self.write_session(&call.session, account, &mut request);
+        }
+        if !sdp.is_empty() {
+            request.set_body("application/sdp", sdp);
+        }
         let owner = if update {
             Owner::Update(id)
         } else {
@@ -288,7 +317,8 @@ impl UserAgent {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        if call.our_offer.take().is_some() && !call.ended {
+        let offer = call.our_offer.take();
+        if offer.is_some_and(|offer| !offer.refresh) && !call.ended {
             self.events.push_back(UaEvent::OfferRejected {
                 call: CallId(id),
                 status,
@@ -323,12 +353,20 @@ impl UserAgent {
         }
         match status {
             200..=299 => {
-                call.our_offer = None;
+                let offer = call.our_offer.take();
                 if let Some(dialog) = call.dialog.as_mut() {
                     dialog.refresh_target(response);
                 }
                 if !call.ended {
-                    let (call, sdp) = (CallId(id), response.sdp());
+                    self.session_answered(now, id, response);
+                    let (refresh, local) =
+                        offer.map_or((false, None), |o| (o.refresh, Some(o.sdp)));
+                    let sdp = response.sdp();
+                    let changed = self.note_sdp(id, local.as_deref(), sdp.as_deref());
+                    if refresh && !changed {
+                        return;
+                    }
+                    let call = CallId(id);
                     self.events.push_back(UaEvent::OfferAccepted { call, sdp });
                 }
             }
@@ -359,7 +397,24 @@ impl UserAgent {
                 self.our_offer_failed(id, status);
                 self.dialog_lost(now, id, status, EndedBy::Remote);
             }
-            _ => self.our_offer_failed(id, status),
+            422 => {
+                let raised = self.raise_session(id, response);
+                let call = self.calls.get_mut(&id);
+                match call.and_then(|c| c.our_offer.as_mut()) {
+                    Some(offer) if raised => {
+                        offer.client = None;
+                        self.retry_offer(now, id);
+                    }
+                    _ => self.our_offer_failed(id, status),
+                }
+            }
+            _ => {
+                let refresh = call.our_offer.as_ref().is_some_and(|o| o.refresh);
+                self.our_offer_failed(id, status);
+                if refresh {
+                    self.refresh_refused(now, id, status);
+                }
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! Calls we make: INVITE, its responses, CANCEL, forks.
 
 use super::call::{Call, Phase, party};
+use super::prack::Reliable;
+use super::session_timer::{Session, add_supported};
 use super::{MAX_CALLS, Owner, TimerKey, UserAgent};
 use crate::dialog::Dialog;
 use crate::message::{Message, Method, Uri, host_port_literal, quote};
@@ -31,6 +33,10 @@ const OWN_HEADERS: &[&str] = &[
     "Require",
     "Proxy-Require",
     "Supported",
+    "Session-Expires",
+    "Min-SE",
+    "RSeq",
+    "RAck",
     "Allow",
 ];
 
@@ -89,6 +95,17 @@ impl UserAgent {
                 invite.headers.push(name, value);
             }
         }
+        let wanted_s = self.session_settings(Some(account)).0;
+        let session = Session::asking(wanted_s, &request.sdp_offer);
+        self.write_session(&session, Some(account), &mut invite);
+        let announces = self
+            .options
+            .get(account)
+            .is_some_and(|o| o.reliable_provisionals);
+        // Without an offer of ours PRACK would have to answer theirs.
+        if announces && !request.sdp_offer.is_empty() {
+            add_supported(&mut invite, "100rel");
+        }
         if !request.sdp_offer.is_empty() {
             invite.set_body("application/sdp", request.sdp_offer);
         }
@@ -98,6 +115,7 @@ impl UserAgent {
             .ok_or_else(|| UaError::new(UaErrorKind::TooMany, "too many requests at once"))?;
         let mut call = Call::new(true, call_id.clone(), local_tag.clone(), destination);
         call.account = Some(account);
+        call.session = session;
         call.client = Some(client);
         self.call_index.insert((call_id, local_tag), id);
         self.calls.insert(id, call);
@@ -116,7 +134,7 @@ impl UserAgent {
             return;
         };
         match status {
-            100..=199 => self.on_provisional(now, id, client, response, status),
+            100..=199 => self.on_provisional(now, id, client, response, source),
             200..=299 => self.on_invite_accepted(now, id, client, response, source),
             _ => self.on_invite_refused(now, id, client, response, status),
         }
@@ -128,8 +146,9 @@ impl UserAgent {
         id: u64,
         client: u64,
         response: &Message,
-        status: u16,
+        source: SocketAddr,
     ) {
+        let status = response.status().unwrap_or(100);
         let Some(call) = self.calls.get_mut(&id).filter(|c| c.client == Some(client)) else {
             return;
         };
@@ -137,6 +156,9 @@ impl UserAgent {
         if call.cancel.is_some() {
             self.send_cancel(now, id);
         } else if status > 100 && !call.ended {
+            if self.acknowledge_provisional(now, id, client, response, source) == Reliable::Drop {
+                return;
+            }
             let (call, sdp) = (CallId(id), response.sdp());
             self.events
                 .push_back(UaEvent::Provisional { call, status, sdp });
@@ -167,6 +189,7 @@ impl UserAgent {
         let Some(mut dialog) = Dialog::from_response(&transaction.request, response, source) else {
             return;
         };
+        self.continue_early(id, &mut dialog);
         self.ack_2xx(client, &tag, &mut dialog);
         let Some(call) = self.calls.get_mut(&id).filter(|c| c.client == Some(client)) else {
             self.bye_fork(now, dialog);
@@ -177,6 +200,7 @@ impl UserAgent {
             return;
         }
         call.client = None;
+        call.early.clear();
         call.dialog = Some(dialog);
         call.phase = Phase::Confirmed;
         if call.ended {
@@ -185,7 +209,9 @@ impl UserAgent {
             self.send_bye(now, id, reason.as_deref());
             return;
         }
+        self.session_answered(now, id, response);
         let (call, sdp) = (CallId(id), response.sdp());
+        self.note_sdp(id, None, sdp.as_deref());
         let party = party(response.to().as_ref());
         self.events
             .push_back(UaEvent::Answered { call, party, sdp });
@@ -242,8 +268,19 @@ impl UserAgent {
             if let (Some(new), Some(call)) = (retry, self.calls.get_mut(&id)) {
                 call.client = Some(new);
                 call.provisional = false;
+                call.early.clear();
                 return;
             }
+        }
+        if status == 422
+            && self.calls.get(&id).is_some_and(|c| !c.ended)
+            && let Some(new) = self.invite_with_longer_session(now, id, client, response)
+            && let Some(call) = self.calls.get_mut(&id)
+        {
+            call.client = Some(new);
+            call.provisional = false;
+            call.early.clear();
+            return;
         }
         // 3xx is a refusal too: following a redirection would let others choose whom we call.
         let reason = super::call::reason_text(response).unwrap_or_else(|| match &response.start {
@@ -314,6 +351,7 @@ impl UserAgent {
         if let Some(call) = self.calls.remove(&id) {
             self.call_index.remove(&(call.call_id, call.local_tag));
             self.timers.set(TimerKey::Call(id), None);
+            self.timers.set(TimerKey::Session(id), None);
         }
     }
 }

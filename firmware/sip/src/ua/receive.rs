@@ -1,5 +1,6 @@
 //! Incoming datagrams: who may speak, then which transaction, dialog or method it is.
 
+use super::session_timer::{add_supported, unsupported};
 use super::wire::{ACCEPT, merge_key, server_key, server_key_as};
 use super::{ALLOW, Owner, UserAgent};
 use crate::SourcePolicy;
@@ -109,6 +110,7 @@ impl UserAgent {
             Owner::Reinvite(call) | Owner::Update(call) => {
                 self.on_offer_response(now, call, id, response, source);
             }
+            Owner::Prack(call) => self.on_prack_response(now, call, id, response),
             Owner::Info(call) => self.on_info_response(now, call, id, response),
             Owner::Bye(call) => self.on_bye_response(now, call, id, response),
             Owner::Nobody => {}
@@ -290,6 +292,7 @@ impl UserAgent {
         response.headers.push("Accept", ACCEPT);
         response.headers.push("Accept-Encoding", "identity");
         response.headers.push("Accept-Language", "en");
+        add_supported(&mut response, "timer");
         response
     }
 }
@@ -304,8 +307,7 @@ fn inspect(request: &Message) -> Option<(u16, &'static str)> {
         Some(uri) if uri.headers.is_some() => return Some((400, "Headers in Request-URI")),
         Some(_) => {}
     }
-    // No extension is supported that a caller could require.
-    if request.headers.list("Require").next().is_some() {
+    if !unsupported(request).is_empty() {
         return Some((420, "extension not supported"));
     }
     let encoding = request.headers.get("Content-Encoding").map(str::trim);

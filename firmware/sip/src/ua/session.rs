@@ -1,8 +1,9 @@
 //! Within a call: BYE and INFO both ways, hanging up, and the order of requests.
 
 use super::call::{Phase, reason_text};
-use super::{Owner, UserAgent};
+use super::{Owner, TimerKey, UserAgent};
 use crate::message::{Message, Method};
+use crate::options::MIN_SE_S;
 use crate::{CallId, EndedBy, UaError, UaErrorKind, UaEvent};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -40,7 +41,7 @@ impl UserAgent {
     }
 
     /// BYE now, or after the ACK: the called party may not send it before (RFC 3261 15).
-    fn end_dialog(&mut self, now: Duration, id: u64, reason: Option<String>) {
+    pub(super) fn end_dialog(&mut self, now: Duration, id: u64, reason: Option<String>) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
@@ -63,6 +64,7 @@ impl UserAgent {
         call.phase = Phase::Closing;
         let mut bye = dialog.request(Method::BYE, None);
         let destination = dialog.next_hop();
+        self.timers.set(TimerKey::Session(id), None);
         if let Some(reason) = reason {
             bye.headers.push("Reason", reason);
         }
@@ -283,6 +285,7 @@ impl UserAgent {
         match status {
             405 | 501 => response.headers.push("Allow", super::ALLOW),
             415 => response.headers.push("Accept", super::wire::ACCEPT),
+            422 => response.headers.push("Min-SE", MIN_SE_S.to_string()),
             500 => {
                 let seconds = (self.fraction() * 10.0) as u32;
                 response.headers.push("Retry-After", seconds.to_string());

@@ -2,6 +2,7 @@
 
 use super::{ALLOW, MAX_CLIENT_TRANSACTIONS, MAX_SERVER_TRANSACTIONS, Owner, TimerKey, UserAgent};
 use crate::message::{MAGIC_COOKIE, Message, Method};
+use crate::options::MIN_SE_S;
 use crate::transaction::{ClientTransaction, ServerTransaction, T1X64};
 use crate::{Transmit, Transport, UaEvent};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -203,9 +204,10 @@ impl UserAgent {
         match status {
             405 | 501 => response.headers.push("Allow", ALLOW),
             415 => response.headers.push("Accept", ACCEPT),
+            422 => response.headers.push("Min-SE", MIN_SE_S.to_string()),
             420 => {
-                let unsupported: Vec<&str> = request.headers.list("Require").collect();
-                response.headers.push("Unsupported", unsupported.join(", "));
+                let unsupported = super::session_timer::unsupported(request).join(", ");
+                response.headers.push("Unsupported", unsupported);
             }
             500 | 503 => {
                 let seconds = 1 + (self.fraction() * 10.0) as u32;

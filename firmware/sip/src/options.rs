@@ -1,0 +1,48 @@
+//! Settings of an account that have a sensible default, apart from [`crate::Account`].
+
+/// Shortest session interval (RFC 4028 4), seconds.
+pub(crate) const MIN_SE_S: u32 = 90;
+/// Longest session interval that may be set, seconds.
+const MAX_SESSION_S: u32 = 7_200;
+
+/// Who keeps a session alive when the peer leaves the choice to us (RFC 4028 7.1, 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SessionRefresher {
+    /// As caller we leave it to the peer, as called party the caller does it.
+    #[default]
+    Any,
+    /// We do.
+    Local,
+    /// The peer does, if it can.
+    Remote,
+}
+
+/// Settings of one account beyond [`crate::Account`]; see [`crate::UserAgent::set_options`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountOptions {
+    /// Session interval asked for (RFC 4028), 90..=7200 s; 0 switches session timers off. Other
+    /// values are moved to the nearest end.
+    pub session_expires_s: u32,
+    /// Who refreshes the session.
+    pub session_refresher: SessionRefresher,
+    /// Whether our INVITE with an offer announces `100rel` (RFC 3262). A peer that sends reliable
+    /// provisional responses anyway gets PRACK in any case.
+    pub reliable_provisionals: bool,
+}
+
+impl Default for AccountOptions {
+    fn default() -> Self {
+        Self {
+            session_expires_s: 1_800,
+            session_refresher: SessionRefresher::Any,
+            reliable_provisionals: true,
+        }
+    }
+}
+
+impl AccountOptions {
+    /// The session interval within its limits, `None` if timers are off.
+    pub(crate) fn session_s(&self) -> Option<u32> {
+        (self.session_expires_s > 0).then(|| self.session_expires_s.clamp(MIN_SE_S, MAX_SESSION_S))
+    }
+}

@@ -1,0 +1,125 @@
+//! Reliable provisional responses to our INVITE (RFC 3262, user agent client).
+
+use super::{Owner, UserAgent};
+use crate::dialog::Dialog;
+use crate::message::{Message, Method};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Early dialogs of one INVITE that are acknowledged; more are left to their timers.
+const MAX_EARLY: usize = 8;
+
+/// A dialog a reliable provisional response made.
+pub(super) struct Early {
+    tag: String,
+    dialog: Dialog,
+    /// RSeq of the last response taken.
+    rseq: u32,
+}
+
+/// What a provisional response is to the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reliable {
+    /// Not sent reliably: take it as it is.
+    No,
+    /// The next one in order; PRACK is sent.
+    Next,
+    /// A copy, or one whose predecessor is still missing (RFC 3262 4): drop it, it comes again.
+    Drop,
+}
+
+impl UserAgent {
+    /// Sends PRACK for a reliable provisional response that is next in order.
+    pub(super) fn acknowledge_provisional(
+        &mut self,
+        now: Duration,
+        id: u64,
+        client: u64,
+        response: &Message,
+        source: SocketAddr,
+    ) -> Reliable {
+        let reliable = response
+            .headers
+            .list("Require")
+            .any(|tag| tag.eq_ignore_ascii_case("100rel"));
+        let rseq = response
+            .headers
+            .get("RSeq")
+            .and_then(|v| v.trim().parse().ok());
+        let (true, Some(rseq), Some(tag)) = (reliable, rseq, response.to_tag()) else {
+            return Reliable::No;
+        };
+        let (Some(call), Some(transaction)) = (self.calls.get_mut(&id), self.clients.get(&client))
+        else {
+            return Reliable::Drop;
+        };
+        let Some((invite_cseq, _)) = transaction.request.cseq() else {
+            return Reliable::Drop;
+        };
+        let known = call.early.iter().position(|early| early.tag == tag);
+        let index = match known.and_then(|i| Some((i, call.early.get(i)?.rseq))) {
+            Some((index, last)) if last.checked_add(1) == Some(rseq) => index,
+            Some(_) => return Reliable::Drop,
+            None => {
+                let dialog = Dialog::from_response(&transaction.request, response, source);
+                let Some(dialog) = dialog.filter(|_| call.early.len() < MAX_EARLY) else {
+                    return Reliable::Drop;
+                };
+                call.early.push(Early { tag, dialog, rseq });
+                call.early.len() - 1
+            }
+        };
+        let Some(early) = call.early.get_mut(index) else {
+            return Reliable::Drop;
+        };
+        early.rseq = rseq;
+        let mut prack = early.dialog.request(Method::PRACK, None);
+        let destination = early.dialog.next_hop();
+        prack
+            .headers
+            .push("RAck", format!("{rseq} {invite_cseq} INVITE"));
+        self.send_request(now, prack, destination, Owner::Prack(id));
+        Reliable::Next
+    }
+
+    /// A challenged PRACK is repeated; other refusals are left to the peer, who ends the INVITE.
+    pub(super) fn on_prack_response(&mut self, now: Duration, id: u64, client: u64, r: &Message) {
+        if !matches!(r.status(), Some(401 | 407)) {
+            return;
+        }
+        let tag = self.clients.get(&client).and_then(|c| c.request.to_tag());
+        let early =
+            |call: &super::Call| call.early.iter().position(|e| Some(&e.tag) == tag.as_ref());
+        let Some((index, account)) = self
+            .calls
+            .get(&id)
+            .and_then(|call| Some((early(call)?, call.account)))
+        else {
+            return;
+        };
+        let cseq = self.calls.get(&id).and_then(|c| c.early.get(index));
+        let Some(cseq) = cseq.map(|early| early.dialog.local_cseq + 1) else {
+            return;
+        };
+        if self
+            .retry_with_credentials(now, account, client, r, cseq)
+            .is_some()
+            && let Some(call) = self.calls.get_mut(&id)
+            && let Some(early) = call.early.get_mut(index)
+        {
+            early.dialog.local_cseq = cseq;
+        }
+    }
+
+    /// The confirmed dialog goes on counting where its early dialog stopped (RFC 3262 5).
+    pub(super) fn continue_early(&self, id: u64, dialog: &mut Dialog) {
+        let early = self.calls.get(&id).map(|c| c.early.iter());
+        let last = early
+            .into_iter()
+            .flatten()
+            .find(|early| early.tag == dialog.remote_tag);
+        if let Some(early) = last {
+            dialog.local_cseq = dialog.local_cseq.max(early.dialog.local_cseq);
+        }
+    }
+}
