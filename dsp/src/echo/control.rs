@@ -15,7 +15,7 @@ pub(super) enum Verdict {
 }
 
 /// Squared harm over its variance from which a filter is given up.
-const HARM: f32 = 2.0;
+const HARM: f32 = 0.5;
 
 /// Compares the two errors over three spans: this block, some blocks, many blocks.
 #[derive(Debug, Clone, Default)]
