@@ -243,6 +243,10 @@ impl HowlGuard {
 
     /// Takes feedback out of a block.
     pub fn process(&mut self, samples: &mut [f32]) {
+        // Nothing beyond 12 dB over full scale, which no notch has to ring with.
+        for sample in samples.iter_mut() {
+            *sample = finite(*sample).clamp(-4.0, 4.0);
+        }
         self.detector.process(samples);
         if let Some(howl) = self.detector.take() {
             self.stopped += 1;
@@ -250,7 +254,7 @@ impl HowlGuard {
         }
         for notch in self.notches.iter_mut().filter(|notch| notch.left > 0) {
             for sample in samples.iter_mut() {
-                *sample = notch.next(finite(*sample));
+                *sample = notch.next(*sample);
             }
             notch.left = notch.left.saturating_sub(samples.len() as u32);
         }

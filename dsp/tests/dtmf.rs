@@ -231,6 +231,43 @@ fn a_lost_packet_splits_no_digit_when_the_detector_is_told() {
 }
 
 #[test]
+fn a_packet_lost_anywhere_in_100_ms_neither_hides_nor_doubles_a_digit() {
+    let digit = Burst::new('5', 100.0, -13.0);
+    for grade in GRADES {
+        for from in [0.0, 5.0, 20.0, 30.0, 35.0, 40.0, 50.0, 60.0, 80.0] {
+            always(grade, digit, Condition::Dropout(from, from + 20.0, true));
+        }
+    }
+    // Noise and a weak digit beside it.
+    let weak = Burst::new('5', 100.0, -25.0);
+    always(DtmfGrade::Door, weak, Condition::Dropout(40.0, 60.0, true));
+}
+
+#[test]
+fn a_lost_packet_makes_no_digit_of_what_is_too_short_or_does_not_belong_together() {
+    // 25 + 20 ms around the loss are less than the 51 ms that the door asks for in one piece.
+    let short = Burst::new('5', 65.0, -13.0);
+    never(DtmfGrade::Door, short, Condition::Dropout(25.0, 45.0, true));
+    let mut found = 0;
+    for trial in 0..200 {
+        let mut noise = Noise(trial * 77 + 3);
+        noise.unit();
+        let mut line = vec![0.0_f32; 4000];
+        // Two bursts of the same digit, 33 ms each, of independent phases, with the loss between them.
+        let burst = Burst::new(['1', '5', '9', 'D'][trial as usize % 4], 33.0, -13.0);
+        burst.add(&mut line, 1000, &mut noise);
+        burst.add(&mut line, 1000 + 264 + 160, &mut noise);
+        code(&mut line);
+        let mut detector = DtmfDetector::new(DtmfGrade::Door);
+        detector.process(&line[..1264], false);
+        detector.process(&line[1264..1424], true);
+        detector.process(&line[1424..], false);
+        found += u32::from(detector.poll().is_some());
+    }
+    assert!(found <= 6, "{found} of 200");
+}
+
+#[test]
 fn single_tones_noise_and_silence_are_no_digits() {
     let mut noise = Noise(1);
     let mut line: Vec<f32> = (0..80_000).map(|_| 0.1 * noise.normal()).collect();

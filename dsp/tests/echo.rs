@@ -243,3 +243,42 @@ fn steady_noise_is_turned_down_and_speech_kept() {
         "SNR {before:.1} dB before, {after:.1} after"
     );
 }
+
+#[test]
+fn a_near_end_20_db_over_the_echo_does_little_harm() {
+    for (path, seed) in [
+        (hybrid(4, 26.0, 1), 1),
+        (acoustic(20, 12.0, 512, 26.0, 3), 2),
+        (
+            both(&hybrid(4, 26.0, 4), &acoustic(30, 10.0, 480, 30.0, 5)),
+            3,
+        ),
+    ] {
+        let far = speech_like(36.0, seed, 120.0);
+        let mut near = speech_like(36.0, seed + 500, 190.0);
+        near[seconds(0.0, 6.0)].fill(0.0);
+        let echo = through(&path, &far);
+        let out = cancel(&mut EchoCanceller::new(64), &far, &echo, &near);
+        // What is left when the near end is taken away again.
+        let range = seconds(8.0, 36.0);
+        let rest: Vec<f32> = range.clone().map(|n| out[n] - near[n]).collect();
+        let cut = db(&echo[range]) - db(&rest);
+        // Under such a talker no filter learns; it must at least not make the echo as loud as the talker.
+        assert!(cut > -8.0, "path {seed}: {cut} dB");
+    }
+}
+
+#[test]
+fn a_filter_for_the_wrong_path_is_given_up_within_a_second() {
+    for seed in [1, 2, 3] {
+        let far = speech_like(10.0, seed, 120.0);
+        let mut echo = through(&acoustic(20, 12.0, 512, 6.0, 3), &far);
+        let later = through(&acoustic(40, 12.0, 512, 6.0, 8), &far);
+        let change = seconds(6.0, 10.0);
+        echo[change.clone()].copy_from_slice(&later[change]);
+        let out = cancel(&mut EchoCanceller::new(64), &far, &echo, &[]);
+        let after = seconds(7.0, 8.0);
+        let erle = db(&echo[after.clone()]) - db(&out[after]);
+        assert!(erle > 12.0, "{seed}: {erle} dB");
+    }
+}

@@ -135,6 +135,11 @@ fn table(grade: DtmfGrade) {
             Condition::Dropout(40.0, 60.0, true),
         ),
         (
+            "20 ms lost at the start of 100 ms, told",
+            Burst::new('5', 100.0, -13.0),
+            Condition::Dropout(15.0, 35.0, true),
+        ),
+        (
             "6 ms dropout in 160 ms",
             long,
             Condition::Dropout(70.0, 76.0, false),

@@ -4,6 +4,9 @@
 //! frequency and level for 34 ms with nothing else beside them. So a run of blocks that pass the gate is only a candidate.
 //! Both frequencies are then measured over the whole run, two sinusoids fitted to it, and the digit is accepted only when
 //! they explain all but a small share of the energy and keep their level through both halves.
+//!
+//! A run goes on behind a short erasure. The sinusoids are then fitted to what came before and after it as one: the phases
+//! must agree across the gap, which is as strict as the same number of samples in one piece.
 
 use std::collections::VecDeque;
 use std::f64::consts::{PI, TAU};
@@ -17,8 +20,15 @@ use crate::tone::GoertzelBank;
 const HOP: usize = 34;
 /// Samples in a block, three hops.
 const BLOCK: usize = 3 * HOP;
-/// Samples kept for the fit.
-const HISTORY: usize = 512;
+/// Samples kept for the fit: the longest run and the longest erasure inside it.
+const HISTORY: usize = 1024;
+/// Looks that an erasure may take up inside a run: 51 ms, of which 8.5 are the length of a block.
+const BRIDGED_LOOKS: u32 = 12;
+/// Across an erasure the frequency measured from side to side may differ from that measured on the sides by this much,
+/// radians per sample (1.5 Hz): more means that they are two sounds, not one.
+const LARGEST_STEP: f64 = TAU * 1.5 / 8000.0;
+/// Stands in the history for a sample that was erased; every fit leaves it out.
+const ERASED: f32 = f32::INFINITY;
 /// Looks without the tone after which a digit is over (25.5 ms).
 const RELEASE_HOPS: u32 = 6;
 /// Looks that erased sound may bridge inside a digit (170 ms, eight packets).
@@ -47,6 +57,11 @@ impl DtmfGrade {
             DtmfGrade::Dialling => 6,
             DtmfGrade::Door => 10,
         }
+    }
+
+    /// Samples of such a run.
+    fn samples(self) -> usize {
+        BLOCK + (self.run() as usize - 1) * HOP
     }
 
     fn least_dbm0(self) -> f32 {
@@ -113,7 +128,10 @@ pub struct DtmfDetector {
     filled: usize,
     last_block: [(f32, f32); 8],
     advance: [(f64, f64); 8],
+    /// Looks since the candidate was first seen, those at an erasure included.
     run: u32,
+    /// Looks at an erasure since the candidate was last seen.
+    gap: u32,
     candidate: Option<Key>,
     pressed: Option<Key>,
     misses: u32,
@@ -143,6 +161,7 @@ impl DtmfDetector {
             last_block: [(0.0, 0.0); 8],
             advance: [(0.0, 0.0); 8],
             run: 0,
+            gap: 0,
             candidate: None,
             pressed: None,
             misses: 0,
@@ -187,13 +206,22 @@ impl DtmfDetector {
         self.parts[2] = self.bank.finish();
         self.erased_parts.rotate_left(1);
         self.erased_parts[2] = self.erased_now;
-        self.erased_now = false;
         self.history.copy_within(HOP.., 0);
-        self.history[HISTORY - HOP..].copy_from_slice(&self.part);
+        if self.erased_now {
+            self.history[HISTORY - HOP..].fill(ERASED);
+        } else {
+            self.history[HISTORY - HOP..].copy_from_slice(&self.part);
+        }
+        self.erased_now = false;
         let block = self.block();
         match self.look(&block) {
             Look::Erased => {
-                self.run = 0;
+                self.gap += 1;
+                self.run = if self.run > 0 && self.gap <= BRIDGED_LOOKS {
+                    self.run + 1
+                } else {
+                    0
+                };
                 self.erased_hops += 1;
                 if self.erased_hops > ERASED_HOPS {
                     self.miss();
@@ -252,8 +280,10 @@ impl DtmfDetector {
 
     fn tone(&mut self, key: Key, block: &[(f32, f32); 8]) {
         if self.candidate == Some(key) && self.run > 0 {
-            self.run += 1;
-            for lane in [key.row, 4 + key.column] {
+            self.run = self.run.saturating_add(1);
+            // The look before may have been at an erasure, and its phase means nothing.
+            let lanes = [key.row, 4 + key.column];
+            for lane in lanes.into_iter().filter(|_| self.gap == 0) {
                 // The phase the tone gained since the last look, less what its nominal frequency gains.
                 let gained = times(block[lane], conjugate(self.last_block[lane]));
                 let beyond = times(gained, self.turns[lane]);
@@ -265,12 +295,13 @@ impl DtmfDetector {
             self.run = 1;
             self.advance = [(0.0, 0.0); 8];
         }
+        self.gap = 0;
         if self.pressed == Some(key) {
             self.misses = 0;
             return;
         }
-        if self.run >= self.grade.run()
-            && let Some((level_dbm0, twist_db)) = self.verify(key)
+        if let Some(length) = self.evidence()
+            && let Some((level_dbm0, twist_db)) = self.verify(key, length)
         {
             self.release();
             self.pressed = Some(key);
@@ -311,9 +342,27 @@ impl DtmfDetector {
         }
     }
 
-    /// The strict test of the last run; gives level and twist.
-    fn verify(&self, key: Key) -> Option<(f32, f32)> {
-        let length = BLOCK + (self.grade.run() as usize - 1) * HOP;
+    /// Length of the newest stretch of the run that holds as many samples as the grade asks for, erased ones not counted.
+    fn evidence(&self) -> Option<usize> {
+        if self.run < self.grade.run() {
+            return None;
+        }
+        let longest = (BLOCK + (self.run as usize - 1).saturating_mul(HOP)).min(HISTORY);
+        let mut heard = 0;
+        for length in (HOP..=longest).step_by(HOP) {
+            // Hops are erased as a whole.
+            if self.history[HISTORY - length] != ERASED {
+                heard += HOP;
+            }
+            if heard >= self.grade.samples() {
+                return Some(length);
+            }
+        }
+        None
+    }
+
+    /// The strict test of the last samples of a run; gives level and twist.
+    fn verify(&self, key: Key, length: usize) -> Option<(f32, f32)> {
         let samples = &self.history[HISTORY - length..];
         let nominal = [angle_of(LOW_HZ[key.row]), angle_of(HIGH_HZ[key.column])];
         let lanes = [key.row, 4 + key.column];
@@ -328,6 +377,11 @@ impl DtmfDetector {
             if (tone / nominal - 1.0).abs() > FREQUENCY_TOLERANCE {
                 return None;
             }
+        }
+        let bridged = length > self.grade.samples();
+        let apart = |(tone, coarse): (&f64, f64)| (tone - coarse).abs() > LARGEST_STEP;
+        if bridged && tones.iter().zip(coarse).any(apart) {
+            return None;
         }
         let mut whole = fit(samples, &tones, limit)?;
         // Clipping removes what the limit left out, and quantisation weighs more on the rest.
@@ -388,10 +442,11 @@ fn refine(first: &[f32], second: &[f32], coarse: [f64; 2], limit: f32) -> Option
 
 /// The magnitude from which samples count as clipped; far above everything when they are not.
 fn clipping_limit(samples: &[f32]) -> f32 {
-    let peak = samples.iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
-    let flat = samples.iter().filter(|s| s.abs() > 0.95 * peak).count();
+    let heard = || samples.iter().filter(|s| **s != ERASED);
+    let peak = heard().fold(0.0_f32, |peak, s| peak.max(s.abs()));
+    let flat = heard().filter(|s| s.abs() > 0.95 * peak).count();
     // Two sines together spend 2 to 4 % of the time this near to their peak.
-    if flat * 100 > samples.len() * 9 {
+    if flat * 100 > heard().count() * 9 {
         0.95 * peak
     } else {
         8.0

@@ -8,6 +8,9 @@ use crate::tone::{Cadence, ToneGenerator};
 /// Digits waiting at most.
 const MAX_QUEUE: usize = 64;
 
+/// Longest digit and longest pause, ms.
+const LONGEST_MS: u32 = 60_000;
+
 /// Plays queued digits one after the other.
 #[derive(Debug, Clone)]
 pub struct DtmfGenerator {
@@ -20,13 +23,13 @@ pub struct DtmfGenerator {
 }
 
 impl DtmfGenerator {
-    /// `on_ms` and `off_ms` per digit; the levels of the two groups in dBm0 (ETSI ES 201 235-2 has the high one 2 dB up).
+    /// `on_ms` and `off_ms` per digit, 1 to 60 000; the levels of the two groups in dBm0 (ETSI ES 201 235-2 has the high one 2 dB up).
     pub fn new(on_ms: u32, off_ms: u32, low_dbm0: f32, high_dbm0: f32) -> DtmfGenerator {
         DtmfGenerator {
             queue: VecDeque::with_capacity(MAX_QUEUE),
             playing: None,
-            on_ms: on_ms.max(1),
-            off_ms: off_ms.max(1),
+            on_ms: on_ms.clamp(1, LONGEST_MS),
+            off_ms: off_ms.clamp(1, LONGEST_MS),
             low_dbm0,
             high_dbm0,
         }

@@ -3,7 +3,7 @@
 
 use realfft::num_complex::Complex32;
 
-use super::control::{Control, Verdict};
+use super::control::{Astray, Control, Verdict};
 use super::step::{Powers, StepControl};
 use super::{BINS, BLOCK, WINDOW, settle};
 use crate::sample::finite;
@@ -41,6 +41,7 @@ pub struct EchoCanceller {
     far_window: [f32; WINDOW],
     steps: StepControl,
     control: Control,
+    astray: Astray,
     emphasis_far: f32,
     emphasis_mic: f32,
     emphasis_out: f32,
@@ -77,6 +78,7 @@ impl EchoCanceller {
             far_window: [0.0; WINDOW],
             steps: StepControl::new(partitions),
             control: Control::default(),
+            astray: Astray::default(),
             emphasis_far: 0.0,
             emphasis_mic: 0.0,
             emphasis_out: 0.0,
@@ -109,9 +111,18 @@ impl EchoCanceller {
         let (mut near, clipped) = self.prepare(far, mic);
         let mic_energy = energy(&near);
 
-        let front_echo = self.echo_of(true);
+        let mut front_echo = self.echo_of(true);
         let mut back_echo = self.echo_of(false);
         let mut front_error: [f32; BLOCK] = std::array::from_fn(|i| near[i] - front_echo[i]);
+        let useless = self
+            .astray
+            .judge(energy(&front_error), mic_energy, energy(&front_echo));
+        if useless {
+            self.start_over();
+            front_error = near;
+            front_echo = [0.0; BLOCK];
+            back_echo = [0.0; BLOCK];
+        }
         let mut back_error: [f32; BLOCK] = std::array::from_fn(|i| near[i] - back_echo[i]);
         let apart: f32 = front_echo
             .iter()
@@ -147,6 +158,15 @@ impl EchoCanceller {
         // `near` is now the echo that was taken out.
         self.describe(&near, mic_energy, energy(&front_error));
         &self.report
+    }
+
+    /// Forgets the path, and what is known about how well it is known.
+    fn start_over(&mut self) {
+        for weights in self.front.iter_mut().chain(&mut self.back) {
+            weights.fill(Complex32::default());
+        }
+        self.steps = StepControl::new(self.partitions);
+        self.control = Control::default();
     }
 
     /// Emphasises both inputs and takes the far end into the ring of spectra.

@@ -14,6 +14,9 @@ pub(super) enum Verdict {
     Reset,
 }
 
+/// Squared harm over its variance from which a filter is given up.
+const HARM: f32 = 0.5;
+
 /// Compares the two errors over three spans: this block, some blocks, many blocks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Control {
@@ -53,6 +56,27 @@ impl Control {
     }
 }
 
+/// Whether the filter that is heard does more harm than good: after a change of the path it adds the echo of the old one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Astray {
+    harm: f32,
+    variance: f32,
+}
+
+impl Astray {
+    /// `error` and `mic` are the energies with and without the filter, `echo` that of what it takes out. True once the harm
+    /// cannot be chance: then everything starts over.
+    pub(super) fn judge(&mut self, error: f32, mic: f32, echo: f32) -> bool {
+        follow(&mut self.harm, error - mic, 0.15);
+        self.variance = super::settle(0.7225 * self.variance + 0.0225 * error * echo);
+        let astray = self.harm > 0.0 && self.harm * self.harm > HARM * self.variance;
+        if astray {
+            *self = Astray::default();
+        }
+        astray
+    }
+}
+
 fn follow(mean: &mut f32, value: f32, weight: f32) {
     *mean = super::settle(*mean + weight * (value - *mean));
 }
@@ -70,6 +94,17 @@ mod tests {
         let verdicts: Vec<_> = (0..20).map(|_| control.judge(1.0, 0.85, 0.1)).collect();
         assert_eq!(verdicts[0], Verdict::Keep);
         assert!(verdicts.contains(&Verdict::Promote));
+    }
+
+    #[test]
+    fn a_filter_that_adds_echo_is_given_up_and_one_that_takes_some_is_not() {
+        let mut astray = Astray::default();
+        assert!((0..20).any(|_| astray.judge(2.0, 1.0, 1.0)));
+        let mut useful = Astray::default();
+        assert!((0..1000).all(|_| !useful.judge(0.9, 1.0, 0.5)));
+        // A near end beside it makes the energies differ by chance, either way.
+        let mut beside = Astray::default();
+        assert!((0..1000).all(|n| !beside.judge(1.0 + 0.05 * (n % 3) as f32, 1.05, 0.01)));
     }
 
     #[test]

@@ -6,6 +6,9 @@ use crate::sample::sine_peak_of_dbm0;
 /// Ramp at each edge of a tone, samples (2 ms): no click, and short enough for every detector.
 const RAMP: u32 = 16;
 
+/// Longest on or off time, ms.
+const LONGEST_MS: u32 = 86_400_000;
+
 /// On and off times of a tone, ms. An `off` of 0 means a continuous tone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cadence {
@@ -62,20 +65,20 @@ impl Oscillator {
 }
 
 impl ToneGenerator {
-    /// A tone of one or two frequencies in Hz with the level of each in dBm0. A frequency of 0 is silence.
+    /// A tone of one or two frequencies in Hz with the level of each in dBm0. A frequency of 0, or one that 8 kHz cannot
+    /// carry, is silence; levels count as -120 to 20, times as at most a day.
     pub fn new(tones: [(f32, f32); 2], cadence: Cadence) -> ToneGenerator {
         let oscillators = tones.map(|(hz, dbm0)| {
-            let peak = if hz > 0.0 {
-                sine_peak_of_dbm0(dbm0)
+            if hz > 0.0 && hz < SAMPLE_RATE_HZ / 2.0 && !dbm0.is_nan() {
+                Oscillator::new(hz, sine_peak_of_dbm0(dbm0.clamp(-120.0, 20.0)))
             } else {
-                0.0
-            };
-            Oscillator::new(hz, peak)
+                Oscillator::new(0.0, 0.0)
+            }
         });
         ToneGenerator {
             oscillators,
-            on: cadence.on_ms * 8,
-            off: cadence.off_ms * 8,
+            on: cadence.on_ms.min(LONGEST_MS) * 8,
+            off: cadence.off_ms.min(LONGEST_MS) * 8,
             position: 0,
         }
     }

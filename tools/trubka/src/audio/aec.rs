@@ -346,7 +346,13 @@ mod tests {
     fn json_has_a_second_each() {
         let scratch = Scratch::new("aec");
         let far = babble(5 * SECOND, 4);
-        let far_file = scratch.wav("far.wav", 8000, 1, Format::Float, std::slice::from_ref(&far));
+        let far_file = scratch.wav(
+            "far.wav",
+            8000,
+            1,
+            Format::Float,
+            std::slice::from_ref(&far),
+        );
         let mic_file = scratch.wav("mic.wav", 8000, 1, Format::Int16, &[echo(&far, 2000)]);
         let out_file = scratch.path("out.wav");
         let text = run(

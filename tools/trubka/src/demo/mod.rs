@@ -23,6 +23,9 @@ use pbx::Pbx;
 use stage::Stage;
 use story::{Source, Story, Told};
 
+/// The panels that the simulator plays.
+pub(crate) const BRANDS: [&str; 4] = ["vizit", "cyfral", "eltis", "metakom"];
+
 /// The whole play, with a margin; it takes about 25 s.
 const LIMIT: Duration = Duration::from_secs(90);
 
@@ -33,15 +36,9 @@ pub(crate) fn run(globals: &Globals, matches: &ArgMatches) -> Result<(), Failed>
         .cloned()
         .unwrap_or_default();
     let brand = text("brand");
-    if line_interface::Profile::builtin(&brand).is_none() {
-        let known: Vec<&str> = line_interface::Profile::builtin_names().collect();
-        return Err(Failed::new(
-            USAGE,
-            format!(
-                "there is no brand \"{brand}\"\n    hint: {}",
-                known.join(", ")
-            ),
-        ));
+    if !BRANDS.contains(&brand.as_str()) {
+        let message = format!("there is no panel \"{brand}\"\n    hint: {}", BRANDS.join(", "));
+        return Err(Failed::new(USAGE, message));
     }
     let pbx = text("pbx");
     let prepared = pbx::prepare(&pbx)?;

@@ -1,0 +1,334 @@
+//! Nonsense and extremes through every public processor: no panic, nothing that is no number comes out, and a second later it
+//! works as before. The same input gives the same output, bit for bit, where blocks are free in blocks of any size.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use dsp::concealment::Concealer;
+use dsp::delay::DelayFinder;
+use dsp::dtmf::{DtmfDetector, DtmfEvent, DtmfGenerator, DtmfGrade, extent};
+use dsp::echo::{BLOCK, EchoCanceller};
+use dsp::howl::{HowlDetector, HowlGuard};
+use dsp::level::{Gain, LevelMeter, Limiter};
+use dsp::resample::{RECORDING_RATES_HZ, Resampler};
+use dsp::sample::to_i16;
+use dsp::suppressor::{Suppressor, SuppressorConfig};
+use dsp::time_scale::shorten;
+use dsp::tone::{Cadence, GoertzelBank, ToneDetector, ToneGenerator, ToneSpec};
+
+const SECOND: usize = 8000;
+
+/// Every kind of bad sound, 100 ms of each.
+fn abuse() -> Vec<f32> {
+    let mut out = Vec::new();
+    for bad in [
+        f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::MAX,
+        f32::MIN,
+        f32::MIN_POSITIVE,
+        1e-42,
+        -0.0,
+        1.0,
+        -1.0,
+        1e20,
+    ] {
+        out.extend([bad; 800]);
+    }
+    // Full-scale square waves and clicks.
+    for half in [1, 4, 40] {
+        out.extend((0..800).map(|n| if n / half % 2 == 0 { 1.0 } else { -1.0 }));
+    }
+    out.extend((0..800).map(|n| if n % 97 == 0 { f32::NAN } else { 0.3 }));
+    out
+}
+
+/// Something like speech: noise in syllables.
+fn babble(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut low = 0.0;
+    (0..count)
+        .map(|n| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            low += 0.3 * ((state >> 8) as f32 / 8_388_608.0 - 1.0 - low);
+            0.3 * low * (1.0 + (n as f32 / 1200.0).sin())
+        })
+        .collect()
+}
+
+fn tone(hz: f32, count: usize) -> Vec<f32> {
+    let mut out = vec![0.0; count];
+    ToneGenerator::sine(hz, -10.0).fill(&mut out);
+    out
+}
+
+fn rms(samples: &[f32]) -> f32 {
+    (samples.iter().map(|s| s * s).sum::<f32>() / samples.len() as f32).sqrt()
+}
+
+fn blocks(samples: &[f32]) -> impl Iterator<Item = [f32; BLOCK]> {
+    samples.chunks_exact(BLOCK).map(|c| c.try_into().unwrap())
+}
+
+type Processor = Box<dyn FnMut(&[f32]) -> Vec<f32>>;
+
+/// Everything that turns samples into samples in blocks of any size.
+fn processors() -> Vec<(String, Processor)> {
+    fn in_place(mut process: impl FnMut(&mut [f32]) + 'static) -> Processor {
+        Box::new(move |input| {
+            let mut out = input.to_vec();
+            process(&mut out);
+            out
+        })
+    }
+    let (mut gain, mut limiter) = (Gain::new(0.0), Limiter::new(0.9, 50.0));
+    let mut guard = HowlGuard::new();
+    let mut all = vec![
+        ("gain".to_owned(), in_place(move |out| gain.process(out))),
+        (
+            "limiter".to_owned(),
+            in_place(move |out| limiter.process(out)),
+        ),
+        (
+            "howl guard".to_owned(),
+            in_place(move |out| guard.process(out)),
+        ),
+    ];
+    for rate in RECORDING_RATES_HZ {
+        let mut resampler = Resampler::for_recording(rate, 8000).unwrap();
+        let process: Processor = Box::new(move |input| {
+            let mut out = vec![0.0; resampler.most_outputs(input.len())];
+            let count = resampler.process(input, &mut out);
+            out.truncate(count);
+            out
+        });
+        all.push((format!("resampler from {rate} Hz"), process));
+    }
+    all
+}
+
+#[test]
+fn processors_survive_everything_and_recover_within_a_second() {
+    for size in [1, 7, 80, 4000] {
+        let fresh = processors();
+        for ((name, mut abused), (_, mut fresh)) in processors().into_iter().zip(fresh) {
+            for chunk in abuse().chunks(size) {
+                let out = abused(chunk);
+                assert!(out.iter().all(|s| s.is_finite()), "{name} by {size}");
+            }
+            assert!(abused(&[]).is_empty(), "{name}");
+            // A second to recover at the fastest rate, then both must do the same.
+            let sound = tone(700.0, 2 * 48_000);
+            let (after, reference) = (abused(&sound), fresh(&sound));
+            let tail = |out: &[f32]| rms(&out[out.len() / 2..]);
+            let ratio = tail(&after) / tail(&reference);
+            assert!((0.9..1.1).contains(&ratio), "{name} by {size}: {ratio}");
+        }
+    }
+}
+
+#[test]
+fn the_same_input_gives_the_same_bits_in_blocks_of_any_size() {
+    let sound: Vec<f32> = abuse().into_iter().chain(babble(SECOND, 4)).collect();
+    let run = |size: usize| -> Vec<(String, Vec<u32>)> {
+        processors()
+            .into_iter()
+            // The limiter looks ahead within a block on purpose.
+            .filter(|(name, _)| name != "limiter" || size == 80)
+            .map(|(name, mut process)| {
+                let bits = |out: Vec<f32>| out.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+                let out = sound.chunks(size).flat_map(|chunk| bits(process(chunk)));
+                (name, out.collect())
+            })
+            .collect()
+    };
+    assert_eq!(run(80), run(80));
+    let reference = run(1);
+    for size in [7, 160, 4001] {
+        for ((name, got), (_, expected)) in run(size).iter().zip(&reference) {
+            assert!(got == expected, "{name} in blocks of {size}");
+        }
+    }
+}
+
+/// Canceller and suppressor together, as on a call.
+fn echo_chain(far: &[f32], mic: &[f32]) -> Vec<f32> {
+    let mut canceller = EchoCanceller::new(64);
+    let mut suppressor = Suppressor::new(SuppressorConfig::default());
+    let mut out = Vec::new();
+    for (far, mut mic) in blocks(far).zip(blocks(mic)) {
+        let report = canceller.process(&far, &mut mic);
+        assert!(report.erle_db.is_finite());
+        suppressor.process(&mut mic, Some(report));
+        out.extend(mic);
+    }
+    out
+}
+
+#[test]
+fn the_echo_chain_survives_everything_and_cancels_again() {
+    let far = babble(6 * SECOND, 1);
+    let echo: Vec<f32> = (0..far.len())
+        .map(|n| 0.4 * n.checked_sub(30).map_or(0.0, |at| far[at]))
+        .collect();
+    let bad = abuse();
+    let silence = vec![0.0; bad.len()];
+    for (bad_far, bad_mic) in [(&bad, &bad), (&bad, &silence), (&silence, &bad)] {
+        let far_all = [&bad_far[..], &far[..]].concat();
+        let mic_all = [&bad_mic[..], &echo[..]].concat();
+        let out = echo_chain(&far_all, &mic_all);
+        assert!(out.iter().all(|s| s.is_finite()));
+        let at = bad.len() + SECOND;
+        let erle = 20.0 * (rms(&mic_all[at..at + SECOND]) / rms(&out[at..at + SECOND])).log10();
+        assert!(erle > 10.0, "{erle} dB a second after");
+        let bits = |out: &[f32]| out.iter().map(|s| s.to_bits()).collect::<Vec<_>>();
+        assert!(bits(&out) == bits(&echo_chain(&far_all, &mic_all)));
+    }
+}
+
+#[test]
+fn the_echo_chain_survives_a_stall_of_half_a_second() {
+    let far = babble(8 * SECOND, 2);
+    let mut mic: Vec<f32> = far.iter().map(|s| 0.4 * s).collect();
+    // The microphone stands still while the far end goes on.
+    mic[4 * SECOND..4 * SECOND + SECOND / 2].fill(0.0);
+    let out = echo_chain(&far, &mic);
+    let at = 5 * SECOND + SECOND / 2;
+    let erle = 20.0 * (rms(&mic[at..at + SECOND]) / rms(&out[at..at + SECOND])).log10();
+    assert!(erle > 20.0, "{erle} dB");
+}
+
+fn key() -> Vec<f32> {
+    let mut generator = DtmfGenerator::new(100, 100, -12.0, -10.0);
+    generator.push('5');
+    let mut out = vec![0.0; 1600];
+    generator.fill(&mut out);
+    out
+}
+
+#[test]
+fn detectors_survive_everything_and_find_what_comes_a_second_later() {
+    for size in [1, 7, 80, 4000] {
+        for grade in [DtmfGrade::Dialling, DtmfGrade::Door] {
+            for erased in [false, true] {
+                let mut detector = DtmfDetector::new(grade);
+                for chunk in abuse().chunks(size) {
+                    detector.process(chunk, erased);
+                }
+                detector.process(&[0.0; SECOND], false);
+                while detector.poll().is_some() {}
+                key().chunks(size).for_each(|c| detector.process(c, false));
+                let found = detector.poll();
+                assert!(
+                    matches!(found, Some(DtmfEvent::Pressed { digit: '5', .. })),
+                    "{grade:?} by {size}: {found:?}"
+                );
+            }
+        }
+        let mut detector = ToneDetector::new(ToneSpec::single(425.0));
+        abuse().chunks(size).for_each(|c| detector.process(c));
+        detector.process(&[0.0; SECOND]);
+        while detector.poll().is_some() {}
+        assert!(!detector.is_sounding());
+        tone(425.0, 4000)
+            .chunks(size)
+            .for_each(|c| detector.process(c));
+        assert!(detector.is_sounding(), "by {size}");
+        let mut howl = HowlDetector::new();
+        abuse().chunks(size).for_each(|c| howl.process(c));
+        while let Some(found) = howl.take() {
+            assert!(found.hz.is_finite());
+        }
+        let mut meter = LevelMeter::new(125.0);
+        abuse().chunks(size).for_each(|c| meter.process(c));
+        meter.process(&tone(1000.0, 2 * SECOND));
+        assert!((meter.dbm0() - -10.0).abs() < 0.2, "{}", meter.dbm0());
+    }
+}
+
+#[test]
+fn measurements_of_nonsense_are_numbers() {
+    let mut bank = GoertzelBank::new([100.0; 8]);
+    let mut finder = DelayFinder::new(100);
+    for bad in abuse().chunks_exact(BLOCK) {
+        bank.push(bad);
+        let block = bad.try_into().unwrap();
+        finder.process(&block, &block);
+        if let Some(found) = finder.find() {
+            assert!(found.confidence.is_finite());
+        }
+    }
+    bank.finish();
+    let all = abuse();
+    for at in (0..all.len() + 500).step_by(333) {
+        if let Some(range) = extent(&all, '5', at) {
+            assert!(range.end <= all.len(), "{range:?}");
+        }
+    }
+}
+
+#[test]
+fn the_16_bit_parts_survive_full_scale_and_one_sample_blocks() {
+    let bad: Vec<i16> = abuse().into_iter().map(to_i16).collect();
+    for size in [1, 3, 80, 4000] {
+        let mut concealer = Concealer::new();
+        for (n, chunk) in bad.chunks(size).enumerate() {
+            let mut block = chunk.to_vec();
+            if n % 3 == 1 {
+                concealer.conceal(&mut block);
+            } else {
+                concealer.good(&mut block);
+            }
+        }
+        // A quarter of a period after the gap it is the input again.
+        let mut steady = vec![1000_i16; SECOND];
+        concealer.good(&mut steady);
+        assert!(steady[200..].iter().all(|s| *s == 1000));
+        for chunk in bad.chunks(size + 130) {
+            let mut out = vec![0; size];
+            if let Some(cut) = shorten(chunk, &mut out, usize::MAX) {
+                assert!(cut + size <= chunk.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn generators_take_any_setting() {
+    for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -5.0, 0.0, 1e30] {
+        let cadence = Cadence {
+            on_ms: 0,
+            off_ms: u32::MAX,
+        };
+        for cadence in [cadence, Cadence::CONTINUOUS] {
+            let mut out = vec![0.0; 1000];
+            ToneGenerator::new([(odd, odd), (odd, -10.0)], cadence).fill(&mut out);
+            assert!(out.iter().all(|s| s.is_finite()), "{odd}");
+        }
+        let mut keys = DtmfGenerator::new(50, 50, odd, odd);
+        keys.push('1');
+        let mut out = vec![0.0; 1000];
+        keys.fill(&mut out);
+        assert!(out.iter().all(|s| s.is_finite()), "{odd}");
+        let mut block = [0.5; BLOCK];
+        Gain::new(odd).process(&mut block);
+        Limiter::new(odd, odd).process(&mut block);
+        assert!(block.iter().all(|s| s.is_finite()), "{odd}");
+        LevelMeter::new(odd).process(&block);
+        let config = SuppressorConfig {
+            noise_db: odd,
+            echo_db: odd,
+        };
+        let mut suppressor = Suppressor::new(config);
+        for _ in 0..20 {
+            let mut block = [0.5; BLOCK];
+            suppressor.process(&mut block, None);
+            assert!(block.iter().all(|s| s.is_finite()), "{odd}");
+        }
+    }
+    for ms in [0, u32::MAX] {
+        let mut keys = DtmfGenerator::new(ms, ms, -10.0, -10.0);
+        keys.push('1');
+        keys.fill(&mut [0.0; 100]);
+    }
+}
