@@ -9,8 +9,10 @@ mod config;
 mod dialog;
 pub mod digest;
 mod event;
+mod hop;
 pub mod message;
 mod options;
+mod stream;
 mod timers;
 mod transaction;
 mod ua;
@@ -21,4 +23,5 @@ pub use event::{
     UaErrorKind, UaEvent,
 };
 pub use options::{AccountOptions, SessionRefresher};
-pub use ua::{Counters, UserAgent};
+pub use stream::{StreamError, StreamItem, StreamReader};
+pub use ua::{Counters, StreamVerdict, UserAgent};

@@ -2,8 +2,9 @@
 
 use super::credentials::Nonce;
 use super::{Owner, TimerKey, UserAgent};
+use crate::hop::Hop;
 use crate::message::{Message, Method, NameAddr, Uri};
-use crate::{EndedBy, RegistrationState, UaEvent};
+use crate::{EndedBy, RegistrationState, Transport, UaEvent};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -56,8 +57,17 @@ impl AccountState {
 }
 
 impl UserAgent {
-    pub(super) fn registrar(&self, account: usize) -> Option<SocketAddr> {
-        self.config.accounts.get(account)?.registrar_address()
+    pub(super) fn registrar(&self, account: usize) -> Option<Hop> {
+        let address = self.config.accounts.get(account)?.registrar_address()?;
+        Some(Hop::new(self.options.get(account)?.transport, address))
+    }
+
+    /// True if a request to `hop` goes to the account's registrar, and not in a less safe way.
+    pub(super) fn is_registrar(&self, account: usize, hop: Hop) -> bool {
+        self.registrar(account).is_some_and(|registrar| {
+            let safe = registrar.transport != Transport::Tls || hop.transport == Transport::Tls;
+            registrar.address == hop.address && safe
+        })
     }
 
     /// A new address of an account's registrar or proxy (the name was resolved again). Registers
@@ -82,14 +92,13 @@ impl UserAgent {
     }
 
     /// The account whose registrar is at `source`; among several the one with that user.
-    pub(super) fn account_by_source(
-        &self,
-        source: SocketAddr,
-        user: Option<&str>,
-    ) -> Option<usize> {
+    pub(super) fn account_by_source(&self, source: Hop, user: Option<&str>) -> Option<usize> {
         let here = |account: &usize| {
-            self.registrar(*account)
-                .is_some_and(|address| address.ip() == source.ip())
+            self.registrar(*account).is_some_and(|hop| {
+                // Who is expected over TLS is not taken over anything else.
+                let open = hop.transport == Transport::Tls && source.transport != Transport::Tls;
+                hop.ip() == source.ip() && !open
+            })
         };
         let all = 0..self.config.accounts.len();
         let by_user = all.clone().filter(here).find(|a| {
@@ -169,14 +178,14 @@ impl UserAgent {
         let Some(settings) = self.config.accounts.get(account) else {
             return;
         };
-        let Some(destination) = settings.registrar_address() else {
+        let (user, domain) = (settings.user.clone(), settings.domain.clone());
+        let Some(destination) = self.registrar(account) else {
             let reason = "registrar address not known".to_owned();
             self.registration_failed(now, account, None, reason, "check the name service", None);
             return;
         };
-        let (user, domain) = (settings.user.clone(), settings.domain.clone());
         let aor = format!("<sip:{user}@{domain}>");
-        let contact = self.contact(&user);
+        let contact = self.contact(&user, destination.transport);
         let Some(state) = self.accounts.get_mut(account) else {
             return;
         };

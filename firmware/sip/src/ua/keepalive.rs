@@ -21,7 +21,7 @@ impl UserAgent {
             return;
         }
         let (user, domain) = (settings.user.clone(), settings.domain.clone());
-        let destination = settings.registrar_address();
+        let destination = self.registrar(account);
         // The last probe has no answer yet: it counts as lost.
         if self
             .accounts
@@ -53,7 +53,9 @@ impl UserAgent {
         let host = self.config.public_address().ip();
         request.headers.push("Call-ID", format!("{call_id}@{host}"));
         request.headers.push("CSeq", "1 OPTIONS");
-        request.headers.push("Contact", self.contact(&user));
+        request
+            .headers
+            .push("Contact", self.contact(&user, destination.transport));
         request.headers.push("Accept", "application/sdp");
         let id = self.send_request(now, request, destination, Owner::Keepalive(account));
         if let Some(state) = self.accounts.get_mut(account) {

@@ -11,8 +11,12 @@ mod prack;
 mod receive;
 mod session;
 mod session_timer;
+mod streams;
 mod wire;
 
+pub use streams::StreamVerdict;
+
+use crate::stream::StreamReader;
 use crate::timers::Timers;
 use crate::transaction::{ClientTimer, ClientTransaction, ServerTimer, ServerTransaction};
 use crate::{AccountOptions, CallId, EndedBy, RegistrationState, Transmit, UaConfig, UaEvent};
@@ -105,6 +109,9 @@ pub struct UserAgent {
     refused_budget: f64,
     refused_at: Duration,
     shutting_down: bool,
+    /// By TLS or not, and peer.
+    streams: BTreeMap<(bool, SocketAddr), StreamReader>,
+    tcp_available: bool,
 }
 
 impl UserAgent {
@@ -141,6 +148,8 @@ impl UserAgent {
             refused_budget: 20.0,
             refused_at: Duration::ZERO,
             shutting_down: false,
+            streams: BTreeMap::new(),
+            tcp_available: false,
         }
     }
 
@@ -228,25 +237,10 @@ impl UserAgent {
         }
     }
 
-    /// The network refused a datagram to `destination` (ICMP unreachable and alike): requests
+    /// The network refused a message to `destination` (ICMP unreachable, no connection): requests
     /// waiting for an answer from there fail at once (RFC 3261 8.1.3.1).
     pub fn transport_failed(&mut self, now: Duration, destination: SocketAddr) {
-        let hit = |c: &ClientTransaction<Owner>| c.destination == destination && c.is_waiting();
-        let failed: Vec<u64> = self
-            .clients
-            .iter()
-            .filter(|(_, c)| hit(c))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in failed {
-            let Some(client) = self.clients.get_mut(&id) else {
-                continue;
-            };
-            client.terminate();
-            let owner = client.owner;
-            self.settle_client(id);
-            self.request_failed(now, owner, EndedBy::Transport);
-        }
+        self.fail_requests(now, |hop| hop.address == destination);
     }
 
     fn client_timer(&mut self, now: Duration, id: u64) {
