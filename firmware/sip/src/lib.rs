@@ -12,6 +12,7 @@ mod event;
 mod hop;
 pub mod message;
 mod options;
+mod resolve;
 mod stream;
 mod timers;
 mod transaction;
@@ -23,5 +24,6 @@ pub use event::{
     UaErrorKind, UaEvent,
 };
 pub use options::{AccountOptions, SessionRefresher};
+pub use resolve::{NaptrRecord, SrvRecord, order_srv, srv_names};
 pub use stream::{StreamError, StreamItem, StreamReader};
 pub use ua::{Counters, StreamVerdict, UserAgent};

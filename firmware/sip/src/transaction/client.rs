@@ -57,6 +57,10 @@ pub(crate) struct ClientTransaction<O> {
     invite: bool,
     /// Went over TCP for its size only.
     too_large_for_udp: bool,
+    /// CANCEL was sent although nobody waits for the answer any more.
+    pub(crate) cancelled: bool,
+    /// Timer B or F as it would be without `give_up_at`.
+    full_timeout: Duration,
     state: State,
     retransmit_at: Option<Duration>,
     interval: Duration,
@@ -78,11 +82,25 @@ impl<O> ClientTransaction<O> {
             payload,
             invite,
             too_large_for_udp: false,
+            cancelled: false,
+            full_timeout: now + T1X64,
             state: State::Calling,
             retransmit_at: (!destination.transport.is_reliable()).then(|| now + T1),
             interval: T1,
             timeout_at: Some(now + T1X64),
         }
+    }
+
+    /// Shortens the wait for any answer.
+    pub(crate) fn give_up_at(&mut self, at: Duration) {
+        if self.is_waiting() {
+            self.timeout_at = Some(self.timeout_at.map_or(at, |known| known.min(at)));
+        }
+    }
+
+    /// No more copies; an answer is still taken.
+    pub(crate) fn stop_retransmitting(&mut self) {
+        self.retransmit_at = None;
     }
 
     /// Sends a request that is too large for UDP over TCP (RFC 3261 18.1.1). Before the first
@@ -149,8 +167,12 @@ impl<O> ClientTransaction<O> {
                 if self.invite {
                     self.retransmit_at = None;
                     self.timeout_at = self.proceeding_limit.map(|limit| now + limit);
-                } else if self.retransmit_at.is_some() {
-                    self.interval = T2;
+                } else {
+                    // Somebody is there: no hurry.
+                    self.timeout_at = Some(self.full_timeout);
+                    if self.retransmit_at.is_some() {
+                        self.interval = T2;
+                    }
                 }
                 OnResponse::Deliver
             }

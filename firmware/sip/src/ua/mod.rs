@@ -3,6 +3,7 @@
 mod account;
 mod call;
 mod credentials;
+mod failover;
 mod incoming;
 mod keepalive;
 mod offers;
@@ -65,6 +66,8 @@ enum TimerKey {
     Session(u64),
     Register(usize),
     Keepalive(usize),
+    Comeback(usize),
+    Failover(u64),
 }
 
 /// Whom a client transaction works for.
@@ -77,6 +80,9 @@ enum Owner {
     Update(u64),
     Info(u64),
     Prack(u64),
+    /// An INVITE that was sent elsewhere since nobody answered it.
+    Abandoned(u64),
+    Comeback(usize),
     Bye(u64),
     /// CANCEL and the BYE of a surplus fork: nobody waits for the answer.
     Nobody,
@@ -124,7 +130,10 @@ impl UserAgent {
         let accounts = config
             .accounts
             .iter()
-            .map(|_| AccountState::new(format!("{:016x}@{host}", rng.next_u64()), rng.next_u64()))
+            .map(|account| {
+                let call_id = format!("{:016x}@{host}", rng.next_u64());
+                AccountState::new(call_id, rng.next_u64(), account.registrar_address())
+            })
             .collect();
         let options = vec![AccountOptions::default(); config.accounts.len()];
         Self {
@@ -233,6 +242,8 @@ impl UserAgent {
                 TimerKey::Session(id) => self.session_timer(now, id),
                 TimerKey::Register(account) => self.register(now, account),
                 TimerKey::Keepalive(account) => self.keepalive(now, account),
+                TimerKey::Comeback(account) => self.comeback(now, account),
+                TimerKey::Failover(id) => self.invite_impatient(now, id),
             }
         }
     }
@@ -255,8 +266,9 @@ impl UserAgent {
                 self.settle_client(id);
             }
             ClientTimer::TimedOut => {
-                self.settle_client(id);
+                // The request is still there to be sent elsewhere.
                 self.request_failed(now, owner, EndedBy::Timeout);
+                self.settle_client(id);
             }
             ClientTimer::Terminated | ClientTimer::Nothing => self.settle_client(id),
         }
@@ -295,7 +307,8 @@ impl UserAgent {
             Owner::Info(call) => self.info_unanswered(now, call, by),
             Owner::Bye(call) => self.remove_call(call),
             // The peer repeats its response, or ends the INVITE.
-            Owner::Prack(_) | Owner::Nobody => {}
+            Owner::Prack(_) | Owner::Abandoned(_) | Owner::Nobody => {}
+            Owner::Comeback(account) => self.comeback_unanswered(account),
         }
     }
 

@@ -119,6 +119,7 @@ impl UserAgent {
         call.client = Some(client);
         self.call_index.insert((call_id, local_tag), id);
         self.calls.insert(id, call);
+        self.watch_invite(now, id);
         Ok(CallId(id))
     }
 
@@ -150,9 +151,11 @@ impl UserAgent {
     ) {
         let status = response.status().unwrap_or(100);
         let Some(call) = self.calls.get_mut(&id).filter(|c| c.client == Some(client)) else {
+            self.cancel_abandoned(now, client);
             return;
         };
         call.provisional = true;
+        self.timers.set(TimerKey::Failover(id), None);
         if call.cancel.is_some() {
             self.send_cancel(now, id);
         } else if status > 100 && !call.ended {
@@ -282,6 +285,9 @@ impl UserAgent {
             call.early.clear();
             return;
         }
+        if status == 503 && self.move_invite(now, id) {
+            return;
+        }
         // 3xx is a refusal too: following a redirection would let others choose whom we call.
         let reason = super::call::reason_text(response).unwrap_or_else(|| match &response.start {
             crate::message::StartLine::Response { reason, .. } if !reason.is_empty() => {
@@ -293,7 +299,10 @@ impl UserAgent {
         self.remove_call(id);
     }
 
-    pub(super) fn invite_unanswered(&mut self, _now: Duration, id: u64, by: EndedBy) {
+    pub(super) fn invite_unanswered(&mut self, now: Duration, id: u64, by: EndedBy) {
+        if self.move_invite(now, id) {
+            return;
+        }
         let (status, reason) = match by {
             EndedBy::Transport => (503, "the network refused the message"),
             _ => (408, "no answer to INVITE"),
@@ -352,6 +361,7 @@ impl UserAgent {
             self.call_index.remove(&(call.call_id, call.local_tag));
             self.timers.set(TimerKey::Call(id), None);
             self.timers.set(TimerKey::Session(id), None);
+            self.timers.set(TimerKey::Failover(id), None);
         }
     }
 }

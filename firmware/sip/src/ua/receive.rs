@@ -113,7 +113,10 @@ impl UserAgent {
         match owner {
             Owner::Register(account) => self.on_register_response(now, account, id, response),
             Owner::Keepalive(account) => self.keepalive_answered(now, account),
-            Owner::Invite(call) => self.on_invite_response(now, call, id, response, source),
+            Owner::Comeback(account) => self.comeback_answered(now, account, response),
+            Owner::Invite(call) | Owner::Abandoned(call) => {
+                self.on_invite_response(now, call, id, response, source)
+            }
             Owner::Reinvite(call) | Owner::Update(call) => {
                 self.on_offer_response(now, call, id, response, source);
             }

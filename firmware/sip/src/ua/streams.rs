@@ -2,7 +2,7 @@
 
 use super::{TimerKey, UserAgent};
 use crate::hop::Hop;
-use crate::stream::{StreamItem, StreamReader};
+use crate::stream::StreamItem;
 use crate::transaction::ClientTransaction;
 use crate::{RegistrationState, Transport};
 use std::net::SocketAddr;
@@ -126,8 +126,8 @@ impl UserAgent {
             }
             client.terminate();
             let owner = client.owner;
-            self.settle_client(id);
             self.request_failed(now, owner, crate::EndedBy::Transport);
+            self.settle_client(id);
         }
     }
 }
