@@ -1,7 +1,8 @@
 //! Dialog state (RFC 3261 12).
 
+use crate::Transport;
+use crate::hop::Hop;
 use crate::message::{Message, Method, NameAddr, Uri};
-use std::net::SocketAddr;
 
 /// Longest route set taken.
 const MAX_ROUTES: usize = 16;
@@ -20,7 +21,7 @@ pub(crate) struct Dialog {
     routes: Vec<String>,
     target: String,
     /// Where the message that made the dialog came from.
-    learned: SocketAddr,
+    learned: Hop,
 }
 
 impl Dialog {
@@ -28,7 +29,7 @@ impl Dialog {
     pub(crate) fn from_response(
         request: &Message,
         response: &Message,
-        source: SocketAddr,
+        source: Hop,
     ) -> Option<Self> {
         let mut routes: Vec<String> = response
             .headers
@@ -53,11 +54,7 @@ impl Dialog {
     }
 
     /// Called party's side, from the INVITE and our tag.
-    pub(crate) fn from_request(
-        request: &Message,
-        local_tag: &str,
-        source: SocketAddr,
-    ) -> Option<Self> {
+    pub(crate) fn from_request(request: &Message, local_tag: &str, source: Hop) -> Option<Self> {
         Some(Self {
             call_id: request.call_id()?.to_owned(),
             remote_tag: request.from_tag().unwrap_or_default(),
@@ -85,19 +82,40 @@ impl Dialog {
 
     /// True if a message from `source` can be the peer's: where the dialog was set up from, its
     /// next hop or the peer's Contact.
-    pub(crate) fn lives_at(&self, source: SocketAddr) -> bool {
-        source == self.learned || source == self.next_hop() || address(&self.target) == Some(source)
+    pub(crate) fn lives_at(&self, source: Hop) -> bool {
+        source.may_be(self.learned)
+            || source.may_be(self.next_hop())
+            || self.hop(&self.target).is_some_and(|hop| source.may_be(hop))
     }
 
     /// Where requests go: first route, else the target; names instead of addresses lead to where
     /// the dialog was set up from.
-    pub(crate) fn next_hop(&self) -> SocketAddr {
+    pub(crate) fn next_hop(&self) -> Hop {
         let first = self
             .routes
             .first()
             .and_then(|r| NameAddr::parse(r))
             .map(|r| r.uri);
-        address(first.as_ref().unwrap_or(&self.target)).unwrap_or(self.learned)
+        self.hop(first.as_ref().unwrap_or(&self.target))
+            .unwrap_or(self.learned)
+    }
+
+    /// Where a URI with an address leads. Without a transport it stays with that of the dialog,
+    /// and a dialog over TLS never leaves it.
+    fn hop(&self, uri: &str) -> Option<Hop> {
+        let uri = Uri::parse(uri)?;
+        let named = match uri.params.get("transport").map(str::to_ascii_lowercase) {
+            Some(name) if name == "tls" => Transport::Tls,
+            Some(name) if name == "tcp" => Transport::Tcp,
+            Some(name) if name == "udp" => Transport::Udp,
+            _ if uri.scheme == "sips" => Transport::Tls,
+            _ => self.learned.transport,
+        };
+        let transport = match self.learned.transport {
+            Transport::Tls => Transport::Tls,
+            _ => named,
+        };
+        Some(Hop::new(transport, uri.address()?))
     }
 
     /// A request within the dialog, without Via and Contact. ACK takes `cseq`, others the next.
@@ -142,10 +160,6 @@ fn contact(message: &Message) -> Option<String> {
     (uri.scheme == "sip" || uri.scheme == "sips").then_some(contact.uri)
 }
 
-fn address(uri: &str) -> Option<SocketAddr> {
-    Uri::parse(uri)?.address()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,13 +175,13 @@ mod tests {
 
     #[test]
     fn loose_and_strict_routes() {
-        let source = "127.0.0.2:5060".parse().unwrap();
+        let source = Hop::udp("127.0.0.2:5060".parse().unwrap());
         let request = invite("Record-Route: <sip:127.0.0.4;lr>, <sip:127.0.0.5:5062;lr>");
         let mut dialog = Dialog::from_request(&request, "t", source).unwrap();
         let bye = dialog.request(Method::BYE, None);
         assert_eq!(bye.request_uri(), Some("sip:b@127.0.0.3:5070"));
         assert_eq!(bye.headers.all("Route").count(), 2);
-        assert_eq!(dialog.next_hop(), "127.0.0.4:5060".parse().unwrap());
+        assert_eq!(dialog.next_hop().address, "127.0.0.4:5060".parse().unwrap());
         let request = invite("Record-Route: <sip:127.0.0.4>");
         let mut dialog = Dialog::from_request(&request, "t", source).unwrap();
         let bye = dialog.request(Method::BYE, None);
@@ -177,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_dialog_lives_at_its_source_next_hop_and_contact_only() {
-        let source = "127.0.0.2:5060".parse().unwrap();
+        let source = Hop::udp("127.0.0.2:5060".parse().unwrap());
         let dialog = Dialog::from_request(&invite("Record-Route: <sip:127.0.0.4;lr>"), "t", source);
         let dialog = dialog.unwrap();
         for (address, lives) in [
@@ -188,7 +202,7 @@ mod tests {
             ("127.0.0.9:5060", false),
         ] {
             assert_eq!(
-                dialog.lives_at(address.parse().unwrap()),
+                dialog.lives_at(Hop::udp(address.parse().unwrap())),
                 lives,
                 "{address}"
             );

@@ -9,8 +9,11 @@ mod config;
 mod dialog;
 pub mod digest;
 mod event;
+mod hop;
 pub mod message;
 mod options;
+mod resolve;
+mod stream;
 mod timers;
 mod transaction;
 mod ua;
@@ -21,4 +24,6 @@ pub use event::{
     UaErrorKind, UaEvent,
 };
 pub use options::{AccountOptions, SessionRefresher};
-pub use ua::{Counters, UserAgent};
+pub use resolve::{NaptrRecord, SrvRecord, order_srv, srv_names};
+pub use stream::{StreamError, StreamItem, StreamReader};
+pub use ua::{Counters, StreamVerdict, UserAgent};

@@ -1,5 +1,7 @@
 //! Settings of an account that have a sensible default, apart from [`crate::Account`].
 
+use crate::Transport;
+
 /// Shortest session interval (RFC 4028 4), seconds.
 pub(crate) const MIN_SE_S: u32 = 90;
 /// Longest session interval that may be set, seconds.
@@ -28,6 +30,9 @@ pub struct AccountOptions {
     /// Whether our INVITE with an offer announces `100rel` (RFC 3262). A peer that sends reliable
     /// provisional responses anyway gets PRACK in any case.
     pub reliable_provisionals: bool,
+    /// What carries requests to the registrar. An account over TLS takes nothing from there over
+    /// anything else.
+    pub transport: Transport,
 }
 
 impl Default for AccountOptions {
@@ -36,6 +41,7 @@ impl Default for AccountOptions {
             session_expires_s: 1_800,
             session_refresher: SessionRefresher::Any,
             reliable_provisionals: true,
+            transport: Transport::Udp,
         }
     }
 }

@@ -17,6 +17,7 @@ pub use address::{NameAddr, Params, Uri, host_port_literal, split_list};
 pub use auth::{AuthChallenge, AuthParams};
 pub use headers::{HeaderField, Headers};
 pub use method::Method;
+pub(crate) use read::frame_length;
 pub use read::{MAX_HEADERS, MAX_MESSAGE_BYTES, ReadError, read};
 pub use status::reason_phrase;
 pub(crate) use via::MAGIC_COOKIE;

@@ -80,46 +80,10 @@ pub fn read(datagram: &[u8]) -> Result<Message, ReadError> {
         .take_while(|b| matches!(b, b'\r' | b'\n'))
         .count();
     let datagram = datagram.get(skip..).unwrap_or(&[]);
-    let (first, mut rest) = take_line(datagram);
+    let (first, rest) = take_line(datagram);
     let (start, start_fault) = start_line(&decode(first))?;
-    let mut headers = Headers::default();
-    let mut fault = start_fault;
-    let mut ended = false;
-    let mut pending: Option<Vec<u8>> = None;
-    while !rest.is_empty() {
-        let (line, after) = take_line(rest);
-        if line.first().is_some_and(|b| matches!(b, b' ' | b'\t')) && pending.is_some() {
-            if let Some(pending) = &mut pending {
-                if pending.len() + line.len() <= MAX_LINE_BYTES {
-                    pending.push(b' ');
-                    pending.extend_from_slice(line.trim_ascii());
-                } else {
-                    fault = fault.or(Some(ReadError::new(400, "Header line too long")));
-                }
-            }
-            rest = after;
-            continue;
-        }
-        if let Some(line) = pending.take() {
-            fault = fault.or(push(&mut headers, &line));
-        }
-        rest = after;
-        if line.is_empty() {
-            ended = true;
-            break;
-        }
-        if headers.len() >= MAX_HEADERS {
-            fault = fault.or(Some(ReadError::new(400, "Too many headers")));
-            break;
-        }
-        pending = Some(line.to_vec());
-    }
-    if let Some(line) = pending {
-        fault = fault.or(push(&mut headers, &line));
-    }
-    if !ended {
-        fault = fault.or(Some(ReadError::new(400, "Missing empty line")));
-    }
+    let (headers, header_fault, rest) = header_block(rest);
+    let mut fault = start_fault.or(header_fault);
     let body = match body(&headers, rest) {
         Ok(body) => body.to_vec(),
         Err(error) => {
@@ -141,6 +105,72 @@ pub fn read(datagram: &[u8]) -> Result<Message, ReadError> {
             }
             Err(error)
         }
+    }
+}
+
+/// Headers up to the empty line, the first fault in them, and what follows.
+fn header_block(mut rest: &[u8]) -> (Headers, Option<ReadError>, &[u8]) {
+    let mut headers = Headers::default();
+    let mut fault: Option<ReadError> = None;
+    let mut ended = false;
+    let mut pending: Option<Vec<u8>> = None;
+    while !rest.is_empty() {
+        let (line, after) = take_line(rest);
+        if line.first().is_some_and(|b| matches!(b, b' ' | b'\t')) && pending.is_some() {
+            if let Some(pending) = &mut pending {
+                if pending.len() + line.len() <= MAX_LINE_BYTES {
+                    pending.push(b' ');
+                    pending.extend_from_slice(line.trim_ascii());
+                } else {
+                    fault = fault.or(Some(ReadError::new(400, LINE_TOO_LONG)));
+                }
+            }
+            rest = after;
+            continue;
+        }
+        if let Some(line) = pending.take() {
+            fault = fault.or(push(&mut headers, &line));
+        }
+        rest = after;
+        if line.is_empty() {
+            ended = true;
+            break;
+        }
+        if headers.len() >= MAX_HEADERS {
+            fault = fault.or(Some(ReadError::new(400, TOO_MANY)));
+            break;
+        }
+        pending = Some(line.to_vec());
+    }
+    if let Some(line) = pending {
+        fault = fault.or(push(&mut headers, &line));
+    }
+    if !ended {
+        fault = fault.or(Some(ReadError::new(400, "Missing empty line")));
+    }
+    (headers, fault, rest)
+}
+
+const TOO_MANY: &str = "Too many headers";
+const LINE_TOO_LONG: &str = "Header line too long";
+
+/// Body bytes of a message on a stream, from its start line and headers; missing means none.
+/// `None` if there is a body of unknown length.
+///
+/// # Errors
+/// The cause if the length cannot be known.
+pub(crate) fn frame_length(head: &[u8]) -> Result<Option<usize>, &'static str> {
+    let (_, rest) = take_line(head);
+    let (headers, fault, _) = header_block(rest);
+    // The field may be among those that were not taken.
+    if let Some(fault) = fault.filter(|f| [TOO_MANY, LINE_TOO_LONG].contains(&f.reason)) {
+        return Err(fault.reason);
+    }
+    match content_length(&headers) {
+        Ok(Some(length)) => Ok(Some(length)),
+        Ok(None) if headers.get("Content-Type").is_some() => Ok(None),
+        Ok(None) => Ok(Some(0)),
+        Err(error) => Err(error.reason),
     }
 }
 
@@ -217,7 +247,7 @@ fn start_line(line: &str) -> Result<(StartLine, Option<ReadError>), ReadError> {
 /// Adds one unfolded header line.
 fn push(headers: &mut Headers, line: &[u8]) -> Option<ReadError> {
     if line.len() > MAX_LINE_BYTES {
-        return Some(ReadError::new(400, "Header line too long"));
+        return Some(ReadError::new(400, LINE_TOO_LONG));
     }
     let text = decode(line);
     let Some((name, value)) = text.split_once(':') else {
@@ -266,8 +296,8 @@ fn full_name(name: &str) -> Cow<'static, str> {
     }
 }
 
-/// The body by Content-Length (RFC 3261 18.3): missing means the rest of the datagram.
-fn body<'a>(headers: &Headers, rest: &'a [u8]) -> Result<&'a [u8], ReadError> {
+/// Content-Length, which may be given twice if it is the same.
+fn content_length(headers: &Headers) -> Result<Option<usize>, ReadError> {
     let mut length: Option<usize> = None;
     for value in headers.all("Content-Length") {
         let value = value.trim();
@@ -281,7 +311,12 @@ fn body<'a>(headers: &Headers, rest: &'a [u8]) -> Result<&'a [u8], ReadError> {
         }
         length = Some(number);
     }
-    match length {
+    Ok(length)
+}
+
+/// The body by Content-Length (RFC 3261 18.3): missing means the rest of the datagram.
+fn body<'a>(headers: &Headers, rest: &'a [u8]) -> Result<&'a [u8], ReadError> {
+    match content_length(headers)? {
         None => Ok(rest),
         Some(length) => rest
             .get(..length)

@@ -2,8 +2,8 @@
 
 use super::{T1, T1X64, T2, T4};
 use crate::Transport;
+use crate::hop::Hop;
 use crate::message::{Message, Method};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,18 +44,23 @@ pub(crate) enum ClientTimer {
 /// One client transaction; `O` names whom it works for.
 pub(crate) struct ClientTransaction<O> {
     pub(crate) request: Message,
-    pub(crate) destination: SocketAddr,
-    pub(crate) transport: Transport,
+    pub(crate) destination: Hop,
     pub(crate) owner: O,
     /// Challenges already answered for this request.
     pub(crate) auth_attempts: u8,
     /// ACKs sent for 2xx by To tag, to be repeated when the 2xx is (RFC 3261 13.2.2.4).
-    pub(crate) acks: Vec<(String, SocketAddr, Vec<u8>)>,
+    pub(crate) acks: Vec<(String, Hop, Vec<u8>)>,
     /// Longest wait after a provisional response to INVITE. None for a ringing phone; a re-INVITE
     /// has one, since nobody would ever give it up with CANCEL.
     pub(crate) proceeding_limit: Option<Duration>,
     payload: Vec<u8>,
     invite: bool,
+    /// Went over TCP for its size only.
+    too_large_for_udp: bool,
+    /// CANCEL was sent although nobody waits for the answer any more.
+    pub(crate) cancelled: bool,
+    /// Timer B or F as it would be without `give_up_at`.
+    full_timeout: Duration,
     state: State,
     retransmit_at: Option<Duration>,
     interval: Duration,
@@ -64,30 +69,68 @@ pub(crate) struct ClientTransaction<O> {
 
 impl<O> ClientTransaction<O> {
     /// The caller sends [`Self::payload`] at once.
-    pub(crate) fn new(
-        request: Message,
-        destination: SocketAddr,
-        transport: Transport,
-        owner: O,
-        now: Duration,
-    ) -> Self {
+    pub(crate) fn new(request: Message, destination: Hop, owner: O, now: Duration) -> Self {
         let payload = request.to_bytes();
         let invite = request.method() == Some(&Method::INVITE);
         Self {
             request,
             destination,
-            transport,
             owner,
             auth_attempts: 0,
             acks: Vec::new(),
             proceeding_limit: None,
             payload,
             invite,
+            too_large_for_udp: false,
+            cancelled: false,
+            full_timeout: now + T1X64,
             state: State::Calling,
-            retransmit_at: (!transport.is_reliable()).then(|| now + T1),
+            retransmit_at: (!destination.transport.is_reliable()).then(|| now + T1),
             interval: T1,
             timeout_at: Some(now + T1X64),
         }
+    }
+
+    /// Shortens the wait for any answer.
+    pub(crate) fn give_up_at(&mut self, at: Duration) {
+        if self.is_waiting() {
+            self.timeout_at = Some(self.timeout_at.map_or(at, |known| known.min(at)));
+        }
+    }
+
+    /// No more copies; an answer is still taken.
+    pub(crate) fn stop_retransmitting(&mut self) {
+        self.retransmit_at = None;
+    }
+
+    /// Sends a request that is too large for UDP over TCP (RFC 3261 18.1.1). Before the first
+    /// sending only.
+    pub(crate) fn go_over_tcp(&mut self) {
+        if self.destination.transport == Transport::Udp {
+            self.too_large_for_udp = true;
+            self.move_to(Transport::Tcp);
+            self.retransmit_at = None;
+        }
+    }
+
+    /// Nobody took the large request over TCP: UDP after all. False if it is not such a request.
+    pub(crate) fn fall_back_to_udp(&mut self, now: Duration) -> bool {
+        let falls = std::mem::take(&mut self.too_large_for_udp) && self.state == State::Calling;
+        if falls {
+            self.move_to(Transport::Udp);
+            self.retransmit_at = Some(now + self.interval);
+        }
+        falls
+    }
+
+    fn move_to(&mut self, transport: Transport) {
+        let (old, new) = (self.destination.transport.via_name(), transport.via_name());
+        self.destination.transport = transport;
+        if let Some(via) = self.request.headers.get("Via") {
+            let via = via.replacen(&format!("/{old} "), &format!("/{new} "), 1);
+            self.request.headers.set("Via", via);
+        }
+        self.payload = self.request.to_bytes();
     }
 
     pub(crate) fn payload(&self) -> &[u8] {
@@ -124,8 +167,12 @@ impl<O> ClientTransaction<O> {
                 if self.invite {
                     self.retransmit_at = None;
                     self.timeout_at = self.proceeding_limit.map(|limit| now + limit);
-                } else if self.retransmit_at.is_some() {
-                    self.interval = T2;
+                } else {
+                    // Somebody is there: no hurry.
+                    self.timeout_at = Some(self.full_timeout);
+                    if self.retransmit_at.is_some() {
+                        self.interval = T2;
+                    }
                 }
                 OnResponse::Deliver
             }
@@ -134,7 +181,7 @@ impl<O> ClientTransaction<O> {
                 OnResponse::Deliver
             }
             (State::Calling | State::Proceeding, _) if self.invite => {
-                let wait = if self.transport.is_reliable() {
+                let wait = if self.destination.transport.is_reliable() {
                     Duration::ZERO
                 } else {
                     T1X64
@@ -143,7 +190,7 @@ impl<O> ClientTransaction<O> {
                 OnResponse::AckAndDeliver
             }
             (State::Calling | State::Proceeding, _) => {
-                let wait = if self.transport.is_reliable() {
+                let wait = if self.destination.transport.is_reliable() {
                     Duration::ZERO
                 } else {
                     T4
@@ -224,9 +271,9 @@ mod tests {
     use super::*;
 
     fn transaction(method: Method) -> ClientTransaction<()> {
-        let destination = "127.0.0.1:5060".parse().unwrap();
+        let destination = Hop::udp("127.0.0.1:5060".parse().unwrap());
         let request = Message::request(method, "sip:a@b");
-        ClientTransaction::new(request, destination, Transport::Udp, (), Duration::ZERO)
+        ClientTransaction::new(request, destination, (), Duration::ZERO)
     }
 
     /// Times of all retransmissions, ms, and how it ended.

@@ -2,9 +2,8 @@
 //! until the ACK is reported (RFC 3261 13.3.1.4).
 
 use super::{T1, T1X64, T2, T4};
-use crate::Transport;
+use crate::hop::Hop;
 use crate::message::{Message, Method};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +33,7 @@ pub(crate) enum ServerTimer {
 pub(crate) struct ServerTransaction {
     pub(crate) request: Message,
     /// Where responses go.
-    pub(crate) destination: SocketAddr,
-    pub(crate) transport: Transport,
+    pub(crate) destination: Hop,
     /// Call this transaction belongs to.
     pub(crate) call: Option<u64>,
     /// Keys under which it is indexed.
@@ -51,17 +49,11 @@ pub(crate) struct ServerTransaction {
 }
 
 impl ServerTransaction {
-    pub(crate) fn new(
-        request: Message,
-        destination: SocketAddr,
-        transport: Transport,
-        key: String,
-    ) -> Self {
+    pub(crate) fn new(request: Message, destination: Hop, key: String) -> Self {
         let invite = request.method() == Some(&Method::INVITE);
         Self {
             request,
             destination,
-            transport,
             call: None,
             key,
             merge_key: None,
@@ -100,7 +92,7 @@ impl ServerTransaction {
         if status < 200 {
             return true;
         }
-        let reliable = self.transport.is_reliable();
+        let reliable = self.destination.transport.is_reliable();
         self.timeout_at = Some(now + T1X64);
         self.state = State::Completed;
         match (self.invite, status) {
@@ -130,7 +122,7 @@ impl ServerTransaction {
         if self.invite && self.state == State::Completed {
             self.state = State::Confirmed;
             self.retransmit_at = None;
-            let wait = if self.transport.is_reliable() {
+            let wait = if self.destination.transport.is_reliable() {
                 Duration::ZERO
             } else {
                 T4
@@ -184,9 +176,9 @@ mod tests {
     use super::*;
 
     fn transaction(method: Method) -> ServerTransaction {
-        let destination = "127.0.0.1:5060".parse().unwrap();
+        let destination = Hop::udp("127.0.0.1:5060".parse().unwrap());
         let request = Message::request(method, "sip:a@b");
-        ServerTransaction::new(request, destination, Transport::Udp, String::new())
+        ServerTransaction::new(request, destination, String::new())
     }
 
     fn run(tx: &mut ServerTransaction) -> (Vec<u128>, ServerTimer, u128) {

@@ -1,9 +1,11 @@
 //! Accounts and their REGISTER.
 
 use super::credentials::Nonce;
+use super::failover::Target;
 use super::{Owner, TimerKey, UserAgent};
+use crate::hop::Hop;
 use crate::message::{Message, Method, NameAddr, Uri};
-use crate::{EndedBy, RegistrationState, UaEvent};
+use crate::{EndedBy, RegistrationState, Transport, UaEvent};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -32,10 +34,15 @@ pub(super) struct AccountState {
     pub(super) unreachable: bool,
     bound: bool,
     raised_expiry: bool,
+    /// Registrar addresses, best first, and the one in use.
+    pub(super) targets: Vec<Target>,
+    pub(super) current: usize,
+    /// A better address that is asked whether it is back.
+    pub(super) comeback: Option<SocketAddr>,
 }
 
 impl AccountState {
-    pub(super) fn new(call_id: String, tag: u64) -> Self {
+    pub(super) fn new(call_id: String, tag: u64, registrar: Option<SocketAddr>) -> Self {
         Self {
             state: RegistrationState::Unregistered,
             call_id,
@@ -51,45 +58,58 @@ impl AccountState {
             unreachable: false,
             bound: false,
             raised_expiry: false,
+            targets: registrar.map(Target::new).into_iter().collect(),
+            current: 0,
+            comeback: None,
         }
+    }
+
+    /// Another server: nothing said to the last one counts.
+    pub(super) fn forget_server(&mut self) {
+        self.nonce = None;
+        self.register = None;
+        self.probe = None;
     }
 }
 
 impl UserAgent {
-    pub(super) fn registrar(&self, account: usize) -> Option<SocketAddr> {
-        self.config.accounts.get(account)?.registrar_address()
+    pub(super) fn registrar(&self, account: usize) -> Option<Hop> {
+        let state = self.accounts.get(account)?;
+        let address = state.targets.get(state.current)?.address;
+        Some(Hop::new(self.options.get(account)?.transport, address))
+    }
+
+    /// True if one of the account's registrar addresses fits.
+    fn has_target(&self, account: usize, fits: impl Fn(SocketAddr) -> bool) -> bool {
+        self.accounts
+            .get(account)
+            .is_some_and(|state| state.targets.iter().any(|t| fits(t.address)))
+    }
+
+    fn expects_tls(&self, account: usize) -> bool {
+        self.options
+            .get(account)
+            .is_some_and(|o| o.transport == Transport::Tls)
+    }
+
+    /// True if a request to `hop` goes to the account's registrar, and not in a less safe way.
+    pub(super) fn is_registrar(&self, account: usize, hop: Hop) -> bool {
+        let safe = !self.expects_tls(account) || hop.transport == Transport::Tls;
+        safe && self.has_target(account, |address| address == hop.address)
     }
 
     /// A new address of an account's registrar or proxy (the name was resolved again). Registers
     /// there at once.
     pub fn set_registrar(&mut self, now: Duration, account: usize, registrar: SocketAddr) {
-        let Some(settings) = self.config.accounts.get_mut(account) else {
-            return;
-        };
-        if settings.registrar_address() == Some(registrar) {
-            return;
-        }
-        settings.registrar = Some(registrar);
-        if let Some(state) = self.accounts.get_mut(account) {
-            state.nonce = None;
-            state.register = None;
-            state.probe = None;
-            state.failures = 0;
-        }
-        if !self.shutting_down {
-            self.start_account(now, account);
-        }
+        self.set_registrars(now, account, &[registrar]);
     }
 
     /// The account whose registrar is at `source`; among several the one with that user.
-    pub(super) fn account_by_source(
-        &self,
-        source: SocketAddr,
-        user: Option<&str>,
-    ) -> Option<usize> {
+    pub(super) fn account_by_source(&self, source: Hop, user: Option<&str>) -> Option<usize> {
         let here = |account: &usize| {
-            self.registrar(*account)
-                .is_some_and(|address| address.ip() == source.ip())
+            // Who is expected over TLS is not taken over anything else.
+            let open = self.expects_tls(*account) && source.transport != Transport::Tls;
+            !open && self.has_target(*account, |address| address.ip() == source.ip())
         };
         let all = 0..self.config.accounts.len();
         let by_user = all.clone().filter(here).find(|a| {
@@ -121,6 +141,7 @@ impl UserAgent {
     pub(super) fn stop_account(&mut self, now: Duration, account: usize) {
         self.timers.set(TimerKey::Register(account), None);
         self.timers.set(TimerKey::Keepalive(account), None);
+        self.timers.set(TimerKey::Comeback(account), None);
         let Some(state) = self.accounts.get_mut(account) else {
             return;
         };
@@ -159,6 +180,10 @@ impl UserAgent {
         }
         state.raised_expiry = false;
         let expires_s = state.expires_s;
+        self.choose_target(now, account);
+        let Some(state) = self.accounts.get_mut(account) else {
+            return;
+        };
         if !matches!(state.state, RegistrationState::Registered { .. }) {
             self.set_state(account, RegistrationState::Trying);
         }
@@ -169,14 +194,14 @@ impl UserAgent {
         let Some(settings) = self.config.accounts.get(account) else {
             return;
         };
-        let Some(destination) = settings.registrar_address() else {
+        let (user, domain) = (settings.user.clone(), settings.domain.clone());
+        let Some(destination) = self.registrar(account) else {
             let reason = "registrar address not known".to_owned();
             self.registration_failed(now, account, None, reason, "check the name service", None);
             return;
         };
-        let (user, domain) = (settings.user.clone(), settings.domain.clone());
         let aor = format!("<sip:{user}@{domain}>");
-        let contact = self.contact(&user);
+        let contact = self.contact(&user, destination.transport);
         let Some(state) = self.accounts.get_mut(account) else {
             return;
         };
@@ -209,6 +234,9 @@ impl UserAgent {
         let id = self.send_request(now, request, destination, Owner::Register(account));
         if let Some(state) = self.accounts.get_mut(account) {
             state.register = id;
+        }
+        if let (Some(id), Some(at)) = (id, self.patience(now, account)) {
+            self.limit_client(id, at);
         }
         if id.is_none() {
             let at = now + Duration::from_secs(u64::from(BACKOFF_FIRST_S));
@@ -246,6 +274,12 @@ impl UserAgent {
         };
         state.register = None;
         if self.shutting_down {
+            return;
+        }
+        if status == 503
+            && let Some(address) = self.active_registrar(account)
+            && self.fail_over(now, account, address)
+        {
             return;
         }
         self.peer_seen(now, account);
@@ -290,6 +324,7 @@ impl UserAgent {
         }
         state.failures = 0;
         state.bound = true;
+        self.target_is_good(account);
         // Refreshed at about three quarters, so that a lost REGISTER can still be repeated.
         let part = 0.70 + 0.10 * self.fraction();
         let refresh = Duration::from_secs_f64(f64::from(granted) * part);
@@ -330,6 +365,11 @@ impl UserAgent {
             return;
         };
         if state.register.take().is_none() || self.shutting_down {
+            return;
+        }
+        if let Some(address) = self.active_registrar(account)
+            && self.fail_over(now, account, address)
+        {
             return;
         }
         let reason = match by {

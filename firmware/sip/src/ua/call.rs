@@ -3,9 +3,9 @@
 use super::prack::Early;
 use super::session_timer::Session;
 use crate::dialog::Dialog;
+use crate::hop::Hop;
 use crate::message::{Message, NameAddr, Uri};
 use crate::{OfferId, Party};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Where a call stands.
@@ -55,7 +55,7 @@ pub(super) struct Call {
     /// Our INVITE transaction.
     pub(super) client: Option<u64>,
     /// Where our INVITE went.
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Hop,
     /// A provisional response came, so CANCEL may be sent.
     pub(super) provisional: bool,
     /// CANCEL wanted; with its Reason header.
@@ -81,12 +81,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(
-        outgoing: bool,
-        call_id: String,
-        local_tag: String,
-        peer: SocketAddr,
-    ) -> Self {
+    pub(super) fn new(outgoing: bool, call_id: String, local_tag: String, peer: Hop) -> Self {
         Self {
             account: None,
             phase: if outgoing {
@@ -118,8 +113,8 @@ impl Call {
     }
 
     /// True if a message from `source` can belong to this call.
-    pub(super) fn lives_at(&self, source: SocketAddr) -> bool {
-        source == self.peer || self.dialog.as_ref().is_some_and(|d| d.lives_at(source))
+    pub(super) fn lives_at(&self, source: Hop) -> bool {
+        source.may_be(self.peer) || self.dialog.as_ref().is_some_and(|d| d.lives_at(source))
     }
 }
 

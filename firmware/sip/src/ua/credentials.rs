@@ -2,8 +2,8 @@
 
 use super::UserAgent;
 use crate::digest::{self, Algorithm, DigestInput};
+use crate::hop::Hop;
 use crate::message::{AuthChallenge, Message, Method};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Challenges answered for one request: the first, and one that calls the nonce stale.
@@ -62,7 +62,7 @@ impl UserAgent {
         // The realm is what the registrar itself said when we registered, or what was configured.
         let pinned = configured.or_else(|| state.realm.clone().filter(|_| !is_register));
         let foreign = pinned.is_some_and(|realm| realm != challenge.realm);
-        if foreign || Some(client.destination) != self.registrar(account) {
+        if foreign || !self.is_registrar(account, client.destination) {
             self.counters.foreign_challenges += 1;
             return None;
         }
@@ -107,7 +107,7 @@ impl UserAgent {
     pub(super) fn renew_credentials(
         &mut self,
         account: Option<usize>,
-        destination: SocketAddr,
+        destination: Hop,
         request: &mut Message,
     ) {
         for name in ["Authorization", "Proxy-Authorization"] {
@@ -116,7 +116,7 @@ impl UserAgent {
             }
             request.headers.remove(name);
             if let Some(account) = account
-                && self.registrar(account) == Some(destination)
+                && self.is_registrar(account, destination)
                 && let Some(value) = self.credentials(account, request)
             {
                 request.headers.push(name, value);

@@ -4,9 +4,9 @@ use super::call::{Call, Phase, party, reason_text, visible};
 use super::wire::ACCEPT;
 use super::{ALLOW, MAX_CALLS, UserAgent};
 use crate::dialog::Dialog;
+use crate::hop::Hop;
 use crate::message::{Message, Uri};
 use crate::{CallId, EndedBy, UaEvent};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// 18x is repeated this often (RFC 3261 13.3.1.1), so that proxies do not give up.
@@ -15,7 +15,7 @@ const PROVISIONAL_PERIOD: Duration = Duration::from_secs(60);
 const LONGEST_RINGING: u32 = 10;
 
 impl UserAgent {
-    pub(super) fn on_invite(&mut self, now: Duration, source: SocketAddr, invite: Message) {
+    pub(super) fn on_invite(&mut self, now: Duration, source: Hop, invite: Message) {
         if self.calls.len() >= MAX_CALLS || self.shutting_down {
             self.refuse(now, source, &invite, 503, "too many calls");
             return;
@@ -72,7 +72,7 @@ impl UserAgent {
             from: party(Some(&from)),
             to_user: party(invite.to().as_ref()).user,
             request_user,
-            source,
+            source: source.address,
             sdp: invite.sdp(),
         });
     }
@@ -95,7 +95,9 @@ impl UserAgent {
                     .user
                     .unwrap_or_default(),
             };
-            response.headers.push("Contact", self.contact(&user));
+            response
+                .headers
+                .push("Contact", self.contact(&user, call.peer.transport));
             response.headers.push("Allow", ALLOW);
         }
         Some((server, response))

@@ -2,6 +2,7 @@
 
 use super::{Owner, TimerKey, UserAgent};
 use crate::UaEvent;
+use crate::hop::Hop;
 use crate::message::{Message, Method};
 use std::time::Duration;
 
@@ -20,8 +21,7 @@ impl UserAgent {
         if self.shutting_down || period_s == 0 {
             return;
         }
-        let (user, domain) = (settings.user.clone(), settings.domain.clone());
-        let destination = settings.registrar_address();
+        let destination = self.registrar(account);
         // The last probe has no answer yet: it counts as lost.
         if self
             .accounts
@@ -41,6 +41,22 @@ impl UserAgent {
         let Some(destination) = destination else {
             return;
         };
+        let id = self.send_probe(now, account, destination, Owner::Keepalive(account));
+        if let Some(state) = self.accounts.get_mut(account) {
+            state.probe = id;
+        }
+    }
+
+    /// Sends OPTIONS to a registrar address.
+    pub(super) fn send_probe(
+        &mut self,
+        now: Duration,
+        account: usize,
+        destination: Hop,
+        owner: Owner,
+    ) -> Option<u64> {
+        let settings = self.config.accounts.get(account)?;
+        let (user, domain) = (settings.user.clone(), settings.domain.clone());
         let (call_id, tag) = (self.token(), self.token());
         let mut request = Message::request(Method::OPTIONS, format!("sip:{domain}"));
         request
@@ -53,15 +69,14 @@ impl UserAgent {
         let host = self.config.public_address().ip();
         request.headers.push("Call-ID", format!("{call_id}@{host}"));
         request.headers.push("CSeq", "1 OPTIONS");
-        request.headers.push("Contact", self.contact(&user));
+        request
+            .headers
+            .push("Contact", self.contact(&user, destination.transport));
         request.headers.push("Accept", "application/sdp");
-        let id = self.send_request(now, request, destination, Owner::Keepalive(account));
-        if let Some(state) = self.accounts.get_mut(account) {
-            state.probe = id;
-        }
+        self.send_request(now, request, destination, owner)
     }
 
-    pub(super) fn keepalive_lost(&mut self, _now: Duration, account: usize) {
+    pub(super) fn keepalive_lost(&mut self, now: Duration, account: usize) {
         let Some(state) = self.accounts.get_mut(account) else {
             return;
         };
@@ -69,7 +84,18 @@ impl UserAgent {
             return;
         }
         state.lost_probes = state.lost_probes.saturating_add(1);
-        if state.lost_probes >= LOST_PROBES && !state.unreachable {
+        if state.lost_probes < LOST_PROBES {
+            return;
+        }
+        if let Some(address) = self.active_registrar(account)
+            && self.fail_over(now, account, address)
+        {
+            return;
+        }
+        let Some(state) = self.accounts.get_mut(account) else {
+            return;
+        };
+        if !state.unreachable {
             state.unreachable = true;
             self.events.push_back(UaEvent::PeerUnreachable { account });
         }

@@ -3,6 +3,7 @@
 mod account;
 mod call;
 mod credentials;
+mod failover;
 mod incoming;
 mod keepalive;
 mod offers;
@@ -11,8 +12,12 @@ mod prack;
 mod receive;
 mod session;
 mod session_timer;
+mod streams;
 mod wire;
 
+pub use streams::StreamVerdict;
+
+use crate::stream::StreamReader;
 use crate::timers::Timers;
 use crate::transaction::{ClientTimer, ClientTransaction, ServerTimer, ServerTransaction};
 use crate::{AccountOptions, CallId, EndedBy, RegistrationState, Transmit, UaConfig, UaEvent};
@@ -61,6 +66,8 @@ enum TimerKey {
     Session(u64),
     Register(usize),
     Keepalive(usize),
+    Comeback(usize),
+    Failover(u64),
 }
 
 /// Whom a client transaction works for.
@@ -73,6 +80,9 @@ enum Owner {
     Update(u64),
     Info(u64),
     Prack(u64),
+    /// An INVITE that was sent elsewhere since nobody answered it.
+    Abandoned(u64),
+    Comeback(usize),
     Bye(u64),
     /// CANCEL and the BYE of a surplus fork: nobody waits for the answer.
     Nobody,
@@ -105,6 +115,9 @@ pub struct UserAgent {
     refused_budget: f64,
     refused_at: Duration,
     shutting_down: bool,
+    /// By TLS or not, and peer.
+    streams: BTreeMap<(bool, SocketAddr), StreamReader>,
+    tcp_available: bool,
 }
 
 impl UserAgent {
@@ -117,7 +130,10 @@ impl UserAgent {
         let accounts = config
             .accounts
             .iter()
-            .map(|_| AccountState::new(format!("{:016x}@{host}", rng.next_u64()), rng.next_u64()))
+            .map(|account| {
+                let call_id = format!("{:016x}@{host}", rng.next_u64());
+                AccountState::new(call_id, rng.next_u64(), account.registrar_address())
+            })
             .collect();
         let options = vec![AccountOptions::default(); config.accounts.len()];
         Self {
@@ -141,6 +157,8 @@ impl UserAgent {
             refused_budget: 20.0,
             refused_at: Duration::ZERO,
             shutting_down: false,
+            streams: BTreeMap::new(),
+            tcp_available: false,
         }
     }
 
@@ -224,29 +242,16 @@ impl UserAgent {
                 TimerKey::Session(id) => self.session_timer(now, id),
                 TimerKey::Register(account) => self.register(now, account),
                 TimerKey::Keepalive(account) => self.keepalive(now, account),
+                TimerKey::Comeback(account) => self.comeback(now, account),
+                TimerKey::Failover(id) => self.invite_impatient(now, id),
             }
         }
     }
 
-    /// The network refused a datagram to `destination` (ICMP unreachable and alike): requests
+    /// The network refused a message to `destination` (ICMP unreachable, no connection): requests
     /// waiting for an answer from there fail at once (RFC 3261 8.1.3.1).
     pub fn transport_failed(&mut self, now: Duration, destination: SocketAddr) {
-        let hit = |c: &ClientTransaction<Owner>| c.destination == destination && c.is_waiting();
-        let failed: Vec<u64> = self
-            .clients
-            .iter()
-            .filter(|(_, c)| hit(c))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in failed {
-            let Some(client) = self.clients.get_mut(&id) else {
-                continue;
-            };
-            client.terminate();
-            let owner = client.owner;
-            self.settle_client(id);
-            self.request_failed(now, owner, EndedBy::Transport);
-        }
+        self.fail_requests(now, |hop| hop.address == destination);
     }
 
     fn client_timer(&mut self, now: Duration, id: u64) {
@@ -261,8 +266,9 @@ impl UserAgent {
                 self.settle_client(id);
             }
             ClientTimer::TimedOut => {
-                self.settle_client(id);
+                // The request is still there to be sent elsewhere.
                 self.request_failed(now, owner, EndedBy::Timeout);
+                self.settle_client(id);
             }
             ClientTimer::Terminated | ClientTimer::Nothing => self.settle_client(id),
         }
@@ -301,7 +307,8 @@ impl UserAgent {
             Owner::Info(call) => self.info_unanswered(now, call, by),
             Owner::Bye(call) => self.remove_call(call),
             // The peer repeats its response, or ends the INVITE.
-            Owner::Prack(_) | Owner::Nobody => {}
+            Owner::Prack(_) | Owner::Abandoned(_) | Owner::Nobody => {}
+            Owner::Comeback(account) => self.comeback_unanswered(account),
         }
     }
 

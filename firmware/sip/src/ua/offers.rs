@@ -2,16 +2,16 @@
 
 use super::call::{OurOffer, Phase, TheirOffer};
 use super::{Owner, UserAgent};
+use crate::hop::Hop;
 use crate::message::{Message, Method};
-use crate::{CallId, EndedBy, OfferId, UaError, UaErrorKind, UaEvent};
-use std::net::SocketAddr;
+use crate::{CallId, EndedBy, OfferId, Transport, UaError, UaErrorKind, UaEvent};
 use std::time::Duration;
 
 impl UserAgent {
     pub(super) fn on_reinvite(
         &mut self,
         now: Duration,
-        source: SocketAddr,
+        source: Hop,
         id: u64,
         request: Message,
         cseq: u32,
@@ -34,13 +34,7 @@ impl UserAgent {
         });
     }
 
-    pub(super) fn on_update(
-        &mut self,
-        now: Duration,
-        source: SocketAddr,
-        id: u64,
-        request: Message,
-    ) {
+    pub(super) fn on_update(&mut self, now: Duration, source: Hop, id: u64, request: Message) {
         let Some(sdp) = request.sdp() else {
             if let Some(dialog) = self.calls.get_mut(&id).and_then(|c| c.dialog.as_mut()) {
                 dialog.refresh_target(&request);
@@ -64,7 +58,7 @@ impl UserAgent {
     }
 
     /// Refuses an offer that comes at the wrong time (RFC 3261 14.2, RFC 3311 5.2).
-    fn may_offer(&mut self, now: Duration, source: SocketAddr, id: u64, request: &Message) -> bool {
+    fn may_offer(&mut self, now: Duration, source: Hop, id: u64, request: &Message) -> bool {
         let Some(call) = self.calls.get(&id) else {
             return false;
         };
@@ -84,13 +78,7 @@ impl UserAgent {
     }
 
     /// Refuses a re-INVITE or UPDATE for too short a session (RFC 4028 9).
-    fn update_too_short(
-        &mut self,
-        now: Duration,
-        source: SocketAddr,
-        id: u64,
-        r: &Message,
-    ) -> bool {
+    fn update_too_short(&mut self, now: Duration, source: Hop, id: u64, r: &Message) -> bool {
         let account = self.calls.get(&id).and_then(|c| c.account);
         let short = self.session_too_short(account, r);
         if short {
@@ -100,13 +88,7 @@ impl UserAgent {
         short
     }
 
-    fn take_offer(
-        &mut self,
-        now: Duration,
-        source: SocketAddr,
-        id: u64,
-        request: Message,
-    ) -> Option<u64> {
+    fn take_offer(&mut self, now: Duration, source: Hop, id: u64, request: Message) -> Option<u64> {
         let Some(server) = self.start_server(source, request.clone()) else {
             self.refuse(now, source, &request, 503, "too many transactions");
             return None;
@@ -126,7 +108,9 @@ impl UserAgent {
     /// A response to a re-INVITE or UPDATE, with Contact.
     fn session_response(&self, id: u64, request: &Message, status: u16) -> Message {
         let mut response = Message::response_to(request, status, None);
-        let account = self.calls.get(&id).and_then(|c| c.account);
+        let call = self.calls.get(&id);
+        let account = call.and_then(|c| c.account);
+        let transport = call.map_or(Transport::Udp, |c| c.peer.transport);
         let user = account
             .and_then(|a| self.config.accounts.get(a))
             .map(|a| a.user.clone());
@@ -134,9 +118,10 @@ impl UserAgent {
             let to = request.to()?;
             crate::message::Uri::parse(&to.uri)?.user
         });
-        response
-            .headers
-            .push("Contact", self.contact(&user.unwrap_or_default()));
+        response.headers.push(
+            "Contact",
+            self.contact(&user.unwrap_or_default(), transport),
+        );
         response.headers.push("Allow", super::ALLOW);
         response
     }
@@ -261,7 +246,7 @@ impl UserAgent {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let account = call.account;
+        let (account, transport) = (call.account, call.peer.transport);
         let Some(offer) = call.our_offer.as_ref().filter(|o| o.client.is_none()) else {
             return;
         };
@@ -284,9 +269,10 @@ impl UserAgent {
         let user = account
             .and_then(|a| self.config.accounts.get(a))
             .map(|a| a.user.clone());
-        request
-            .headers
-            .push("Contact", self.contact(&user.unwrap_or_default()));
+        request.headers.push(
+            "Contact",
+            self.contact(&user.unwrap_or_default(), transport),
+        );
         request.headers.push("Allow", super::ALLOW);
         if let Some(call) = self.calls.get(&id) {
             self.write_session(&call.session, account, &mut request);
@@ -332,7 +318,7 @@ impl UserAgent {
         id: u64,
         client: u64,
         response: &Message,
-        source: SocketAddr,
+        source: Hop,
     ) {
         let Some(status) = response.status().filter(|s| *s >= 200) else {
             return;
@@ -419,7 +405,7 @@ impl UserAgent {
     }
 
     /// ACK of a 2xx to our re-INVITE, also if the call ended meanwhile.
-    fn ack_reinvite(&mut self, id: u64, client: u64, response: &Message, source: SocketAddr) {
+    fn ack_reinvite(&mut self, id: u64, client: u64, response: &Message, source: Hop) {
         let tag = response.to_tag().unwrap_or_default();
         let Some(transaction) = self.clients.get(&client) else {
             return;

@@ -5,10 +5,10 @@ use super::prack::Reliable;
 use super::session_timer::{Session, add_supported};
 use super::{MAX_CALLS, Owner, TimerKey, UserAgent};
 use crate::dialog::Dialog;
+use crate::hop::Hop;
 use crate::message::{Message, Method, Uri, host_port_literal, quote};
 use crate::transaction::T1X64;
-use crate::{CallId, EndCause, EndedBy, OutgoingCall, UaError, UaErrorKind, UaEvent};
-use std::net::SocketAddr;
+use crate::{CallId, EndCause, EndedBy, OutgoingCall, Transport, UaError, UaErrorKind, UaEvent};
 use std::time::Duration;
 
 /// Forks of one INVITE that are answered; more are left to their timers.
@@ -61,11 +61,8 @@ impl UserAgent {
         if self.calls.len() >= MAX_CALLS || self.shutting_down {
             return Err(UaError::new(UaErrorKind::TooMany, "too many calls at once"));
         }
-        let (uri, destination) = target(
-            &request.target,
-            &settings.domain,
-            settings.registrar_address(),
-        )?;
+        let (uri, destination) =
+            target(&request.target, &settings.domain, self.registrar(account))?;
         let (call_id, local_tag) = (self.token(), self.token());
         let call_id = format!("{call_id}@{}", self.config.public_address().ip());
         let mut invite = Message::request(Method::INVITE, uri.clone());
@@ -84,7 +81,10 @@ impl UserAgent {
         invite.headers.push("To", format!("<{uri}>"));
         invite.headers.push("Call-ID", &call_id);
         invite.headers.push("CSeq", "1 INVITE");
-        invite.headers.push("Contact", self.contact(&settings.user));
+        invite.headers.push(
+            "Contact",
+            self.contact(&settings.user, destination.transport),
+        );
         invite.headers.push("Allow", super::ALLOW);
         for (name, value) in request.headers.into_iter().take(32) {
             let token = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
@@ -119,6 +119,7 @@ impl UserAgent {
         call.client = Some(client);
         self.call_index.insert((call_id, local_tag), id);
         self.calls.insert(id, call);
+        self.watch_invite(now, id);
         Ok(CallId(id))
     }
 
@@ -128,7 +129,7 @@ impl UserAgent {
         id: u64,
         client: u64,
         response: &Message,
-        source: SocketAddr,
+        source: Hop,
     ) {
         let Some(status) = response.status() else {
             return;
@@ -146,13 +147,15 @@ impl UserAgent {
         id: u64,
         client: u64,
         response: &Message,
-        source: SocketAddr,
+        source: Hop,
     ) {
         let status = response.status().unwrap_or(100);
         let Some(call) = self.calls.get_mut(&id).filter(|c| c.client == Some(client)) else {
+            self.cancel_abandoned(now, client);
             return;
         };
         call.provisional = true;
+        self.timers.set(TimerKey::Failover(id), None);
         if call.cancel.is_some() {
             self.send_cancel(now, id);
         } else if status > 100 && !call.ended {
@@ -172,7 +175,7 @@ impl UserAgent {
         id: u64,
         client: u64,
         response: &Message,
-        source: SocketAddr,
+        source: Hop,
     ) {
         let tag = response.to_tag().unwrap_or_default();
         let Some(transaction) = self.clients.get(&client) else {
@@ -227,14 +230,14 @@ impl UserAgent {
             .into_iter()
             .filter_map(|name| Some((name, transaction.request.headers.get(name)?.to_owned())))
             .collect();
-        let registrar_hop = transaction.destination == dialog.next_hop();
+        let registrar_hop = transaction.destination.address == dialog.next_hop().address;
         let mut ack = dialog.request(Method::ACK, Some(cseq));
         // An ACK cannot be challenged, so it repeats the credentials (RFC 3261 22.1), but only
         // towards the host they were computed for.
         for (name, value) in credentials.into_iter().filter(|_| registrar_hop) {
             ack.headers.push(name, value);
         }
-        let via = self.new_via();
+        let via = self.new_via(dialog.next_hop().transport);
         ack.headers.prepend("Via", via);
         ack.headers.set("User-Agent", &self.config.user_agent);
         let (to, bytes) = (dialog.next_hop(), ack.to_bytes());
@@ -282,6 +285,9 @@ impl UserAgent {
             call.early.clear();
             return;
         }
+        if status == 503 && self.move_invite(now, id) {
+            return;
+        }
         // 3xx is a refusal too: following a redirection would let others choose whom we call.
         let reason = super::call::reason_text(response).unwrap_or_else(|| match &response.start {
             crate::message::StartLine::Response { reason, .. } if !reason.is_empty() => {
@@ -293,7 +299,10 @@ impl UserAgent {
         self.remove_call(id);
     }
 
-    pub(super) fn invite_unanswered(&mut self, _now: Duration, id: u64, by: EndedBy) {
+    pub(super) fn invite_unanswered(&mut self, now: Duration, id: u64, by: EndedBy) {
+        if self.move_invite(now, id) {
+            return;
+        }
         let (status, reason) = match by {
             EndedBy::Transport => (503, "the network refused the message"),
             _ => (408, "no answer to INVITE"),
@@ -352,16 +361,13 @@ impl UserAgent {
             self.call_index.remove(&(call.call_id, call.local_tag));
             self.timers.set(TimerKey::Call(id), None);
             self.timers.set(TimerKey::Session(id), None);
+            self.timers.set(TimerKey::Failover(id), None);
         }
     }
 }
 
 /// Request-URI and next hop of a target.
-fn target(
-    text: &str,
-    domain: &str,
-    registrar: Option<SocketAddr>,
-) -> Result<(String, SocketAddr), UaError> {
+fn target(text: &str, domain: &str, registrar: Option<Hop>) -> Result<(String, Hop), UaError> {
     let text = text.trim();
     let no_address = || UaError::new(UaErrorKind::NoAccount, "registrar address not known");
     let bad = || UaError::new(UaErrorKind::BadTarget, format!("bad target {text:?}"));
@@ -379,9 +385,14 @@ fn target(
     }
     let uri = Uri::parse(text).filter(|uri| uri.scheme == "sip" && uri.headers.is_none());
     let uri = uri.ok_or_else(bad)?;
+    let transport = match uri.params.get("transport") {
+        Some(name) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
+        Some(name) if name.eq_ignore_ascii_case("tls") => Transport::Tls,
+        _ => Transport::Udp,
+    };
     let own_domain = host_port_literal(domain, 5060).is_some_and(|own| uri.address() == Some(own));
     match uri.address().filter(|_| !own_domain) {
-        Some(address) => Ok((text.to_owned(), address)),
+        Some(address) => Ok((text.to_owned(), Hop::new(transport, address))),
         None => Ok((text.to_owned(), registrar.ok_or_else(no_address)?)),
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Owner, UserAgent};
 use crate::dialog::Dialog;
+use crate::hop::Hop;
 use crate::message::{Message, Method};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Early dialogs of one INVITE that are acknowledged; more are left to their timers.
@@ -36,7 +36,7 @@ impl UserAgent {
         id: u64,
         client: u64,
         response: &Message,
-        source: SocketAddr,
+        source: Hop,
     ) -> Reliable {
         let reliable = response
             .headers

@@ -3,15 +3,29 @@
 use super::session_timer::{add_supported, unsupported};
 use super::wire::{ACCEPT, merge_key, server_key, server_key_as};
 use super::{ALLOW, Owner, UserAgent};
-use crate::SourcePolicy;
+use crate::hop::Hop;
 use crate::message::{Message, Method, Uri, read};
 use crate::transaction::OnResponse;
+use crate::{SourcePolicy, Transport};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 impl UserAgent {
     /// Takes one datagram.
     pub fn handle_datagram(&mut self, now: Duration, source: SocketAddr, payload: &[u8]) {
+        self.handle_message(now, Transport::Udp, source, payload);
+    }
+
+    /// Takes one message that came over `transport`; from a stream it is framed already
+    /// ([`crate::StreamReader`], or let [`Self::handle_stream`] do both).
+    pub fn handle_message(
+        &mut self,
+        now: Duration,
+        transport: Transport,
+        source: SocketAddr,
+        payload: &[u8],
+    ) {
+        let source = Hop::new(transport, source);
         // Keep-alives of NAT traversal (RFC 5626 3.5.1).
         if payload.iter().all(|b| matches!(b, b'\r' | b'\n' | 0)) {
             return;
@@ -40,7 +54,7 @@ impl UserAgent {
     }
 
     /// True if unsolicited requests from `source` are looked at.
-    pub(super) fn is_trusted(&self, source: SocketAddr) -> bool {
+    pub(super) fn is_trusted(&self, source: Hop) -> bool {
         match &self.config.allowed_sources {
             SourcePolicy::Anyone => true,
             SourcePolicy::AccountsAnd(list) if list.contains(&source.ip()) => true,
@@ -51,12 +65,12 @@ impl UserAgent {
     }
 
     /// True if a request of ours or a dialog awaits messages from there.
-    fn is_in_conversation(&self, source: SocketAddr) -> bool {
+    pub(super) fn is_in_conversation(&self, source: Hop) -> bool {
         self.calls.values().any(|c| c.lives_at(source))
-            || self.clients.values().any(|c| c.destination == source)
+            || self.clients.values().any(|c| source.may_be(c.destination))
     }
 
-    fn on_response(&mut self, now: Duration, source: SocketAddr, response: &Message) {
+    fn on_response(&mut self, now: Duration, source: Hop, response: &Message) {
         let key = response
             .top_via()
             .and_then(|via| via.branch().map(str::to_owned))
@@ -74,7 +88,7 @@ impl UserAgent {
             self.counters.stray_responses += 1;
             return;
         };
-        if client.destination != source || client.request.call_id() != response.call_id() {
+        if !source.may_be(client.destination) || client.request.call_id() != response.call_id() {
             self.counters.stray_responses += 1;
             let why = "response from another address than the request went to";
             self.report_refusal(now, source, "response".to_owned(), 0, why);
@@ -95,18 +109,14 @@ impl UserAgent {
         self.settle_client(id);
     }
 
-    fn deliver(
-        &mut self,
-        now: Duration,
-        id: u64,
-        owner: Owner,
-        response: &Message,
-        source: SocketAddr,
-    ) {
+    fn deliver(&mut self, now: Duration, id: u64, owner: Owner, response: &Message, source: Hop) {
         match owner {
             Owner::Register(account) => self.on_register_response(now, account, id, response),
             Owner::Keepalive(account) => self.keepalive_answered(now, account),
-            Owner::Invite(call) => self.on_invite_response(now, call, id, response, source),
+            Owner::Comeback(account) => self.comeback_answered(now, account, response),
+            Owner::Invite(call) | Owner::Abandoned(call) => {
+                self.on_invite_response(now, call, id, response, source)
+            }
             Owner::Reinvite(call) | Owner::Update(call) => {
                 self.on_offer_response(now, call, id, response, source);
             }
@@ -117,13 +127,7 @@ impl UserAgent {
         }
     }
 
-    fn on_request(
-        &mut self,
-        now: Duration,
-        source: SocketAddr,
-        trusted: bool,
-        mut request: Message,
-    ) {
+    fn on_request(&mut self, now: Duration, source: Hop, trusted: bool, mut request: Message) {
         let Some(method) = request.method().cloned() else {
             return;
         };
@@ -191,7 +195,7 @@ impl UserAgent {
     fn on_tagged_request(
         &mut self,
         now: Duration,
-        source: SocketAddr,
+        source: Hop,
         trusted: bool,
         tag: &str,
         request: Message,
@@ -236,7 +240,7 @@ impl UserAgent {
     }
 
     /// ACK: of a 2xx if it has a transaction of its own and belongs to a call.
-    fn on_ack(&mut self, now: Duration, source: SocketAddr, ack: &Message) {
+    fn on_ack(&mut self, now: Duration, source: Hop, ack: &Message) {
         let Some(id) = ack.to_tag().and_then(|tag| self.call_of(&tag, ack)) else {
             return;
         };
@@ -254,7 +258,7 @@ impl UserAgent {
         self.on_dialog_ack(now, id, ack);
     }
 
-    fn on_cancel(&mut self, now: Duration, source: SocketAddr, trusted: bool, cancel: &Message) {
+    fn on_cancel(&mut self, now: Duration, source: Hop, trusted: bool, cancel: &Message) {
         let invite = server_key_as(cancel, &Method::INVITE)
             .and_then(|key| self.server_index.get(&key).copied())
             .filter(|id| {
@@ -318,9 +322,11 @@ fn inspect(request: &Message) -> Option<(u16, &'static str)> {
 }
 
 /// `received` and `rport` into the topmost Via.
-fn complete_via(request: &mut Message, source: SocketAddr) {
+fn complete_via(request: &mut Message, source: Hop) {
     if let Some(via) = request.top_via() {
-        request.headers.replace_top_via(&via.with_received(source));
+        request
+            .headers
+            .replace_top_via(&via.with_received(source.address));
     }
 }
 

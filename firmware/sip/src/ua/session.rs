@@ -2,10 +2,10 @@
 
 use super::call::{Phase, reason_text};
 use super::{Owner, TimerKey, UserAgent};
+use crate::hop::Hop;
 use crate::message::{Message, Method};
 use crate::options::MIN_SE_S;
 use crate::{CallId, EndedBy, UaError, UaErrorKind, UaEvent};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 impl UserAgent {
@@ -167,7 +167,7 @@ impl UserAgent {
     pub(super) fn on_dialog_request(
         &mut self,
         now: Duration,
-        source: SocketAddr,
+        source: Hop,
         id: u64,
         request: Message,
     ) {
@@ -223,7 +223,7 @@ impl UserAgent {
     fn on_early_request(
         &mut self,
         now: Duration,
-        source: SocketAddr,
+        source: Hop,
         id: u64,
         method: &Method,
         request: &Message,
@@ -259,7 +259,7 @@ impl UserAgent {
     pub(super) fn respond_new(
         &mut self,
         now: Duration,
-        source: SocketAddr,
+        source: Hop,
         request: Message,
         response: Message,
     ) {
@@ -276,7 +276,7 @@ impl UserAgent {
     pub(super) fn refuse_in_dialog(
         &mut self,
         now: Duration,
-        source: SocketAddr,
+        source: Hop,
         request: Message,
         status: u16,
         why: &'static str,
@@ -298,7 +298,7 @@ impl UserAgent {
         self.report_refusal(now, source, method, status, why);
     }
 
-    fn on_bye(&mut self, now: Duration, source: SocketAddr, id: u64, bye: Message) {
+    fn on_bye(&mut self, now: Duration, source: Hop, id: u64, bye: Message) {
         let response = Message::response_to(&bye, 200, None);
         let text = reason_text(&bye).unwrap_or_else(|| "hung up".to_owned());
         self.respond_new(now, source, bye, response);
@@ -324,7 +324,7 @@ impl UserAgent {
         }
     }
 
-    fn on_info(&mut self, now: Duration, source: SocketAddr, id: u64, info: Message) {
+    fn on_info(&mut self, now: Duration, source: Hop, id: u64, info: Message) {
         let Some(call) = self.calls.get(&id) else {
             return;
         };
@@ -341,7 +341,7 @@ impl UserAgent {
                 let call = CallId(id);
                 self.events.push_back(UaEvent::Info {
                     call,
-                    source,
+                    source: source.address,
                     content_type,
                     body,
                 });

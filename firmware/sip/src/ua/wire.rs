@@ -1,12 +1,13 @@
 //! Sending: client transactions, responses, and the log of refusals.
 
+use super::streams::MAX_UDP_REQUEST_BYTES;
 use super::{ALLOW, MAX_CLIENT_TRANSACTIONS, MAX_SERVER_TRANSACTIONS, Owner, TimerKey, UserAgent};
-use crate::message::{MAGIC_COOKIE, Message, Method};
+use crate::hop::Hop;
+use crate::message::{MAGIC_COOKIE, Message, Method, Via};
 use crate::options::MIN_SE_S;
 use crate::transaction::{ClientTransaction, ServerTransaction, T1X64};
 use crate::{Transmit, Transport, UaEvent};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// `Refused` events per second in the long run, and at once.
@@ -14,25 +15,31 @@ const REFUSED_PER_SECOND: f64 = 5.0;
 const REFUSED_BURST: f64 = 20.0;
 
 impl UserAgent {
-    pub(super) fn transmit(&mut self, destination: SocketAddr, payload: Vec<u8>) {
+    pub(super) fn transmit(&mut self, destination: Hop, payload: Vec<u8>) {
         let source = self.config.local;
         self.transmits.push_back(Transmit {
-            transport: Transport::Udp,
+            transport: destination.transport,
             source,
-            destination,
+            destination: destination.address,
             payload,
         });
     }
 
-    pub(super) fn new_via(&mut self) -> String {
+    pub(super) fn new_via(&mut self, transport: Transport) -> String {
         let branch = self.token();
         let address = self.config.public_address();
-        let transport = Transport::Udp.via_name();
+        let transport = transport.via_name();
         format!("SIP/2.0/{transport} {address};branch={MAGIC_COOKIE}{branch};rport")
     }
 
-    pub(super) fn contact(&self, user: &str) -> String {
-        format!("<sip:{user}@{}>", self.config.public_address())
+    /// Our Contact. Over streams it says so, or the peer would call back over UDP.
+    pub(super) fn contact(&self, user: &str, transport: Transport) -> String {
+        let word = match transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+        };
+        format!("<sip:{user}@{}{word}>", self.config.public_address())
     }
 
     /// Sends a request in a new transaction. Via and User-Agent are written here. `None` if the
@@ -41,14 +48,14 @@ impl UserAgent {
         &mut self,
         now: Duration,
         mut request: Message,
-        destination: SocketAddr,
+        destination: Hop,
         owner: Owner,
     ) -> Option<u64> {
         if self.clients.len() >= MAX_CLIENT_TRANSACTIONS {
             return None;
         }
         request.headers.remove("Via");
-        let via = self.new_via();
+        let via = self.new_via(destination.transport);
         request.headers.prepend("Via", via);
         request.headers.set("User-Agent", &self.config.user_agent);
         Some(self.start_client(now, request, destination, owner))
@@ -59,11 +66,15 @@ impl UserAgent {
         &mut self,
         now: Duration,
         request: Message,
-        destination: SocketAddr,
+        destination: Hop,
         owner: Owner,
     ) -> u64 {
         let id = self.new_id();
-        let mut client = ClientTransaction::new(request, destination, Transport::Udp, owner, now);
+        let mut client = ClientTransaction::new(request, destination, owner, now);
+        if self.tcp_available && client.payload().len() > MAX_UDP_REQUEST_BYTES {
+            client.go_over_tcp();
+        }
+        let destination = client.destination;
         if matches!(owner, Owner::Reinvite(_)) {
             client.proceeding_limit = Some(T1X64);
         }
@@ -112,15 +123,15 @@ impl UserAgent {
 
     /// A server transaction for `request`, whose Via is already completed. `None` if the table is
     /// full.
-    pub(super) fn start_server(&mut self, source: SocketAddr, request: Message) -> Option<u64> {
+    pub(super) fn start_server(&mut self, source: Hop, request: Message) -> Option<u64> {
         if self.servers.len() >= MAX_SERVER_TRANSACTIONS {
             return None;
         }
-        let destination = request.top_via()?.response_address(source);
+        let destination = response_hop(&request.top_via()?, source);
         let key = server_key(&request)?;
         let merge_key = merge_key(&request);
         let id = self.new_id();
-        let mut server = ServerTransaction::new(request, destination, Transport::Udp, key.clone());
+        let mut server = ServerTransaction::new(request, destination, key.clone());
         self.server_index.insert(key, id);
         if let Some(merge_key) = merge_key {
             // A copy that is refused does not displace the first.
@@ -172,7 +183,7 @@ impl UserAgent {
     pub(super) fn answer_statelessly(
         &mut self,
         now: Duration,
-        source: SocketAddr,
+        source: Hop,
         request: &Message,
         mut response: Message,
     ) {
@@ -187,14 +198,14 @@ impl UserAgent {
         }
         let Some(via) = request.top_via() else { return };
         response.headers.set("Server", &self.config.user_agent);
-        self.transmit(via.response_address(source), response.to_bytes());
+        self.transmit(response_hop(&via, source), response.to_bytes());
     }
 
     /// Refuses a request with a status, counts it and reports it.
     pub(super) fn refuse(
         &mut self,
         now: Duration,
-        source: SocketAddr,
+        source: Hop,
         request: &Message,
         status: u16,
         why: &'static str,
@@ -231,7 +242,7 @@ impl UserAgent {
     pub(super) fn report_refusal(
         &mut self,
         now: Duration,
-        source: SocketAddr,
+        source: Hop,
         method: String,
         status: u16,
         why: &'static str,
@@ -246,7 +257,7 @@ impl UserAgent {
         }
         self.refused_budget -= 1.0;
         self.events.push_back(UaEvent::Refused {
-            source,
+            source: source.address,
             method,
             status,
             why,
@@ -256,6 +267,14 @@ impl UserAgent {
 
 /// Body types we take.
 pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
+
+/// Where a response goes: over a stream back on the same connection (RFC 3261 18.2.2).
+fn response_hop(via: &Via, source: Hop) -> Hop {
+    if source.transport.is_reliable() {
+        return source;
+    }
+    Hop::udp(via.response_address(source.address))
+}
 
 fn client_key(request: &Message) -> Option<(String, String)> {
     let branch = request.top_via()?.branch()?.to_owned();
