@@ -37,7 +37,10 @@ pub(crate) fn run(globals: &Globals, matches: &ArgMatches) -> Result<(), Failed>
         .unwrap_or_default();
     let brand = text("brand");
     if !BRANDS.contains(&brand.as_str()) {
-        let message = format!("there is no panel \"{brand}\"\n    hint: {}", BRANDS.join(", "));
+        let message = format!(
+            "there is no panel \"{brand}\"\n    hint: {}",
+            BRANDS.join(", ")
+        );
         return Err(Failed::new(USAGE, message));
     }
     let pbx = text("pbx");
