@@ -387,3 +387,102 @@ fn an_absurd_answer_does_not_make_a_flood() {
         assert_eq!(b.net.log.len(), before, "{expires}");
     }
 }
+
+/// Two user agents in a call with 90 s timers on a network that loses datagrams; `a` called.
+struct Pair {
+    net: Network,
+    a: UserAgent,
+    b: UserAgent,
+}
+
+impl Pair {
+    const A: &str = "127.0.0.2:5060";
+    const B: &str = "127.0.0.3:5060";
+
+    fn talk(number: u64, refreshers: [SessionRefresher; 2]) -> (Self, CallId, CallId) {
+        let mut pair = Self {
+            net: Network::new(number),
+            a: agent(Self::A, Self::B, false, number),
+            b: agent(Self::B, Self::A, false, number + 1_000),
+        };
+        pair.a.set_options(0, options(90, refreshers[0]));
+        pair.b.set_options(0, options(90, refreshers[1]));
+        let call = pair.a.invite(pair.net.now, 0, call_to("42")).unwrap();
+        let (_, b) = pair.run(10);
+        let [UaEvent::Incoming { call: incoming, .. }] = b[..] else {
+            panic!("{b:?}")
+        };
+        pair.b.answer(pair.net.now, incoming, b"v=0 b\r\n".to_vec());
+        pair.run(10);
+        (pair, call, incoming)
+    }
+
+    fn run(&mut self, for_ms: u64) -> (Vec<UaEvent>, Vec<UaEvent>) {
+        let end = self.net.now + ms(for_ms);
+        let nodes: &mut [(_, &mut dyn Node)] =
+            &mut [(addr(Self::A), &mut self.a), (addr(Self::B), &mut self.b)];
+        self.net.run(end, nodes);
+        (events(&mut self.a), events(&mut self.b))
+    }
+}
+
+#[test]
+fn calls_last_on_a_lossy_network_and_end_on_a_dead_one() {
+    use SessionRefresher::{Any, Local, Remote};
+    let choices = [Any, Local, Remote];
+    for number in 0..90 {
+        let pair = [
+            choices[number as usize % 3],
+            choices[number as usize / 3 % 3],
+        ];
+        let (mut p, call, incoming) = Pair::talk(number, pair);
+        p.net.loss_percent = 5;
+        p.net.duplicate_percent = 10;
+        p.net.delay_ms = (1, 600);
+        // Offers of both sides in between, so that refreshes meet them.
+        for round in 0..600 {
+            if round % 70 == 0 {
+                let _ = p.a.reinvite(p.net.now, call, b"v=0 a2\r\n".to_vec());
+            }
+            if round % 50 == 0 {
+                let _ = p.b.update(p.net.now, incoming, b"v=0 b2\r\n".to_vec());
+            }
+            let (a, b) = p.run(2_000);
+            for event in a.iter().chain(&b) {
+                assert!(
+                    !matches!(event, UaEvent::Ended { .. }),
+                    "{number}: {event:?}"
+                );
+            }
+            let now = p.net.now;
+            for event in a {
+                if let UaEvent::Offer { call, offer, .. } = event {
+                    p.a.answer_offer(now, call, offer, b"v=0 a\r\n".to_vec());
+                }
+            }
+            for event in b {
+                if let UaEvent::Offer { call, offer, .. } = event {
+                    p.b.answer_offer(now, call, offer, b"v=0 b\r\n".to_vec());
+                }
+            }
+        }
+        p.net.loss_percent = 100;
+        let (a, b) = p.run(100_000);
+        for events in [a, b] {
+            let ended = events
+                .iter()
+                .filter(|e| matches!(e, UaEvent::Ended { .. }))
+                .count();
+            assert_eq!(ended, 1, "seed {number}: {events:?}");
+        }
+        p.run(100_000);
+        for ua in [&p.a, &p.b] {
+            assert_eq!(
+                (ua.call_count(), ua.transaction_count()),
+                (0, 0),
+                "seed {number}"
+            );
+            assert_eq!(ua.next_deadline(), None, "seed {number}");
+        }
+    }
+}

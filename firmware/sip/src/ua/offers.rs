@@ -250,7 +250,9 @@ impl UserAgent {
         let Some(offer) = call.our_offer.as_ref().filter(|o| o.client.is_none()) else {
             return;
         };
-        if call.their_offer.is_some() || call.awaiting_ack.is_some() {
+        // UPDATE without SDP meets no offer, so that a slow answer does not cost the session.
+        let bare = offer.update && offer.sdp.is_empty();
+        if !bare && (call.their_offer.is_some() || call.awaiting_ack.is_some()) {
             // The peer was faster; ours comes when his is done.
             self.set_call_deadline(id, Some(now + Duration::from_secs(1)));
             return;
