@@ -78,7 +78,8 @@ impl Gain {
     pub fn process(&mut self, samples: &mut [f32]) {
         for sample in samples {
             self.now += (self.target - self.now) * (1.0 / 40.0);
-            *sample = finite(*sample) * self.now;
+            // At 60 dB the largest float would overflow.
+            *sample = finite(*sample).clamp(-1e6, 1e6) * self.now;
         }
     }
 }

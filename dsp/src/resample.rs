@@ -40,7 +40,7 @@ impl Resampler {
     }
 
     /// A converter between two of [`RECORDING_RATES_HZ`]; `None` for other rates. Those that are no simple multiple of each
-    /// other cost up to 60 kB of memory for the filter (11.025 to 48 kHz), and no more time than the others.
+    /// other cost up to 100 kB of memory for the filter (11.025 to 48 kHz).
     pub fn for_recording(from_hz: u32, to_hz: u32) -> Option<Resampler> {
         let known = |hz: u32| RECORDING_RATES_HZ.contains(&hz);
         (known(from_hz) && known(to_hz)).then(|| Resampler::rational(from_hz, to_hz))
@@ -94,7 +94,8 @@ impl Resampler {
             } else {
                 self.newest - 1
             };
-            let value = finite(*sample);
+            // Beyond 120 dB over full scale the sums could overflow.
+            let value = finite(*sample).clamp(-1e6, 1e6);
             // A tail too faint for a 16-bit sample must not become a subnormal in the products.
             let value = if value.abs() < 1e-12 { 0.0 } else { value };
             self.history[self.newest] = value;

@@ -81,7 +81,7 @@ fn processors() -> Vec<(String, Processor)> {
             out
         })
     }
-    let (mut gain, mut limiter) = (Gain::new(0.0), Limiter::new(0.9, 50.0));
+    let (mut gain, mut limiter) = (Gain::new(60.0), Limiter::new(0.9, 50.0));
     let mut guard = HowlGuard::new();
     let mut all = vec![
         ("gain".to_owned(), in_place(move |out| gain.process(out))),

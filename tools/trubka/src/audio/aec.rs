@@ -92,8 +92,8 @@ pub(super) fn cancel(far: &[f32], mic: &[f32], options: Options) -> Outcome {
         delay,
         spread,
         removed,
-        erle_db: overall(&far, mic, &out, &seconds, 0),
-        settled_db: overall(&far, mic, &out, &seconds, 3),
+        erle_db: overall(mic, &out, &seconds, 0),
+        settled_db: overall(mic, &out, &seconds, 3),
         seconds,
         out,
     }
@@ -176,7 +176,7 @@ fn second(far: &[f32], mic: &[f32], out: &[f32]) -> Second {
     }
 }
 
-fn overall(far: &[f32], mic: &[f32], out: &[f32], seconds: &[Second], from: usize) -> Option<f32> {
+fn overall(mic: &[f32], out: &[f32], seconds: &[Second], from: usize) -> Option<f32> {
     let (mut before, mut after) = (0.0, 0.0);
     for (index, _) in seconds
         .iter()
@@ -184,7 +184,6 @@ fn overall(far: &[f32], mic: &[f32], out: &[f32], seconds: &[Second], from: usiz
         .skip(from)
         .filter(|(_, s)| s.erle_db.is_some())
     {
-        debug_assert!(!part(far, index * SECOND).is_empty());
         before += energy(part(mic, index * SECOND));
         after += energy(part(out, index * SECOND));
     }

@@ -69,7 +69,7 @@ impl Wav {
             Some(n) if (1..=channels).contains(&n) => Ok(usize::from(n - 1)),
             _ => Err(AudioError::new(
                 ErrorKind::Usage,
-                format!("{} has {channels} channels", self.name),
+                format!("{} has {channels} channel(s)", self.name),
                 format!("choose one with --channel 1 to --channel {channels}"),
             )),
         }
