@@ -13,8 +13,7 @@ use std::time::Duration;
 use common::Dice;
 use embedded_hal::{digital, i2c, spi};
 use line_interface::chips::{
-    AdcScale, Board, ChipErrorKind, CrosspointBoard, FEED_LIMIT_MS, Mcp3208, Mcp23017, Register,
-    Watchdog,
+    AdcScale, Board, BoardMap, ChipErrorKind, Contact, CrosspointBoard, Mcp3208, Pins, Register,
 };
 use line_interface::matrix::{MatrixReader, SCANS_PER_BLOCK, TapBlock, TapLayout};
 use line_interface::switch::{Cell, Switch};
@@ -22,9 +21,15 @@ use line_interface::{Drive, DriveSide, HandsetRelay, Load, Profile};
 use line_simulation::matrix::{BusParts, Buses};
 use line_simulation::network::{Diode, Network, Node, Part};
 
-/// An expander by its registers, the pull-downs behind its pins, and the watchdog that can take
-/// the supply of what they switch.
+fn map() -> &'static BoardMap {
+    BoardMap::reference().unwrap()
+}
+
+/// An expander by its registers, what its pins switch, and the watchdog that can take the supply
+/// of that.
 struct Card {
+    address: u8,
+    pins: Pins,
     registers: [u8; 22],
     /// Writes of this chip are acknowledged.
     present: bool,
@@ -33,15 +38,22 @@ struct Card {
     /// The next so many writes are not acknowledged.
     nacks: u32,
     writes: Vec<(u8, u16)>,
-    /// Every state that the outputs ever had.
+    /// Everything that was ever switched on, state after state.
     outputs: Vec<u16>,
     last_edge: Option<Duration>,
     now: Duration,
 }
 
 impl Card {
+    /// The expander of load and relay.
     fn new() -> Rc<RefCell<Self>> {
+        Self::at(map().line_expander())
+    }
+
+    fn at(address: u8) -> Rc<RefCell<Self>> {
         let mut card = Self {
+            address,
+            pins: map().pins(address),
             registers: [0; 22],
             present: true,
             stuck: false,
@@ -67,9 +79,10 @@ impl Card {
         u16::from_le_bytes([self.registers[at], self.registers[at + 1]])
     }
 
-    /// Levels behind the pins: an input is pulled down by the board.
+    /// What is switched on: an input switches nothing, an output by its own polarity.
     fn pins(&self) -> u16 {
-        self.word(Register::Latch as usize) & !self.word(Register::Direction as usize)
+        let outputs = !self.word(Register::Direction as usize);
+        (self.word(Register::Latch as usize) ^ self.pins.off) & outputs & self.pins.outputs
     }
 
     fn note(&mut self) {
@@ -81,7 +94,7 @@ impl Card {
     fn switched(&self) -> u16 {
         let fed = self
             .last_edge
-            .is_some_and(|at| self.now - at < Duration::from_millis(FEED_LIMIT_MS));
+            .is_some_and(|at| self.now - at < Duration::from_millis(map().watchdog_max_ms));
         if fed { self.pins() } else { 0 }
     }
 }
@@ -104,7 +117,7 @@ impl i2c::I2c for Bus {
             return Err(i2c::ErrorKind::Bus);
         }
         let nack = i2c::ErrorKind::NoAcknowledge(i2c::NoAcknowledgeSource::Address);
-        if !card.present || address != 0x20 {
+        if !card.present || address != card.address {
             return Err(nack);
         }
         if card.nacks > 0 {
@@ -172,8 +185,7 @@ impl Pin {
 }
 
 fn board(card: &Rc<RefCell<Card>>) -> Result<Board<Bus, Pin>, ChipErrorKind> {
-    let expander = Mcp23017::new(Bus(Rc::clone(card)), 0x20);
-    Board::start(expander, Watchdog::new(Pin(Rc::clone(card), false))).map_err(|e| {
+    Board::start(Bus(Rc::clone(card)), Pin(Rc::clone(card), false), map()).map_err(|e| {
         assert!(!e.hint().is_empty() && !e.cause.is_empty());
         e.kind
     })
@@ -184,14 +196,26 @@ const TALK: Drive = Drive {
     relay: HandsetRelay::Isolated,
 };
 
-/// At most one load of each line.
+/// The pin of a signal of the line expander.
+fn pin(name: &str) -> u16 {
+    map().contact(name).unwrap().mask()
+}
+
+/// What a drive switches on.
+fn on(drive: Drive) -> u16 {
+    map().latch(drive) ^ map().pins(map().line_expander()).off
+}
+
+/// At most one load.
 fn sane(pins: u16) -> bool {
-    (0..4).all(|line| (pins >> (4 * line) & 0b0111).count_ones() <= 1)
+    let loads = ["load_on_hook", "load_off_hook", "load_residue"];
+    loads.iter().filter(|name| pins & pin(name) != 0).count() <= 1
 }
 
 #[test]
-fn start_up_drives_no_pin_high_whatever_the_latch_held() {
-    for latch in [0, 0xffff, 0x2222] {
+fn start_up_switches_nothing_on_whatever_the_latch_held() {
+    let pins = map().pins(map().line_expander());
+    for latch in [0, 0xffff, 0x2222, pins.off] {
         for direction in [0xffff, 0x0000] {
             let card = Card::new();
             {
@@ -200,13 +224,17 @@ fn start_up_drives_no_pin_high_whatever_the_latch_held() {
                 c.registers[0x14..0x16].copy_from_slice(&u16::to_le_bytes(latch));
                 c.registers[0..2].copy_from_slice(&u16::to_le_bytes(direction));
                 c.outputs.clear();
+                c.note();
             }
             let _board = board(&card).unwrap();
             let c = card.borrow();
-            // Direction to inputs, latch low, and only then outputs: nothing rises on the way.
-            assert_eq!(c.writes, [(0x00, 0xffff), (0x14, 0x0000), (0x00, 0x0000)]);
+            // Direction to inputs, latch off, and only then outputs: nothing comes on on the way.
+            assert_eq!(
+                c.writes,
+                [(0x00, 0xffff), (0x14, pins.off), (0x00, !pins.outputs)]
+            );
             for pair in c.outputs.windows(2) {
-                assert_eq!(pair[1] & !pair[0], 0, "a pin rose");
+                assert_eq!(pair[1] & !pair[0], 0, "something was switched on");
             }
             assert_eq!((c.pins(), c.switched()), (0, 0));
         }
@@ -218,8 +246,8 @@ fn shutdown_panic_and_kill_leave_every_output_off() {
     let talking = || {
         let card = Card::new();
         let mut board = board(&card).unwrap();
-        board.apply(Duration::ZERO, &[TALK, Drive::SAFE]).unwrap();
-        assert_eq!(card.borrow().switched(), 0b1010);
+        board.apply(Duration::ZERO, TALK).unwrap();
+        assert_eq!(card.borrow().switched(), on(TALK));
         (card, board)
     };
     let (card, mut board) = talking();
@@ -239,9 +267,9 @@ fn shutdown_panic_and_kill_leave_every_output_off() {
     // kill -9: nobody writes anything any more; the watchdog lets go.
     let (card, board) = talking();
     std::mem::forget(board);
-    card.borrow_mut().now = Duration::from_millis(FEED_LIMIT_MS - 1);
-    assert_eq!(card.borrow().switched(), 0b1010);
-    card.borrow_mut().now = Duration::from_millis(FEED_LIMIT_MS);
+    card.borrow_mut().now = Duration::from_millis(map().watchdog_max_ms - 1);
+    assert_eq!(card.borrow().switched(), on(TALK));
+    card.borrow_mut().now = Duration::from_millis(map().watchdog_max_ms);
     assert_eq!(card.borrow().switched(), 0);
 }
 
@@ -266,7 +294,7 @@ fn chips_that_fail_are_named_and_the_watchdog_starves() {
     let mut tick = |board: &mut Board<Bus, Pin>, drive| {
         now += block;
         card.borrow_mut().now = now;
-        board.apply(now, &[drive]).map_err(|e| e.kind)
+        board.apply(now, drive).map_err(|e| e.kind)
     };
     tick(&mut board, TALK).unwrap();
     // One lost acknowledge is told, and the next block works again.
@@ -279,39 +307,37 @@ fn chips_that_fail_are_named_and_the_watchdog_starves() {
     assert_eq!(tick(&mut board, TALK), Err(ChipErrorKind::Reset));
     assert_eq!(card.borrow().pins(), 0);
     tick(&mut board, TALK).unwrap();
-    assert_eq!(card.borrow().switched(), 0b1010);
+    assert_eq!(card.borrow().switched(), on(TALK));
     // A bus that hangs: within the watchdog's time everything is off.
     card.borrow_mut().stuck = true;
-    for _ in 0..11 {
+    for _ in 0..=map().watchdog_max_ms / 10 {
         assert!(tick(&mut board, TALK).is_err());
     }
     assert_eq!(card.borrow().switched(), 0);
 }
 
 #[test]
-fn no_schedule_ever_shows_two_loads_or_a_load_of_another_line() {
+fn no_schedule_ever_shows_two_loads() {
     let loads = [Load::Off, Load::OnHook, Load::OffHook, Load::Residue];
     for n in 0..20 {
         let mut dice = Dice::new(n);
         let card = Card::new();
         let mut board = board(&card).unwrap();
         for i in 0..500 {
-            let drives: Vec<Drive> = (0..4)
-                .map(|_| Drive {
-                    load: loads[dice.below(4) as usize],
-                    relay: if dice.below(2) == 0 {
-                        HandsetRelay::Through
-                    } else {
-                        HandsetRelay::Isolated
-                    },
-                })
-                .collect();
+            let drive = Drive {
+                load: loads[dice.below(4) as usize],
+                relay: if dice.below(2) == 0 {
+                    HandsetRelay::Through
+                } else {
+                    HandsetRelay::Isolated
+                },
+            };
             match dice.below(20) {
                 0 => card.borrow_mut().nacks = 1,
                 1 => card.borrow_mut().brown_out(),
                 _ => {}
             }
-            let _ = board.apply(Duration::from_millis(i * 10), &drives);
+            let _ = board.apply(Duration::from_millis(i * 10), drive);
         }
         assert!(card.borrow().outputs.iter().all(|pins| sane(*pins)));
     }
@@ -321,63 +347,120 @@ fn no_schedule_ever_shows_two_loads_or_a_load_of_another_line() {
 fn the_crosspoint_is_on_one_pair_or_none_whatever_its_chips_do() {
     for n in 0..20 {
         let mut dice = Dice::new(n + 500);
-        let cards: Vec<_> = (0..3).map(|_| Card::new()).collect();
-        let chip = |i: usize| Mcp23017::new(Bus(Rc::clone(&cards[i])), 0x20);
-        // 22 tens lines need two expanders.
-        let mut x = CrosspointBoard::start(vec![chip(0), chip(1)], vec![chip(2)]).unwrap();
-        let closed = |of: &[usize]| -> Vec<usize> {
-            of.iter()
-                .enumerate()
-                .flat_map(|(k, i)| {
-                    let pins = cards[*i].borrow().pins();
-                    (0..16)
-                        .filter(move |b| pins >> b & 1 == 1)
-                        .map(move |b| 16 * k + b)
-                })
-                .collect()
-        };
+        let bus = CrosspointBus::new();
+        let mut x = CrosspointBoard::start(|| bus.clone(), map()).unwrap();
+        let mut held = None;
         for _ in 0..300 {
+            let card = &bus.0[dice.below(bus.0.len() as u64) as usize];
             match dice.below(15) {
-                0 => cards[dice.below(3) as usize].borrow_mut().nacks = 1 + dice.below(3) as u32,
-                1 => cards[dice.below(3) as usize].borrow_mut().brown_out(),
+                0 => card.borrow_mut().nacks = 1 + dice.below(3) as u32,
+                1 => card.borrow_mut().brown_out(),
                 _ => {}
             }
             let pair =
-                (dice.below(4) > 0).then(|| (dice.below(22) as usize, dice.below(16) as usize));
+                (dice.below(4) > 0).then(|| (dice.below(22) as usize, dice.below(10) as usize));
+            let before = x.closed().or(held);
             let done = x.connect(pair);
-            let (tens, units) = (closed(&[0, 1]), closed(&[2]));
+            let (tens, units) = bus.closed();
             if done.is_ok() {
                 assert_eq!(x.closed(), pair);
                 assert_eq!(tens.first().copied().zip(units.first().copied()), pair);
                 assert_eq!(tens.len() + units.len(), if pair.is_some() { 2 } else { 0 });
             } else {
-                // A chip that answers no more may hold its contact, yet never makes a pair.
-                assert!(x.closed().is_none() && (tens.is_empty() || units.is_empty()));
+                // A chip that answers no more may hold what it had closed: where both contacts sit
+                // on it that is the old pair, until the watchdog resets it. Never a new one.
+                assert!(x.closed().is_none());
+                held = tens.first().copied().zip(units.first().copied());
+                assert!(held.is_none() || held == before);
+                if let Some((tens, units)) = held {
+                    assert_eq!(map().tens[tens].expander, map().units[units].expander);
+                }
+                continue;
+            }
+            held = None;
+        }
+        // No chip ever shows two contacts of one bus at once.
+        for card in &bus.0 {
+            let card = card.borrow();
+            for pins in &card.outputs {
+                for contacts in [&map().tens, &map().units] {
+                    let own = contacts.iter().filter(|c| c.expander == card.address);
+                    let mask = own.fold(0, |all, c| all | c.mask());
+                    assert!((pins & mask).count_ones() <= 1);
+                }
             }
         }
-        // A single chip never shows two contacts at once.
-        for card in &cards {
-            for pins in &card.borrow().outputs {
-                assert!(pins.count_ones() <= 1);
-            }
-        }
-        for card in &cards {
+        for card in &bus.0 {
             card.borrow_mut().nacks = 0;
         }
         drop(x);
-        assert!(closed(&[0, 1, 2]).is_empty());
+        assert_eq!(bus.closed(), (vec![], vec![]));
     }
-    let cards: Vec<_> = (0..2).map(|_| Card::new()).collect();
-    let chip = |i: usize| Mcp23017::new(Bus(Rc::clone(&cards[i])), 0x20);
-    let mut x = CrosspointBoard::start(vec![chip(0)], vec![chip(1)]).unwrap();
-    let error = x.connect(Some((16, 0))).unwrap_err();
-    assert_eq!(error.kind, ChipErrorKind::NoSuchChannel);
-    assert!(cards.iter().all(|c| c.borrow().pins() == 0));
+    let bus = CrosspointBus::new();
+    let mut x = CrosspointBoard::start(|| bus.clone(), map()).unwrap();
+    for pair in [(22, 0), (0, 10)] {
+        let error = x.connect(Some(pair)).unwrap_err();
+        assert_eq!(error.kind, ChipErrorKind::NoSuchChannel);
+        assert_eq!(bus.closed(), (vec![], vec![]));
+    }
+}
+
+/// The expanders of the crosspoint on one bus.
+#[derive(Clone)]
+struct CrosspointBus(Vec<Rc<RefCell<Card>>>);
+
+impl CrosspointBus {
+    fn new() -> Self {
+        Self(
+            map()
+                .crosspoint_expanders()
+                .into_iter()
+                .map(Card::at)
+                .collect(),
+        )
+    }
+
+    /// Lines of both buses whose contacts are closed.
+    fn closed(&self) -> (Vec<usize>, Vec<usize>) {
+        let of = |contacts: &[Contact]| {
+            let closed = |contact: &Contact| {
+                let mut cards = self.0.iter().map(|card| card.borrow());
+                cards.any(|card| {
+                    card.address == contact.expander && card.pins() & contact.mask() != 0
+                })
+            };
+            (0..contacts.len())
+                .filter(|i| closed(&contacts[*i]))
+                .collect()
+        };
+        (of(&map().tens), of(&map().units))
+    }
+}
+
+impl i2c::ErrorType for CrosspointBus {
+    type Error = i2c::ErrorKind;
+}
+
+impl i2c::I2c for CrosspointBus {
+    fn transaction(
+        &mut self,
+        address: u8,
+        operations: &mut [i2c::Operation<'_>],
+    ) -> Result<(), i2c::ErrorKind> {
+        let card = self.0.iter().find(|card| card.borrow().address == address);
+        match card {
+            Some(card) => Bus(Rc::clone(card)).transaction(address, operations),
+            None => Err(i2c::ErrorKind::NoAcknowledge(
+                i2c::NoAcknowledgeSource::Address,
+            )),
+        }
+    }
 }
 
 /// A converter on wires of the electrical simulator: 24 clocks a conversion at 1 MHz.
 struct Adc<F> {
     volts: F,
+    scale: AdcScale,
     clocks: Rc<RefCell<u64>>,
     dead: bool,
 }
@@ -401,7 +484,12 @@ impl<F: FnMut(u8, u64) -> f64> spi::SpiDevice for Adc<F> {
             let channel = (bytes[0] & 1) << 2 | bytes[1] >> 6;
             // The sample is held from the seventh clock on.
             let at = *self.clocks.borrow() + 7;
-            let counts = ((self.volts)(channel, at) / VOLTS_PER_COUNT + ZERO).round();
+            let AdcScale {
+                volts_per_count,
+                zero_counts,
+            } = self.scale;
+            let counts = (self.volts)(channel, at) / f64::from(volts_per_count);
+            let counts = (counts + f64::from(zero_counts)).round();
             let counts = counts.clamp(0.0, 4095.0) as u16;
             bytes[1] = 0xe0 | (counts >> 8) as u8;
             bytes[2] = counts as u8;
@@ -411,12 +499,10 @@ impl<F: FnMut(u8, u64) -> f64> spi::SpiDevice for Adc<F> {
     }
 }
 
-/// The board reads -16 to +16 V.
-const VOLTS_PER_COUNT: f64 = 32.0 / 4096.0;
-const ZERO: f64 = 2048.0;
-const SCALE: AdcScale = AdcScale {
-    volts_per_count: VOLTS_PER_COUNT as f32,
-    zero_counts: ZERO as f32,
+/// Taps of a card that reads -16 to +16 V.
+const TAPS: AdcScale = AdcScale {
+    volts_per_count: 32.0 / 4096.0,
+    zero_counts: 2048.0,
 };
 
 #[test]
@@ -435,17 +521,24 @@ fn the_converter_reads_the_pair_that_the_expander_loads() {
             };
             net.place(line, Node::GROUND, source);
             let pins = wire.borrow().switched();
-            for (bit, ohms) in [(1, 50.0), (2, 300.0), (4, 1e4)] {
-                if pins & bit != 0 {
+            let loads = [
+                ("load_on_hook", 55.7),
+                ("load_off_hook", 314.0),
+                ("load_residue", 9363.0),
+            ];
+            for (name, ohms) in loads {
+                if pins & pin(name) != 0 {
                     net.place(line, Node::GROUND, Part::Diode(Diode::handset(ohms)));
                 }
             }
             assert!(net.settle());
             net.volts(line)
         },
+        scale: map().line_volts.scale,
         clocks: Rc::default(),
         dead: false,
     });
+    let line = map().line_volts;
     let profile = Profile::builtin("vizit").unwrap();
     for (load, band) in [
         (Load::Off, "open"),
@@ -458,15 +551,16 @@ fn the_converter_reads_the_pair_that_the_expander_loads() {
             load,
             relay: HandsetRelay::Isolated,
         };
-        board.apply(Duration::ZERO, &[drive]).unwrap();
-        let volts = SCALE.volts(adc.read(0).unwrap());
+        board.apply(Duration::ZERO, drive).unwrap();
+        let volts = line.scale.volts(adc.read(line.channel).unwrap());
         assert_eq!(profile.band(volts).name(), band, "{load:?} {volts}");
     }
     drop(board);
-    assert!(SCALE.volts(adc.read(0).unwrap()) > 10.9);
+    assert!(line.scale.volts(adc.read(line.channel).unwrap()) > 10.9);
     assert_eq!(adc.read(8).unwrap_err().kind, ChipErrorKind::NoSuchChannel);
     let mut none = Mcp3208::new(Adc {
         volts: |_, _| 0.0,
+        scale: TAPS,
         clocks: Rc::default(),
         dead: true,
     });
@@ -495,6 +589,7 @@ fn three_converters_read_the_apartment_from_the_taps() {
                         let t = at as f64 / 1e6;
                         buses.tap(tap) + (std::f64::consts::TAU * 50.0 * t).sin()
                     },
+                    scale: TAPS,
                     clocks: Rc::clone(&clocks),
                     dead: false,
                 })
@@ -507,7 +602,7 @@ fn three_converters_read_the_apartment_from_the_taps() {
                 *clocks.borrow_mut() = (b * SCANS_PER_BLOCK + scan) as u64 * 1000;
                 for tap in 0..20 {
                     let counts = converters[tap / 8].read((tap % 8) as u8).unwrap();
-                    block.scan_mut(scan)[tap] = SCALE.volts(counts);
+                    block.scan_mut(scan)[tap] = TAPS.volts(counts);
                 }
                 // All 20 taps fit into the millisecond of their scan.
                 assert!(*clocks.borrow() % 1000 <= 20 * 24);
@@ -523,5 +618,49 @@ fn three_converters_read_the_apartment_from_the_taps() {
             reader.address(),
             line_interface::matrix::Address::Cell(cell)
         );
+    }
+}
+
+#[test]
+fn the_schematics_parameters_and_the_drivers_agree() {
+    let map = map();
+    assert_eq!((map.tens.len(), map.units.len()), (22, 10));
+    // The three readings lie on channels of their own and reach the bands of every profile.
+    let channels = [
+        map.line_volts.channel,
+        map.line_milliamps.channel,
+        map.handset_volts.channel,
+    ];
+    assert!(
+        channels.iter().all(|c| *c < 8) && channels[0] != channels[1] && channels[1] != channels[2]
+    );
+    assert!(map.line_volts.scale.volts(4095) > 14.0 && map.line_volts.scale.volts(0) < -2.0);
+    assert!(
+        map.line_milliamps.scale.volts(4095) > 89.0,
+        "the board limits at 89 mA"
+    );
+    // A block of 10 ms kicks the watchdog well before it may let go.
+    assert!(map.watchdog_min_ms >= 50 && map.watchdog_max_ms <= 1000);
+    // Without a drive nothing is on, and what the drivers read is never driven.
+    assert_eq!(on(Drive::SAFE), 0);
+    assert_eq!(
+        map.pins(map.line_expander()).outputs & pin("matrix_fitted"),
+        0
+    );
+
+    let text = include_str!("../../../board-schematics/parameters.toml");
+    assert_eq!(&BoardMap::from_toml(text).unwrap(), map);
+    for (from, to) in [
+        ("load_off_hook = {", "load_offhook = {"),
+        ("bit = 3, active_low", "bit = 4, active_low"),
+        ("line_counts_per_volt = ", "line_counts_per_volt = -"),
+        ("line_9 = ", "line_99 = "),
+        ("schema = 1", "schema = 2"),
+    ] {
+        let broken = text.replacen(from, to, 1);
+        assert_ne!(broken, text, "{from}");
+        let error = BoardMap::from_toml(&broken).unwrap_err();
+        assert_eq!(error.kind, ChipErrorKind::Parameters, "{from}");
+        assert!(error.hint().contains("board-schematics/check"));
     }
 }

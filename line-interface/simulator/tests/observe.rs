@@ -152,7 +152,13 @@ fn a_call_is_told_as_the_panel_lived_it() {
                         _ => None,
                     })
                     .collect();
-                assert_eq!(ours.len(), theirs.len(), "{brand}");
+                // A burst that the lift cuts off at its very beginning may be too short to count.
+                let whole = theirs.iter().filter(|t| **t + 100 <= lifted).count();
+                assert!(
+                    (whole..=theirs.len()).contains(&ours.len()),
+                    "{brand}: {} bursts of {theirs:?}, lifted at {lifted}",
+                    ours.len()
+                );
                 for ((t, hz, ms), panel) in ours.iter().zip(&theirs) {
                     assert!(t.abs_diff(*panel) <= 20);
                     assert!(

@@ -1,26 +1,20 @@
-//! The outputs of the pair card: loads and relays of up to four lines on one expander.
+//! The outputs of the pair card: load and relay of its line.
 
 use std::time::Duration;
 
 use embedded_hal::digital::OutputPin;
 use embedded_hal::i2c::I2c;
 
-use super::error::{ChipError, ChipErrorKind};
+use super::error::ChipError;
+use super::map::BoardMap;
 use super::mcp23017::Mcp23017;
 use super::watchdog::Watchdog;
-use crate::card::{Drive, HandsetRelay, Load};
-
-/// Lines of one expander: four bits each.
-pub const LINES_PER_EXPANDER: usize = 4;
-/// Bits of one line; a pull-down on the board keeps each off while its pin is an input.
-const ON_HOOK: u16 = 0b0001;
-const OFF_HOOK: u16 = 0b0010;
-const RESIDUE: u16 = 0b0100;
-const ISOLATE: u16 = 0b1000;
+use crate::card::Drive;
 
 /// Expander and watchdog of a card. Dropping it, also in a panic, switches everything off.
 #[derive(Debug)]
 pub struct Board<I: I2c, P: OutputPin> {
+    map: &'static BoardMap,
     expander: Mcp23017<I>,
     watchdog: Watchdog<P>,
     running: bool,
@@ -31,42 +25,36 @@ impl<I: I2c, P: OutputPin> Board<I, P> {
     ///
     /// # Errors
     /// [`ChipError`]; nothing is switched on then.
-    pub fn start(mut expander: Mcp23017<I>, watchdog: Watchdog<P>) -> Result<Self, ChipError> {
+    pub fn start(i2c: I, pin: P, map: &'static BoardMap) -> Result<Self, ChipError> {
+        let address = map.line_expander();
+        let mut expander = Mcp23017::new(i2c, address, map.pins(address));
         if let Err(e) = expander.start() {
             // Best effort: a chip that answers badly shall at least not drive its pins.
             let _ = expander.stop();
             return Err(e);
         }
         Ok(Self {
+            map,
             expander,
-            watchdog,
+            watchdog: Watchdog::new(pin, map.watchdog_max_ms),
             running: true,
         })
     }
 
-    /// Sets load and relay of every line, then feeds the watchdog. One write changes all lines at
-    /// once, so no load is ever seen beside another one. The chip is looked at before: a chip that
-    /// was reset is started anew with everything off, and the caller must begin again.
+    /// Sets load and relay, then feeds the watchdog. One write changes both at once, so no load is
+    /// ever seen beside another one. The chip is looked at before: a chip that was reset is started
+    /// anew with everything off, and the caller must begin again.
     ///
     /// # Errors
     /// [`ChipError`]; the watchdog is not fed then and lets go of everything soon.
-    pub fn apply(&mut self, now: Duration, drives: &[Drive]) -> Result<(), ChipError> {
-        if drives.len() > LINES_PER_EXPANDER {
-            return Err(ChipError::new(
-                ChipErrorKind::NoSuchChannel,
-                format!("{} lines for an expander of four", drives.len()),
-            ));
-        }
+    pub fn apply(&mut self, now: Duration, drive: Drive) -> Result<(), ChipError> {
         if let Err(e) = self.expander.check() {
             let _ = self.expander.start();
             return Err(e);
         }
-        let bits = drives
-            .iter()
-            .rev()
-            .fold(0, |all, drive| all << 4 | bits(*drive));
-        if bits != self.expander.latch() {
-            self.expander.set(bits)?;
+        let latch = self.map.latch(drive);
+        if latch != self.expander.latch() {
+            self.expander.set(latch)?;
         }
         self.watchdog.feed(now)
     }
@@ -87,18 +75,4 @@ impl<I: I2c, P: OutputPin> Drop for Board<I, P> {
             let _ = self.stop();
         }
     }
-}
-
-const fn bits(drive: Drive) -> u16 {
-    let load = match drive.load {
-        Load::Off => 0,
-        Load::OnHook => ON_HOOK,
-        Load::OffHook => OFF_HOOK,
-        Load::Residue => RESIDUE,
-    };
-    let relay = match drive.relay {
-        HandsetRelay::Through => 0,
-        HandsetRelay::Isolated => ISOLATE,
-    };
-    load | relay
 }

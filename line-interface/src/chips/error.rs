@@ -19,6 +19,8 @@ pub enum ChipErrorKind {
     NoSuchChannel,
     /// The pin of the watchdog cannot be set.
     Pin,
+    /// The parameters of the card are not what the drivers understand.
+    Parameters,
 }
 
 /// A chip error with its cause and what to do.
@@ -64,6 +66,9 @@ impl ChipError {
             }
             ChipErrorKind::NoSuchChannel => {
                 "the configuration names a channel that the card does not have"
+            }
+            ChipErrorKind::Parameters => {
+                "board-schematics/parameters.toml is generated: run board-schematics/check --update"
             }
             ChipErrorKind::Pin => "is the watchdog's GPIO line free and does the service own it?",
         }

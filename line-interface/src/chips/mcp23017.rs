@@ -3,6 +3,7 @@
 use embedded_hal::i2c::I2c;
 
 use super::error::{ChipError, ChipErrorKind};
+use super::map::Pins;
 
 /// Registers of port A in the chip's power-on order (bank 0); port B follows each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,45 +19,65 @@ pub enum Register {
     Latch = 0x14,
 }
 
-/// Every pin an input: the state after power-on, in which the board's pull-downs keep all outputs off.
+/// Every pin an input: the state after power-on, in which the board keeps everything off.
 const ALL_INPUTS: u16 = 0xffff;
 
-/// The expander with all pins as outputs.
+/// The expander with the pins that its board drives as outputs.
 #[derive(Debug)]
 pub struct Mcp23017<I> {
     i2c: I,
     address: u8,
+    pins: Pins,
     latch: u16,
 }
 
 impl<I: I2c> Mcp23017<I> {
     /// An expander at an address, 0x20 to 0x27. Nothing is written yet.
     #[must_use]
-    pub const fn new(i2c: I, address: u8) -> Self {
+    pub const fn new(i2c: I, address: u8, pins: Pins) -> Self {
         Self {
             i2c,
             address,
-            latch: 0,
+            pins,
+            latch: pins.off,
         }
     }
 
-    /// Makes all pins outputs that are low. The latch is written and read back while the pins are
-    /// still inputs, so no pin is ever driven high on the way, whatever the latch held before.
+    /// Its address.
+    #[must_use]
+    pub const fn address(&self) -> u8 {
+        self.address
+    }
+
+    /// The latch with everything off.
+    #[must_use]
+    pub const fn off(&self) -> u16 {
+        self.pins.off
+    }
+
+    /// Makes the driven pins outputs with everything off. The latch is written and read back while
+    /// the pins are still inputs, so nothing is switched on on the way, whatever the latch held.
     ///
     /// # Errors
     /// When the chip does not answer, or does not keep what it is told.
     pub fn start(&mut self) -> Result<(), ChipError> {
         self.write(Register::Direction, ALL_INPUTS)?;
-        self.write(Register::Latch, 0)?;
-        self.latch = 0;
-        if self.read(Register::Latch)? != 0 || self.read(Register::Direction)? != ALL_INPUTS {
+        self.write(Register::Latch, self.pins.off)?;
+        self.latch = self.pins.off;
+        if self.read(Register::Latch)? != self.latch
+            || self.read(Register::Direction)? != ALL_INPUTS
+        {
             return Err(self.wrong("it does not keep its registers"));
         }
-        self.write(Register::Direction, 0)?;
-        if self.read(Register::Direction)? != 0 {
+        self.write(Register::Direction, self.direction())?;
+        if self.read(Register::Direction)? != self.direction() {
             return Err(self.wrong("its pins do not become outputs"));
         }
         Ok(())
+    }
+
+    const fn direction(&self) -> u16 {
+        !self.pins.outputs
     }
 
     /// Sets all outputs in one write of both ports.
@@ -81,25 +102,27 @@ impl<I: I2c> Mcp23017<I> {
     /// [`ChipErrorKind::Reset`] when it fell back to inputs or lost its latch.
     pub fn check(&mut self) -> Result<(), ChipError> {
         let (direction, latch) = (self.read(Register::Direction)?, self.read(Register::Latch)?);
-        if direction == 0 && latch == self.latch {
+        if direction == self.direction() && latch == self.latch {
             return Ok(());
         }
         Err(ChipError::new(
             ChipErrorKind::Reset,
             format!(
-                "port expander 0x{:02x}: direction {direction:04x}, latch {latch:04x}, was 0000 and {:04x}",
-                self.address, self.latch
+                "port expander 0x{:02x}: direction {direction:04x}, latch {latch:04x}, was {:04x} and {:04x}",
+                self.address,
+                self.direction(),
+                self.latch
             ),
         ))
     }
 
-    /// All outputs low, then all pins inputs. Both are tried even if one fails.
+    /// Everything off, then all pins inputs. Both are tried even if one fails.
     ///
     /// # Errors
     /// The first failure.
     pub fn stop(&mut self) -> Result<(), ChipError> {
-        self.latch = 0;
-        let low = self.write(Register::Latch, 0);
+        self.latch = self.pins.off;
+        let low = self.write(Register::Latch, self.pins.off);
         let inputs = self.write(Register::Direction, ALL_INPUTS);
         low.and(inputs)
     }

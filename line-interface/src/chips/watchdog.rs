@@ -6,24 +6,24 @@ use embedded_hal::digital::OutputPin;
 
 use super::error::{ChipError, ChipErrorKind};
 
-/// The watchdog lets go when its pin has not changed for this long (as the virtual card does).
-pub const FEED_LIMIT_MS: u64 = 100;
-
 /// Feeds the watchdog, and only as long as everything else works.
 #[derive(Debug)]
 pub struct Watchdog<P> {
     pin: P,
     high: bool,
+    /// Without an edge for this long it has let go.
+    limit_ms: u64,
     fed: Option<Duration>,
 }
 
 impl<P: OutputPin> Watchdog<P> {
-    /// A watchdog that has not been fed yet.
+    /// A watchdog that has not been fed yet and has let go `limit_ms` after an edge.
     #[must_use]
-    pub const fn new(pin: P) -> Self {
+    pub const fn new(pin: P, limit_ms: u64) -> Self {
         Self {
             pin,
             high: false,
+            limit_ms,
             fed: None,
         }
     }
@@ -48,6 +48,6 @@ impl<P: OutputPin> Watchdog<P> {
     #[must_use]
     pub fn expired(&self, now: Duration) -> bool {
         self.fed
-            .is_none_or(|at| now.saturating_sub(at) >= Duration::from_millis(FEED_LIMIT_MS))
+            .is_none_or(|at| now.saturating_sub(at) >= Duration::from_millis(self.limit_ms))
     }
 }
