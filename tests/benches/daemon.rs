@@ -19,7 +19,7 @@ fn main() -> Outcome {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(12);
-    let pbx = Asterisk::start_with(PbxSettings {
+    let mut pbx = Asterisk::start_with(PbxSettings {
         listen_s: 1,
         ..PbxSettings::default()
     })?;
@@ -88,6 +88,8 @@ fn main() -> Outcome {
         ),
         "15 MiB",
     );
+    pbx.keep_quiet();
+    gateway.keep_quiet();
     gateway.must_have_opened(visits as usize)
 }
 

@@ -273,6 +273,12 @@ impl Gateway {
         Ok(gateway)
     }
 
+    /// Prints no logs at the drop.
+    pub fn keep_quiet(&mut self) {
+        self.daemon.keep_quiet();
+        self.simulator.keep_quiet();
+    }
+
     /// The daemon's process id.
     pub fn daemon_id(&self) -> u32 {
         self.daemon.id()
