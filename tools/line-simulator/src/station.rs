@@ -34,6 +34,8 @@ pub(crate) struct Station {
     current: Vec<DriveBlock>,
     silent_ms: u64,
     link: Option<Link>,
+    /// Connections that were told as lost already and whose end has not been noticed yet.
+    told_lost: Vec<u64>,
     waiting: bool,
     blocks: u64,
     scripted: bool,
@@ -87,6 +89,7 @@ impl Station {
             current: vec![DriveBlock::default(); count],
             silent_ms: WATCHDOG_MS,
             link: None,
+            told_lost: Vec::new(),
             waiting: args.wait_for_gateway,
             blocks: 0,
             scripted,
@@ -193,7 +196,16 @@ impl Station {
                     json!({ "name": link.name }),
                 );
                 self.drives.clear();
-                self.link = Some(link);
+                if let Some(old) = self.link.replace(link) {
+                    // Its end is still to be noticed, and is no refusal then.
+                    self.told_lost.push(old.id);
+                    self.outputs.event(
+                        t_ms,
+                        None,
+                        "gateway_lost",
+                        json!({ "why": "another gateway connected" }),
+                    );
+                }
                 self.waiting = false;
             }
             Message::Drive { link, lines } => {
@@ -209,6 +221,8 @@ impl Station {
                     self.link = None;
                     self.drives.clear();
                     self.let_go("gateway_lost", &why);
+                } else if let Some(at) = self.told_lost.iter().position(|id| *id == link) {
+                    self.told_lost.swap_remove(at);
                 } else {
                     self.outputs
                         .event(t_ms, None, "connection_refused", json!({ "why": why }));
@@ -295,8 +309,9 @@ impl Station {
         if self.blocks.is_multiple_of(FLUSH_BLOCKS) {
             self.outputs.flush();
         }
-        if self.link.as_ref().is_some_and(|link| !link.send(&frame)) {
-            self.link = None;
+        let deaf = self.link.take_if(|link| !link.send(&frame));
+        if let Some(link) = deaf {
+            self.told_lost.push(link.id);
             self.drives.clear();
             self.let_go("gateway_lost", "it does not read its blocks");
         }
