@@ -1,7 +1,6 @@
 //! From checked keys to the typed configuration: references, duplicates, targets.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
     Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Media,
-    PcapRtp, Route, Secret, Sip, Trace,
+    PcapRtp, Route, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -29,13 +28,13 @@ pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
     }
 }
 
-struct Resolver<'a> {
-    document: &'a Document,
+pub(crate) struct Resolver<'a> {
+    pub(crate) document: &'a Document,
     problems: Vec<Problem>,
 }
 
 impl<'a> Resolver<'a> {
-    fn problem(
+    pub(crate) fn problem(
         &mut self,
         entry: &Entry,
         key: &str,
@@ -53,7 +52,7 @@ impl<'a> Resolver<'a> {
         });
     }
 
-    fn missing_section(&mut self, name: &str, hint: &str) {
+    pub(crate) fn missing_section(&mut self, name: &str, hint: &str) {
         self.problems.push(Problem {
             file: self.document.file.clone(),
             line: 0,
@@ -78,14 +77,10 @@ impl<'a> Resolver<'a> {
         let (sip, door, call, journal) = (one("sip"), one("door"), one("call"), one("journal"));
         let (console, trace, control) = (one("console"), one("trace"), one("control"));
         let media = self.media(one("media"));
+        let sip = self.sip(sip);
+        self.direct_targets(&sip, &accounts);
         Config {
-            sip: Sip {
-                listen: sip
-                    .text("listen")
-                    .parse()
-                    .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 5060))),
-                user_agent: sip.text("user_agent"),
-            },
+            sip,
             accounts,
             cards,
             lines,
@@ -129,7 +124,12 @@ impl<'a> Resolver<'a> {
     }
 
     /// Refuses a value that stands in an earlier entry of the same section.
-    fn unique(&mut self, section: &'a str, key: &str, value_of: impl Fn(&Entry) -> String) {
+    pub(crate) fn unique(
+        &mut self,
+        section: &'a str,
+        key: &str,
+        value_of: impl Fn(&Entry) -> String,
+    ) {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let document = self.document;
         for entry in document.many(section) {
@@ -145,59 +145,6 @@ impl<'a> Resolver<'a> {
                 seen.insert(value, entry.line);
             }
         }
-    }
-
-    fn accounts(&mut self) -> Vec<Account> {
-        self.unique("account", "name", |entry| entry.text("name"));
-        let document = self.document;
-        let mut accounts = Vec::new();
-        for entry in document.many("account") {
-            let host = |key: &str| {
-                entry
-                    .optional_text(key)
-                    .and_then(|text| HostPort::parse(&text).ok())
-            };
-            let domain = host("domain").unwrap_or(HostPort {
-                host: String::new(),
-                port: None,
-            });
-            let extension = entry.text("extension");
-            if !is_extension(&extension) {
-                let cause = format!("\"{extension}\" cannot be the user part of a SIP address");
-                let hint = "letters, digits and -_.+*# only, for example 600";
-                self.problem(entry, "extension", ProblemKind::OutOfRange, cause, hint);
-            }
-            if entry.get("password").is_some() && entry.get("password_file").is_some() {
-                let cause = "both password and password_file are given".to_owned();
-                self.problem(
-                    entry,
-                    "password",
-                    ProblemKind::Duplicate,
-                    cause,
-                    "keep password_file and remove password",
-                );
-            }
-            accounts.push(Account {
-                name: entry.text("name"),
-                extension,
-                registrar: host("registrar").unwrap_or_else(|| domain.clone()),
-                domain,
-                auth_user: entry.optional_text("auth_user"),
-                password: Secret::new(entry.text("password")),
-                password_file: entry.optional_text("password_file").map(PathBuf::from),
-                display_name: entry.optional_text("display_name"),
-                register: entry.bool("register"),
-                expires_s: number(entry, "expires_s"),
-                keepalive_s: number(entry, "keepalive_s"),
-            });
-        }
-        if accounts.is_empty() {
-            self.missing_section(
-                "account",
-                "add an [[account]] with name, extension, domain and password_file",
-            );
-        }
-        accounts
     }
 
     fn cards(&mut self) -> Vec<Card> {
@@ -445,7 +392,7 @@ impl<'a> Resolver<'a> {
 }
 
 /// A number whose range the schema has checked.
-fn number(entry: &Entry, key: &str) -> u32 {
+pub(crate) fn number(entry: &Entry, key: &str) -> u32 {
     u32::try_from(entry.integer(key)).unwrap_or(0)
 }
 
@@ -453,7 +400,7 @@ fn seconds(entry: &Entry, key: &str) -> Duration {
     Duration::from_secs(number(entry, key).into())
 }
 
-fn is_extension(text: &str) -> bool {
+pub(crate) fn is_extension(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 64
         && text
