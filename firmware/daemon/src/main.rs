@@ -14,6 +14,7 @@ mod pcap;
 mod run;
 mod sockets;
 mod startup;
+mod taps;
 
 use std::process::ExitCode;
 

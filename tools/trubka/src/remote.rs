@@ -22,7 +22,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failed> {
 }
 
 /// The control socket: as given, else as the configuration says, else the default.
-fn socket(globals: &Globals) -> PathBuf {
+pub(crate) fn socket(globals: &Globals) -> PathBuf {
     let configured = || {
         let text = std::fs::read_to_string(&globals.config).ok()?;
         let config = config::Config::parse(&text, "").ok()?;
@@ -68,7 +68,7 @@ pub(crate) fn run(globals: &Globals, word: &str, matches: &ArgMatches) -> Result
 }
 
 /// Asks on the terminal; without one nothing is done.
-fn ask(question: &str) -> Result<(), Failed> {
+pub(crate) fn ask(question: &str) -> Result<(), Failed> {
     if !std::io::stdin().is_terminal() {
         return Err(Failed::new(
             FAILURE,
