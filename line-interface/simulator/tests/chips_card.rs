@@ -183,7 +183,7 @@ fn a_visit_through_the_chips_opens_the_door_of_every_brand() {
             let now = bench.sim.now();
             sampler.took(Duration::from_micros(114 * 30 + pauses(&sampler)));
             let seen = |wanted: fn(&LineEvent) -> bool| bench.events.iter().any(wanted);
-            if !answered && seen(|e| matches!(e, LineEvent::RingConfirmed { .. })) {
+            if !answered && seen(|e| matches!(e, LineEvent::RingConfirmed)) {
                 bench.line.answer(now).unwrap();
                 answered = true;
             } else if !opening && seen(|e| matches!(e, LineEvent::OffHookSettled)) {
