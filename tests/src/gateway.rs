@@ -119,6 +119,12 @@ impl Visit {
         self.step(format!("at_s = {at_s:.3}\nlifts = true"))
     }
 
+    /// The door button of the old handset is held.
+    #[must_use]
+    pub fn presses_button(self, at_s: f64, ms: u32) -> Self {
+        self.step(format!("at_s = {at_s:.3}\npresses_ms = {ms}"))
+    }
+
     /// The old handset is put back.
     #[must_use]
     pub fn replaces_handset(self, at_s: f64) -> Self {

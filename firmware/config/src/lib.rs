@@ -15,7 +15,7 @@ pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
     Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Media,
-    Route, Secret, Sip, Trace,
+    PcapRtp, Route, Secret, Sip, Trace,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

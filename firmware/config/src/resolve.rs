@@ -11,7 +11,7 @@ use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
     Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Media,
-    Route, Secret, Sip, Trace,
+    PcapRtp, Route, Secret, Sip, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -118,6 +118,12 @@ impl<'a> Resolver<'a> {
             trace: Trace {
                 pcap: trace.optional_text("pcap").map(PathBuf::from),
                 pcap_limit_bytes: u64::from(number(trace, "pcap_limit_kib")) * 1024,
+                pcap_limit: seconds(trace, "pcap_limit_s"),
+                pcap_rtp: match trace.text("pcap_rtp").as_str() {
+                    "all" => PcapRtp::All,
+                    "none" => PcapRtp::None,
+                    _ => PcapRtp::Headers,
+                },
             },
         }
     }

@@ -90,6 +90,9 @@ mod tests {
             diff(("x", "x"), "", "a\nb\n"),
             "--- x\n+++ x\n@@ -0,0 +1,2 @@\n+a\n+b\n"
         );
-        assert_eq!(diff(("x", "x"), "a\nb\nc\n", "c\n"), "--- x\n+++ x\n@@ -1,2 +0,0 @@\n-a\n-b\n");
+        assert_eq!(
+            diff(("x", "x"), "a\nb\nc\n", "c\n"),
+            "--- x\n+++ x\n@@ -1,2 +0,0 @@\n-a\n-b\n"
+        );
     }
 }

@@ -156,7 +156,10 @@ impl Plan {
     /// What was measured, as a table of 80 columns.
     #[must_use]
     pub fn measured(&self) -> String {
-        let mut out = format!("\n{:<10} {:>8} {:>8} {:>8} {:>8}\n", "LEVEL", "MEAN V", "LEAST", "MOST", "MS");
+        let mut out = format!(
+            "\n{:<10} {:>8} {:>8} {:>8} {:>8}\n",
+            "LEVEL", "MEAN V", "LEAST", "MOST", "MS"
+        );
         let l = &self.levels;
         for (name, range) in [
             ("idle", &l.idle),
@@ -166,11 +169,19 @@ impl Plan {
         ] {
             let _ = writeln!(out, "{name:<10} {}", row(range));
         }
-        let _ = writeln!(out, "noise {:.2} V, {} ring burst(s)", l.noise_volts(), l.bursts.len());
+        let _ = writeln!(
+            out,
+            "noise {:.2} V, {} ring burst(s)",
+            l.noise_volts(),
+            l.bursts.len()
+        );
         let guess = if self.brand.is_empty() {
             self.why.clone()
         } else {
-            format!("{}, confidence {:.2}: {}", self.brand, self.confidence, self.why)
+            format!(
+                "{}, confidence {:.2}: {}",
+                self.brand, self.confidence, self.why
+            )
         };
         let _ = writeln!(out, "brand: {guess}");
         out.push_str("(a guess; the brand is not applied)\n");

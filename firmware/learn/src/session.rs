@@ -28,6 +28,8 @@ pub struct Session {
     began: Instant,
     last_reading: Instant,
     calls: u32,
+    /// The last question was answered at once, so the next may be too.
+    more: bool,
 }
 
 impl Session {
@@ -60,6 +62,7 @@ impl Session {
             began: Instant::now(),
             last_reading: Instant::now(),
             calls: calls.max(1),
+            more: false,
         })
     }
 
@@ -86,7 +89,9 @@ impl Session {
             }]));
         }
         self.tell_step(&mut told);
-        match self.client.poll_event()? {
+        let event = self.client.poll_event()?;
+        self.more = event.is_some();
+        match event {
             Some(event) => {
                 let batch: Readings = serde_json::from_value(event).map_err(|error| {
                     control::ClientError::Failed(Failure::new(
@@ -120,11 +125,18 @@ impl Session {
         Ok(told)
     }
 
+    /// More readings may be there already.
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        self.more
+    }
+
     /// As many calls as were asked for are measured, and the line is at rest again; or something is
     /// in the way of ever measuring one.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.guide.complete_calls() >= self.calls && self.guide.at_rest() || !self.troubles.is_empty()
+        self.guide.complete_calls() >= self.calls && self.guide.at_rest()
+            || !self.troubles.is_empty()
     }
 
     /// Levels so far.
@@ -156,7 +168,10 @@ impl Session {
         let mean = |range: &line_interface::observe::LevelRange| range.mean_volts();
         Some(match heard {
             Heard::Active => {
-                format!("  the pair is fed; at rest it read {:.2} V", mean(&self.levels().idle))
+                format!(
+                    "  the pair is fed; at rest it read {:.2} V",
+                    mean(&self.levels().idle)
+                )
             }
             Heard::Burst {
                 frequency_hz,

@@ -98,7 +98,7 @@ pub(crate) fn add_to(group: Command) -> Command {
         .subcommand(
             Command::new("learn")
                 .about("Measures a line over calls, live or recorded, and proposes profile values as a diff.")
-                .arg(file.num_args(1..).required_unless_present("live"))
+                .arg(file.required(false).num_args(1..).required_unless_present("live"))
                 .arg(volts.required(false).required_unless_present("live"))
                 .arg(profile)
                 .arg(

@@ -43,7 +43,10 @@ pub(super) fn run(globals: &Globals, matches: &ArgMatches) -> Result<(), Failed>
     let plan = session.plan(&today())?;
     if globals.json {
         let guess = (plan.brand.clone(), plan.confidence, plan.why.clone());
-        print(&format!("{:#}\n", proposed(&plan.line, &plan.proposal, guess)))?;
+        print(&format!(
+            "{:#}\n",
+            proposed(&plan.line, &plan.proposal, guess)
+        ))?;
     } else {
         print(&format!("{}\n{}", plan.measured(), plan.diff()))?;
     }
