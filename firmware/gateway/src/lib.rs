@@ -298,7 +298,7 @@ impl Gateway {
             block.audio.fill(0);
             if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
                 leg.session.pull_audio(now, &mut block.audio);
-                slot.voice.play(&block.audio);
+                slot.voice.play(&mut block.audio);
             }
         }
     }

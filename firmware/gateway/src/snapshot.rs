@@ -83,7 +83,7 @@ impl Gateway {
                     dropped: stats.dropped.total(),
                     erle_db: leg
                         .line
-                        .map_or(0.0, |line| self.lines[line].voice.erle_db()),
+                        .map_or(0.0, |line| self.lines[line].voice.status().erle_db),
                 }
             })
             .collect()
