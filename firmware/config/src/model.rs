@@ -270,6 +270,21 @@ pub struct Trace {
     pub pcap: Option<PathBuf>,
     /// Size at which the capture stops, in bytes.
     pub pcap_limit_bytes: u64,
+    /// Time after which the capture stops.
+    pub pcap_limit: Duration,
+    /// What it holds of RTP.
+    pub pcap_rtp: PcapRtp,
+}
+
+/// What a capture holds of RTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PcapRtp {
+    /// Headers: no sound, no keys.
+    Headers,
+    /// Everything.
+    All,
+    /// Nothing.
+    None,
 }
 
 impl Config {

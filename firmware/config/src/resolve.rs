@@ -12,7 +12,8 @@ mod media;
 use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
-    Account, Call, Card, Config, Console, Door, Handset, Journal, Line, Route, Secret, Sip, Trace,
+    Account, Call, Card, Config, Console, Door, Handset, Journal, Line, PcapRtp, Route, Secret,
+    Sip, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -139,6 +140,12 @@ impl<'a> Resolver<'a> {
             trace: Trace {
                 pcap: trace.optional_text("pcap").map(PathBuf::from),
                 pcap_limit_bytes: u64::from(number(trace, "pcap_limit_kib")) * 1024,
+                pcap_limit: seconds(trace, "pcap_limit_s"),
+                pcap_rtp: match trace.text("pcap_rtp").as_str() {
+                    "all" => PcapRtp::All,
+                    "none" => PcapRtp::None,
+                    _ => PcapRtp::Headers,
+                },
             },
             warnings: std::mem::take(&mut self.warnings),
         }

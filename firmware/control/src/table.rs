@@ -81,6 +81,13 @@ pub static COMMANDS: &[Command] = &[
         example: "trubka sip test-call 400",
     },
     Command {
+        name: "sip trace",
+        arguments: &[],
+        ask_first: None,
+        help: "Shows SIP messages as they come and go, secrets removed, until interrupted; or those of a capture file.",
+        example: "trubka sip trace --call 400",
+    },
+    Command {
         name: "door test",
         arguments: &[
             argument("line", true, "line name"),

@@ -10,10 +10,10 @@ mod fanout;
 mod input;
 mod journal;
 mod logging;
-mod pcap;
 mod run;
 mod sockets;
 mod startup;
+mod tracer;
 
 use std::process::ExitCode;
 

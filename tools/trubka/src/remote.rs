@@ -12,17 +12,18 @@ use serde_json::Value;
 use crate::arguments::Globals;
 use crate::exit::{ABSENT, FAILURE, Failed, LINE_FAULT, NOT_REGISTERED};
 
-/// Prints to standard output; a closed pipe is no fault of ours.
+/// Prints to standard output. A reader who left has seen enough: the program ends.
 pub(crate) fn print(text: &str) -> Result<(), Failed> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(()),
     }
 }
 
 /// The control socket: as given, else as the configuration says, else the default.
-fn socket(globals: &Globals) -> PathBuf {
+pub(crate) fn socket(globals: &Globals) -> PathBuf {
     let configured = || {
         let text = std::fs::read_to_string(&globals.config).ok()?;
         let config = config::Config::parse(&text, "").ok()?;
