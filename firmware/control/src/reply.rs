@@ -79,6 +79,8 @@ pub struct CallStatus {
     pub state: String,
     /// Codec, once agreed.
     pub codec: String,
+    /// What the sound is encrypted with, by its name in RFC 4568; `none` in the clear.
+    pub encryption: String,
     /// Packets received.
     pub packets_received: u64,
     /// Packets sent.

@@ -95,6 +95,10 @@ impl Gateway {
                         .codec
                         .map(|codec| format!("{codec:?}").to_uppercase())
                         .unwrap_or_default(),
+                    encryption: stats
+                        .encryption
+                        .map_or("none", media::CryptoSuite::name)
+                        .to_owned(),
                     packets_received: stats.packets_received,
                     packets_sent: stats.packets_sent,
                     lost: u64::try_from(stats.lost).unwrap_or(0),
