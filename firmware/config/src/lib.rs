@@ -1,7 +1,6 @@
 //! The configuration file: one table of settings, checks that name file, line, key and a hint,
 //! explanations, and edits that keep the file's comments.
 
-mod accounts;
 mod document;
 mod edit;
 mod explain;
@@ -11,13 +10,13 @@ mod problem;
 mod resolve;
 pub mod schema;
 
-pub use edit::{Change, apply_changes};
+pub use edit::{Change, apply_changes, write_whole};
 pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
-    Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Keepalive,
-    Line, Media, PcapRtp, Proxy, Route, Secret, SessionRefresher, Sip, SipTransport, TlsIdentity,
-    Trace,
+    Account, Call, Card, Codec, Config, Console, CryptoSuite, Door, EchoControl, Handset, Journal,
+    Keepalive, Line, Media, MediaEncryption, PcapRtp, Proxy, Route, Secret, SessionRefresher, Sip,
+    SipTransport, TlsIdentity, Trace,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

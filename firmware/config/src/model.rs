@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::host::HostPort;
+use crate::problem::Problem;
 
 /// Text that never shows itself.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -55,6 +56,8 @@ pub struct Config {
     pub console: Option<Console>,
     /// Captures.
     pub trace: Trace,
+    /// Settings that work but are not wise, for the log and the technician.
+    pub warnings: Vec<Problem>,
 }
 
 /// Section `sip`.
@@ -180,6 +183,8 @@ pub struct Account {
     pub session_refresher: SessionRefresher,
     /// Whether 100rel is announced.
     pub reliable_provisionals: bool,
+    /// Whether the sound is encrypted.
+    pub media_encryption: MediaEncryption,
 }
 
 /// Section `card`.
@@ -267,6 +272,30 @@ pub enum Codec {
     Pcmu,
 }
 
+/// Whether the sound of an account's calls is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaEncryption {
+    /// Never.
+    Off,
+    /// When the other side can.
+    Optional,
+    /// Always.
+    Required,
+}
+
+/// What SRTP encrypts with (RFC 4568, RFC 6188).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CryptoSuite {
+    /// `AES_CM_128_HMAC_SHA1_80`.
+    AesCm128HmacSha1_80,
+    /// `AES_CM_128_HMAC_SHA1_32`.
+    AesCm128HmacSha1_32,
+    /// `AES_256_CM_HMAC_SHA1_80`.
+    AesCm256HmacSha1_80,
+    /// `AES_256_CM_HMAC_SHA1_32`.
+    AesCm256HmacSha1_32,
+}
+
 /// What is done about echo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EchoControl {
@@ -285,6 +314,8 @@ pub struct Media {
     pub rtp_ports: Vec<u16>,
     /// Codecs in order of preference.
     pub codecs: Vec<Codec>,
+    /// What SRTP encrypts with, in order of preference.
+    pub crypto_suites: Vec<CryptoSuite>,
     /// Packet length.
     pub ptime_ms: u32,
     /// Payload type offered for key events.

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use line_interface::Profile;
 
+mod accounts;
+mod media;
+
 use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
-    Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Media,
-    PcapRtp, Route, Trace,
+    Account, Call, Card, Config, Console, Door, Handset, Journal, Line, PcapRtp, Route, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -19,6 +21,7 @@ pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
     let mut resolver = Resolver {
         document,
         problems: Vec::new(),
+        warnings: Vec::new(),
     };
     let config = resolver.config();
     if resolver.problems.is_empty() {
@@ -28,13 +31,14 @@ pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
     }
 }
 
-pub(crate) struct Resolver<'a> {
-    pub(crate) document: &'a Document,
+struct Resolver<'a> {
+    document: &'a Document,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
 }
 
 impl<'a> Resolver<'a> {
-    pub(crate) fn problem(
+    fn problem(
         &mut self,
         entry: &Entry,
         key: &str,
@@ -42,17 +46,35 @@ impl<'a> Resolver<'a> {
         cause: String,
         hint: impl Into<String>,
     ) {
-        self.problems.push(Problem {
+        let problem = self.at(entry, key, kind, cause, hint.into());
+        self.problems.push(problem);
+    }
+
+    /// Something that works but is not wise.
+    fn warning(&mut self, entry: &Entry, key: &str, cause: String, hint: &str) {
+        let warning = self.at(entry, key, ProblemKind::Unwise, cause, hint.to_owned());
+        self.warnings.push(warning);
+    }
+
+    fn at(
+        &self,
+        entry: &Entry,
+        key: &str,
+        kind: ProblemKind,
+        cause: String,
+        hint: String,
+    ) -> Problem {
+        Problem {
             file: self.document.file.clone(),
             line: entry.line_of(key),
             key: format!("{}.{key}", entry.schema.name),
             kind,
             cause,
-            hint: hint.into(),
-        });
+            hint,
+        }
     }
 
-    pub(crate) fn missing_section(&mut self, name: &str, hint: &str) {
+    fn missing_section(&mut self, name: &str, hint: &str) {
         self.problems.push(Problem {
             file: self.document.file.clone(),
             line: 0,
@@ -120,16 +142,12 @@ impl<'a> Resolver<'a> {
                     _ => PcapRtp::Headers,
                 },
             },
+            warnings: std::mem::take(&mut self.warnings),
         }
     }
 
     /// Refuses a value that stands in an earlier entry of the same section.
-    pub(crate) fn unique(
-        &mut self,
-        section: &'a str,
-        key: &str,
-        value_of: impl Fn(&Entry) -> String,
-    ) {
+    fn unique(&mut self, section: &'a str, key: &str, value_of: impl Fn(&Entry) -> String) {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let document = self.document;
         for entry in document.many(section) {
@@ -308,91 +326,10 @@ impl<'a> Resolver<'a> {
         }
         routes
     }
-
-    fn media(&mut self, entry: &Entry) -> Media {
-        let (first, last) = (
-            entry.integer("rtp_port_first"),
-            entry.integer("rtp_port_last"),
-        );
-        if first % 2 != 0 {
-            let cause = format!("{first} is odd");
-            self.problem(
-                entry,
-                "rtp_port_first",
-                ProblemKind::OutOfRange,
-                cause,
-                "RTP uses even ports; RTCP is one above",
-            );
-        }
-        if last <= first {
-            let cause = format!("{last} does not lie above rtp_port_first = {first}");
-            self.problem(
-                entry,
-                "rtp_port_last",
-                ProblemKind::OutOfRange,
-                cause,
-                "leave room for two ports a call",
-            );
-        } else if last - first > 512 {
-            let cause = format!("{} ports are more than one box can use", last - first + 1);
-            self.problem(
-                entry,
-                "rtp_port_last",
-                ProblemKind::OutOfRange,
-                cause,
-                "512 ports at the most: each pair is opened at start",
-            );
-        }
-        let names = entry.list("codecs");
-        let codecs: Vec<Codec> = names
-            .iter()
-            .filter_map(|name| match name.as_str() {
-                "pcma" => Some(Codec::Pcma),
-                "pcmu" => Some(Codec::Pcmu),
-                _ => None,
-            })
-            .collect();
-        if codecs.len() != names.len() || codecs.is_empty() {
-            let cause = format!("{names:?} is not a list of known codecs");
-            self.problem(
-                entry,
-                "codecs",
-                ProblemKind::OutOfRange,
-                cause,
-                "known: pcma, pcmu",
-            );
-        }
-        if entry.integer("ptime_ms") % 10 != 0 {
-            let cause = "not a multiple of 10".to_owned();
-            self.problem(
-                entry,
-                "ptime_ms",
-                ProblemKind::OutOfRange,
-                cause,
-                "use 20 unless the PBX demands another length",
-            );
-        }
-        let ports = first.max(0) as u16..=last.clamp(0, 65_535) as u16;
-        Media {
-            rtp_ports: ports
-                .step_by(2)
-                .filter(|port| i64::from(*port) < last)
-                .collect(),
-            codecs,
-            ptime_ms: number(entry, "ptime_ms"),
-            telephone_event_payload_type: number(entry, "telephone_event_payload_type") as u8,
-            echo_control: match entry.text("echo_control").as_str() {
-                "off" => EchoControl::Off,
-                "linear" => EchoControl::Linear,
-                _ => EchoControl::Full,
-            },
-            echo_tail_ms: number(entry, "echo_tail_ms"),
-        }
-    }
 }
 
 /// A number whose range the schema has checked.
-pub(crate) fn number(entry: &Entry, key: &str) -> u32 {
+fn number(entry: &Entry, key: &str) -> u32 {
     u32::try_from(entry.integer(key)).unwrap_or(0)
 }
 
@@ -400,7 +337,7 @@ fn seconds(entry: &Entry, key: &str) -> Duration {
     Duration::from_secs(number(entry, key).into())
 }
 
-pub(crate) fn is_extension(text: &str) -> bool {
+fn is_extension(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 64
         && text

@@ -363,6 +363,18 @@ pub static SECTIONS: &[Section] = &[
                 Literal("true"),
                 "Whether calls announce 100rel (RFC 3262).",
             ),
+            key(
+                "media_encryption",
+                Kind::OneOf(&["off", "optional", "required"]),
+                Literal("\"off\""),
+                "SRTP with keys in the session description (SDES): off; optional encrypts when the other side can and falls back to plain RTP; required refuses calls without it. Wants SIP over TLS, because the keys travel in SIP.",
+            ),
+            key(
+                "media_encryption_without_tls",
+                Kind::Bool,
+                Literal("false"),
+                "Allow media_encryption although SIP itself is not encrypted: who can read the SIP messages can then decrypt the sound.",
+            ),
         ],
     },
     Section {
@@ -548,6 +560,14 @@ pub static SECTIONS: &[Section] = &[
                 Kind::TextList,
                 Literal("[\"pcma\", \"pcmu\"]"),
                 "Codecs in order of preference: pcma, pcmu.",
+            ),
+            key(
+                "crypto_suites",
+                Kind::TextList,
+                Literal(
+                    "[\"AES_CM_128_HMAC_SHA1_80\", \"AES_256_CM_HMAC_SHA1_80\", \"AES_CM_128_HMAC_SHA1_32\"]",
+                ),
+                "What SRTP encrypts with, in order of preference, for accounts with media_encryption; AES_256_CM_HMAC_SHA1_32 is known too.",
             ),
             key(
                 "ptime_ms",

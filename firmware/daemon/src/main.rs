@@ -15,6 +15,7 @@ mod names;
 mod run;
 mod sockets;
 mod startup;
+mod taps;
 mod tracer;
 
 use std::process::ExitCode;

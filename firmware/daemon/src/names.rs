@@ -98,7 +98,10 @@ impl Names {
     /// Every address of an account's servers.
     pub(crate) async fn servers_of(&self, account: &config::Account) -> Found {
         let mut found = Found::default();
-        let backup = account.backup_proxy.as_ref().map(|proxy| (&proxy.host, true));
+        let backup = account
+            .backup_proxy
+            .as_ref()
+            .map(|proxy| (&proxy.host, true));
         for (host, backup) in std::iter::once((&account.registrar, false)).chain(backup) {
             let default_port = match account.transport {
                 SipTransport::Tls => 5061,
@@ -111,7 +114,9 @@ impl Names {
             match self.addresses(host, account.transport, default_port).await {
                 Ok((addresses, until)) => {
                     let servers = addresses.into_iter();
-                    found.servers.extend(servers.map(|address| SipServer { address, backup }));
+                    found
+                        .servers
+                        .extend(servers.map(|address| SipServer { address, backup }));
                     let left = until.saturating_duration_since(Instant::now());
                     found.wait(left.clamp(SOONEST, LATEST));
                 }
@@ -138,7 +143,10 @@ impl Names {
             SipTransport::Tls => Transport::Tls,
         };
         let usual = srv_names(&host.host, &[], &[transport]);
-        let usual = usual.first().map(|(_, name)| name.clone()).unwrap_or_default();
+        let usual = usual
+            .first()
+            .map(|(_, name)| name.clone())
+            .unwrap_or_default();
         // All questions at once: the answers that turn out not to be needed cost little.
         let (naptr, srv, plain) = tokio::join!(
             naptr(resolver, &host.host),
@@ -159,7 +167,10 @@ impl Names {
         let mut addresses = Vec::new();
         let mut last = "SRV says that there is no such service".to_owned();
         for server in order_srv(&records, seed()).iter().take(MAX_TARGETS) {
-            match self.host_addresses(resolver, &server.target, server.port).await {
+            match self
+                .host_addresses(resolver, &server.target, server.port)
+                .await
+            {
                 Ok((more, end)) => {
                     until = until.min(end);
                     addresses.extend(more);
@@ -208,7 +219,13 @@ impl Names {
     async fn ask_system(&self, host: &HostPort, port: u16) -> Answer {
         let found = tokio::net::lookup_host((host.host.as_str(), port)).await;
         let found = found.map_err(|error| error.to_string())?;
-        let usable = |address: &SocketAddr| if address.is_ipv4() { self.ipv4 } else { self.ipv6 };
+        let usable = |address: &SocketAddr| {
+            if address.is_ipv4() {
+                self.ipv4
+            } else {
+                self.ipv6
+            }
+        };
         let found: Vec<SocketAddr> = found.filter(usable).collect();
         if found.is_empty() {
             return Err("no usable address".to_owned());
@@ -251,7 +268,11 @@ async fn srv(resolver: &TokioResolver, name: &str) -> Option<(Vec<SrvRecord>, In
         }),
         _ => None,
     };
-    let records: Vec<SrvRecord> = found.answers().iter().filter_map(|r| record(&r.data)).collect();
+    let records: Vec<SrvRecord> = found
+        .answers()
+        .iter()
+        .filter_map(|r| record(&r.data))
+        .collect();
     (!records.is_empty()).then(|| (records, found.valid_until()))
 }
 
@@ -269,7 +290,11 @@ async fn naptr(resolver: &TokioResolver, name: &str) -> Option<(Vec<NaptrRecord>
         }),
         _ => None,
     };
-    let records: Vec<NaptrRecord> = found.answers().iter().filter_map(|r| record(&r.data)).collect();
+    let records: Vec<NaptrRecord> = found
+        .answers()
+        .iter()
+        .filter_map(|r| record(&r.data))
+        .collect();
     (!records.is_empty()).then(|| (records, found.valid_until()))
 }
 
@@ -286,7 +311,11 @@ pub(crate) async fn watch(
         let found = names.servers_of(&settings).await;
         let Some(next) = found.good_for else { return };
         pause = next;
-        if inbox.send(Input::ServersFound { account, found }).await.is_err() {
+        if inbox
+            .send(Input::ServersFound { account, found })
+            .await
+            .is_err()
+        {
             return;
         }
     }

@@ -222,7 +222,13 @@ async fn serve(
     for (account, found) in found.iter().enumerate() {
         if let Some(pause) = found.good_for {
             let settings = config.accounts[account].clone();
-            tasks.spawn(names::watch(names.clone(), account, settings, pause, inbox.clone()));
+            tasks.spawn(names::watch(
+                names.clone(),
+                account,
+                settings,
+                pause,
+                inbox.clone(),
+            ));
         }
     }
     let known = daemon.known.clone();
@@ -319,7 +325,10 @@ impl Known {
     }
 
     fn learn(&self, servers: &[SocketAddr]) {
-        let mut known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for server in servers {
             if !known.contains(server) && known.len() < 64 {
                 known.push(*server);
@@ -329,8 +338,14 @@ impl Known {
 
     /// The first of the same family as `bound`.
     fn peer(&self, bound: SocketAddr) -> Option<SocketAddr> {
-        let known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        known.iter().find(|peer| peer.is_ipv4() == bound.is_ipv4()).copied()
+        let known = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        known
+            .iter()
+            .find(|peer| peer.is_ipv4() == bound.is_ipv4())
+            .copied()
     }
 }
 
@@ -411,6 +426,7 @@ impl Daemon {
                 self.gateway
                     .handle_block(now, card, &exchange.sense, &mut exchange.drive);
                 let _ = back.send(exchange);
+                self.commands.block(&self.gateway, card);
             }
             Input::JournalDone { record } => self.gateway.journal_done(now, record),
             Input::JournalAlarm(event) => self.tell(event),
@@ -444,7 +460,8 @@ impl Daemon {
                 Output::Sip(transmit) => self.send_sip(transmit),
                 Output::CloseStream { transport, peer } => {
                     self.links.close(transport, peer);
-                    self.gateway.stream_closed(self.clock.now(), transport, peer);
+                    self.gateway
+                        .stream_closed(self.clock.now(), transport, peer);
                 }
                 Output::Rtp {
                     slot,
@@ -489,9 +506,12 @@ impl Daemon {
             LinkNews::Bytes(bytes) => {
                 let tracer = &mut self.tracer;
                 let carrier = carrier(id.transport);
-                self.links
-                    .messages_in(id, &bytes, |message| tracer.sip_in(carrier, id.peer, message));
-                let verdict = self.gateway.handle_stream(now, id.transport, id.peer, &bytes);
+                self.links.messages_in(id, &bytes, |message| {
+                    tracer.sip_in(carrier, id.peer, message)
+                });
+                let verdict = self
+                    .gateway
+                    .handle_stream(now, id.transport, id.peer, &bytes);
                 if verdict == StreamVerdict::Close {
                     // What is queued, a 400 for example, still goes out first.
                     self.send_pending();
@@ -527,7 +547,9 @@ impl Daemon {
         self.unresolved[account] = missing.is_some();
         let (name, detail) = missing.cloned().unwrap_or_default();
         let hint = match missing {
-            Some(_) => "check the name in the [[account]], the name server (sip.dns_servers) and the way to it; the PBX's IP address works without either",
+            Some(_) => {
+                "check the name in the [[account]], the name server (sip.dns_servers) and the way to it; the PBX's IP address works without either"
+            }
             None => "",
         };
         self.tell(Event::NameService {

@@ -133,7 +133,11 @@ impl Sockets {
         payload: &[u8],
     ) {
         let family = |pair: &&(Socket, Socket)| pair.0.ipv6 == destination.is_ipv6();
-        if let Some(pair) = self.rtp.get(slot).and_then(|pairs| pairs.iter().find(family)) {
+        if let Some(pair) = self
+            .rtp
+            .get(slot)
+            .and_then(|pairs| pairs.iter().find(family))
+        {
             let socket = if rtcp { &pair.1 } else { &pair.0 };
             let _ = socket.sender.send_to(payload, destination);
         }

@@ -77,6 +77,9 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> 
     })?;
     let mut config = Config::parse(&text, &path.display().to_string())?;
     warn_if_readable(path, &config);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let mut problems = Vec::new();
     for account in &mut config.accounts {
         let own = (
@@ -85,7 +88,13 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> 
             &mut account.password,
         );
         let first = account.outbound_proxy.as_mut();
-        let first = first.map(|p| ("account.proxy_password_file", &p.password_file, &mut p.password));
+        let first = first.map(|p| {
+            (
+                "account.proxy_password_file",
+                &p.password_file,
+                &mut p.password,
+            )
+        });
         let backup = account.backup_proxy.as_mut();
         let backup = backup.map(|p| {
             let key = "account.backup_proxy_password_file";

@@ -61,6 +61,13 @@ pub struct StreamReader {
     broken: bool,
 }
 
+impl std::fmt::Debug for StreamReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What is held may be half a message with credentials.
+        write!(f, "StreamReader({} bytes)", self.buffer.len())
+    }
+}
+
 impl StreamReader {
     /// A reader at the beginning of a stream.
     pub fn new() -> Self {

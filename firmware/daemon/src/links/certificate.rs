@@ -71,9 +71,15 @@ fn time(year: i64, rest: &[u8]) -> Option<SystemTime> {
         return None;
     }
     // Days since 1970 of a date of the Gregorian calendar, counted in years that begin in March.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400)
-        + (153 * m + 2) / 5 + day - 1 - 719_468;
+    let (y, m) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days =
+        365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) + (153 * m + 2) / 5 + day
+            - 1
+            - 719_468;
     let seconds = days * 86_400 + part(4)? * 3_600 + part(6)? * 60 + part(8)?;
     let since = Duration::from_secs(u64::try_from(seconds).ok()?);
     SystemTime::UNIX_EPOCH.checked_add(since)

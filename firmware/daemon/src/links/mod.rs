@@ -172,7 +172,11 @@ impl Links {
                 Err(fault) => links.events.push(fault_event("", &fault)),
             }
         }
-        let own = config.sip.tls_identity.iter().map(|identity| ("", identity));
+        let own = config
+            .sip
+            .tls_identity
+            .iter()
+            .map(|identity| ("", identity));
         let accounts = config.accounts.iter();
         let accounts = accounts.filter_map(|a| Some((a.name.as_str(), a.tls_identity.as_ref()?)));
         for (account, identity) in own.chain(accounts) {
@@ -284,7 +288,8 @@ impl Links {
         self.table.insert((transport == Transport::Tls, peer), link);
         // Finished tasks are let go here, so that their number stays that of the connections.
         while self.tasks.try_join_next().is_some() {}
-        self.tasks.spawn(connection::run(id, opening, messages, self.inbox.clone()));
+        self.tasks
+            .spawn(connection::run(id, opening, messages, self.inbox.clone()));
         Some(())
     }
 
@@ -312,7 +317,9 @@ impl Links {
     /// Takes a connection that somebody opened, within bounds.
     pub(crate) fn accept(&mut self, transport: Transport, peer: SocketAddr, stream: TcpStream) {
         let mut accepted = self.table.iter().filter(|(_, link)| link.accepted);
-        let of_one = accepted.clone().filter(|((_, other), _)| other.ip() == peer.ip());
+        let of_one = accepted
+            .clone()
+            .filter(|((_, other), _)| other.ip() == peer.ip());
         if of_one.count() >= MAX_ACCEPTED_OF_ONE || accepted.by_ref().count() >= MAX_ACCEPTED {
             return;
         }
@@ -327,7 +334,9 @@ impl Links {
     /// Whether the connection is the one in use with its peer; another one's news are stale.
     pub(crate) fn is_current(&self, id: LinkId) -> bool {
         let key = (id.transport == Transport::Tls, id.peer);
-        self.table.get(&key).is_some_and(|link| link.number == id.number)
+        self.table
+            .get(&key)
+            .is_some_and(|link| link.number == id.number)
     }
 
     /// Cuts bytes into messages for the trace.
@@ -349,7 +358,9 @@ impl Links {
 
     /// A connection came about.
     pub(crate) fn up(&mut self, id: LinkId, certificate_end: Option<SystemTime>) {
-        let Some(account) = self.account_at(id.peer).filter(|_| id.transport == Transport::Tls)
+        let Some(account) = self
+            .account_at(id.peer)
+            .filter(|_| id.transport == Transport::Tls)
         else {
             return;
         };
@@ -399,7 +410,10 @@ impl Links {
                 Ok(left) => i64::try_from(left.as_secs() / 86_400).unwrap_or(i64::MAX),
                 Err(_) => -1,
             };
-            let step = WARN_AT_DAYS.into_iter().filter(|days| left_days < *days).min();
+            let step = WARN_AT_DAYS
+                .into_iter()
+                .filter(|days| left_days < *days)
+                .min();
             let Some(step) = step.filter(|step| watched.told.is_none_or(|told| *step < told))
             else {
                 continue;

@@ -153,20 +153,17 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if self.pinned.iter().any(|pinned| pinned == end_entity) {
-            let end = not_after(end_entity).and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok());
+            let end = not_after(end_entity)
+                .and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok());
             return match end {
                 Some(end) if end.as_secs() >= now.as_secs() => Ok(ServerCertVerified::assertion()),
                 _ => Err(CertificateError::Expired.into()),
             };
         }
         match &self.usual {
-            Some(usual) => usual.verify_server_cert(
-                end_entity,
-                intermediates,
-                server_name,
-                ocsp_response,
-                now,
-            ),
+            Some(usual) => {
+                usual.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            }
             None => Err(CertificateError::UnknownIssuer.into()),
         }
     }
@@ -192,6 +189,8 @@ impl ServerCertVerifier for Verifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

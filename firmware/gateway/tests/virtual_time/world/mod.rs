@@ -15,7 +15,7 @@ use line_simulation::{Fault, PanelEvent, Simulation};
 use phone::{Phone, PhoneConfig, PhoneEvent};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use trubka_gateway::{Gateway, Setup};
+use trubka_gateway::{Gateway, Setup, SipServer};
 
 pub(crate) use forge::{Dialog, EventPacket, outside_request};
 pub(crate) use network::{Port, Verdict};
@@ -87,9 +87,14 @@ impl World {
                 .iter()
                 .map(|line| Profile::builtin(&line.profile).unwrap())
                 .collect(),
-            registrars: vec![Some(address(PBX_SIP))],
+            registrars: vec![vec![SipServer {
+                address: address(PBX_SIP),
+                backup: false,
+            }]],
             sip_local: address(GATEWAY_SIP),
+            sip_local_ipv6: None,
             rtp_local: slots,
+            rtp_local_ipv6: Vec::new(),
             seed,
             config,
         };
@@ -113,6 +118,8 @@ impl World {
             algorithms: options.algorithms,
             script: options.phone,
             seed: seed.map(|byte| byte ^ 0x55),
+            encryption: options.phone_encryption,
+            codecs: options.phone_codecs,
         };
         let mut world = World {
             now: Duration::ZERO,

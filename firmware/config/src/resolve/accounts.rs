@@ -3,20 +3,20 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use super::{Resolver, is_extension, number};
 use crate::document::Entry;
 use crate::host::HostPort;
 use crate::model::{
     Account, Keepalive, Proxy, Secret, SessionRefresher, Sip, SipTransport, TlsIdentity,
 };
 use crate::problem::ProblemKind;
-use crate::resolve::{Resolver, is_extension, number};
 
 /// Default port of name servers.
 const DNS_PORT: u16 = 53;
 
 impl Resolver<'_> {
     /// Section `sip`.
-    pub(crate) fn sip(&mut self, entry: &Entry) -> Sip {
+    pub(super) fn sip(&mut self, entry: &Entry) -> Sip {
         let address = |key: &str| {
             let text = entry.optional_text(key)?;
             text.parse::<SocketAddr>().ok()
@@ -156,7 +156,7 @@ impl Resolver<'_> {
     }
 
     /// Calls by address to somebody who is no account's PBX have to be wanted.
-    pub(crate) fn direct_targets(&mut self, sip: &Sip, accounts: &[Account]) {
+    pub(super) fn direct_targets(&mut self, sip: &Sip, accounts: &[Account]) {
         if sip.direct_calls {
             return;
         }
@@ -185,7 +185,7 @@ impl Resolver<'_> {
         }
     }
 
-    pub(crate) fn accounts(&mut self) -> Vec<Account> {
+    pub(super) fn accounts(&mut self) -> Vec<Account> {
         self.unique("account", "name", |entry| entry.text("name"));
         let document = self.document;
         let mut accounts = Vec::new();
@@ -218,6 +218,7 @@ impl Resolver<'_> {
                 let hint = "letters, digits and -_.+*# only, for example 600";
                 self.problem(entry, "extension", ProblemKind::OutOfRange, cause, hint);
             }
+            let media_encryption = self.media_encryption(entry);
             accounts.push(Account {
                 name: entry.text("name"),
                 extension,
@@ -256,6 +257,7 @@ impl Resolver<'_> {
                     "remote" => SessionRefresher::Remote,
                     _ => SessionRefresher::Any,
                 },
+                media_encryption,
                 reliable_provisionals: entry.bool("reliable_provisionals"),
             });
         }
