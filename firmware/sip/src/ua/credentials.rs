@@ -105,13 +105,20 @@ impl UserAgent {
         let configured = self.config.accounts.get(account)?.realm.clone();
         let is_register = client.request.method() == Some(&Method::REGISTER);
         let state = self.accounts.get(account)?;
-        // The realm is what the registrar itself said when we registered, or what was configured.
-        let pinned = configured.or_else(|| {
-            state.realms[asker as usize]
-                .clone()
-                .filter(|_| !is_register)
-        });
-        let foreign = pinned.is_some_and(|realm| realm != challenge.realm);
+        // The realm is what the registrar itself, or a proxy on the way to it, said when we
+        // registered, or what was configured. A proxy that is configured may have one of its own
+        // for calls.
+        let through_proxy = self.options.get(account).is_some_and(|o| o.outbound_proxy);
+        let unknown_proxy =
+            asker == Asker::Proxy && through_proxy && state.realms[asker as usize].is_none();
+        let foreign = match configured {
+            Some(realm) => realm != challenge.realm,
+            None if is_register || unknown_proxy => false,
+            None => {
+                let mut learned = state.realms.iter().flatten().peekable();
+                learned.peek().is_some() && learned.all(|realm| *realm != challenge.realm)
+            }
+        };
         if foreign || !self.is_registrar(account, destination) {
             self.counters.foreign_challenges += 1;
             return None;
