@@ -33,7 +33,7 @@ fn start(settings: &Settings, pbx: &Asterisk, ca: &str, own: &Pair) -> Result<Ga
     Gateway::start_with(settings, pbx.ip(), |folder| {
         folder.write("ca.pem", ca)?;
         folder.write("box.pem", &own.certificate)?;
-        folder.write("box.key", &own.key)
+        folder.write("box.key", &own.key).map(drop)
     })
 }
 
