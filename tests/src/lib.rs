@@ -11,6 +11,7 @@
 
 pub mod gateway;
 pub mod rtp;
+pub mod scripted;
 pub mod sipp;
 
 pub use peers::{Failure, Outcome, address, asterisk, failure, folder, process, speech, wait, wav};
