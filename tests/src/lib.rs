@@ -9,6 +9,7 @@
 //! Everything started here is ended when its owner is dropped, by process id. The logs of every
 //! process are printed then, so the test runner shows them when a test fails.
 
+pub mod baresip;
 pub mod gateway;
 pub mod rtp;
 pub mod scripted;
