@@ -11,6 +11,7 @@
 
 pub mod baresip;
 pub mod gateway;
+pub mod linphone;
 pub mod rtp;
 pub mod scripted;
 pub mod sipp;
