@@ -15,7 +15,7 @@ pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
     Account, Call, Card, Codec, Config, Console, CryptoSuite, Door, EchoControl, Handset, Journal,
-    Line, Media, MediaEncryption, PcapRtp, Route, Secret, Sip, Trace,
+    Line, Media, MediaEncryption, Override, PcapRtp, Route, Secret, Sip, Trace,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;
