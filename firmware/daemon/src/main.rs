@@ -13,6 +13,7 @@ mod logging;
 mod run;
 mod sockets;
 mod startup;
+mod taps;
 mod tracer;
 
 use std::process::ExitCode;
