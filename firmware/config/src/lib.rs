@@ -14,8 +14,8 @@ pub use edit::{Change, apply_changes, write_whole};
 pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
-    Account, Call, Card, Codec, Config, Console, CryptoSuite, Door, EchoControl, Handset, Journal,
-    Line, Media, MediaEncryption, PcapRtp, Route, Secret, Sip, Trace,
+    Account, Call, Card, Codec, Config, Console, CryptoSuite, Door, EchoControl, Handset,
+    InbandKeys, Journal, Line, Media, MediaEncryption, PcapRtp, Route, Secret, Sip, Trace,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

@@ -219,6 +219,12 @@ pub static SECTIONS: &[Section] = &[
                 Literal("false"),
                 "Allow media_encryption although SIP itself is not encrypted: who can read the SIP messages can then decrypt the sound.",
             ),
+            key(
+                "inband_keys",
+                Kind::OneOf(&["off", "without_events", "always"]),
+                Literal("\"off\""),
+                "Keys as tones in the phone's sound: off; without_events while the other side has not agreed to RFC 4733; always. Tones that may be the street's own, come back from the phone, are never keys.",
+            ),
         ],
     },
     Section {
@@ -330,6 +336,18 @@ pub static SECTIONS: &[Section] = &[
                 Literal("[\"called\"]"),
                 "Who may open the door: \"called\" is the party the box called; other entries are extensions that may call in and open.",
             ),
+            key(
+                "gain_to_line_db",
+                int(-20, 20),
+                Unset,
+                "Gain of the resident's voice in this apartment, in decibels; media.gain_to_line_db unless given.",
+            ),
+            key(
+                "gain_to_phone_db",
+                int(-20, 20),
+                Unset,
+                "Gain of the visitor's voice for this apartment, in decibels; media.gain_to_phone_db unless given.",
+            ),
         ],
     },
     Section {
@@ -424,6 +442,18 @@ pub static SECTIONS: &[Section] = &[
                 int(96, 127),
                 Literal("101"),
                 "RTP payload type offered for RFC 4733 key events.",
+            ),
+            key(
+                "gain_to_line_db",
+                int(-20, 20),
+                Literal("0"),
+                "Gain of the resident's voice on its way to the line, in decibels; a limiter follows.",
+            ),
+            key(
+                "gain_to_phone_db",
+                int(-20, 20),
+                Literal("0"),
+                "Gain of the visitor's voice on its way to the phone, in decibels; a limiter follows.",
             ),
             key(
                 "echo_control",
