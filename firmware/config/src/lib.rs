@@ -15,7 +15,8 @@ pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
     Account, Call, Card, Codec, Config, Console, CryptoSuite, Door, EchoControl, Handset,
-    InbandKeys, Journal, Line, Media, MediaEncryption, PcapRtp, Route, Secret, Sip, Trace,
+    InbandKeys, Journal, Line, Media, MediaEncryption, Override, PcapRtp, Route, Secret, Sip,
+    Trace,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

@@ -5,15 +5,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use line_interface::Profile;
+use line_interface::{OVERRIDE_KEYS, OverrideKey, Profile};
 
 mod media;
 
 use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
-    Account, Call, Card, Config, Console, Door, Handset, Journal, Line, PcapRtp, Route, Secret,
-    Sip, Trace,
+    Account, Call, Card, Config, Console, Door, Handset, Journal, Line, Override, PcapRtp, Route,
+    Secret, Sip, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -90,6 +90,7 @@ impl<'a> Resolver<'a> {
         let accounts = self.accounts();
         let cards = self.cards();
         let lines = self.lines(&cards);
+        let overrides = self.overrides(&lines);
         let routes = self.routes(&accounts, &lines);
         let empty = Entry {
             schema: &crate::schema::SECTIONS[0],
@@ -101,6 +102,7 @@ impl<'a> Resolver<'a> {
         let (console, trace, control) = (one("console"), one("trace"), one("control"));
         let media = self.media(one("media"));
         Config {
+            file: self.document.file.clone(),
             sip: Sip {
                 listen: sip
                     .text("listen")
@@ -111,6 +113,7 @@ impl<'a> Resolver<'a> {
             accounts,
             cards,
             lines,
+            overrides,
             routes,
             door: Door {
                 digits: door.text("digits"),
@@ -286,6 +289,58 @@ impl<'a> Resolver<'a> {
             });
         }
         lines
+    }
+
+    fn overrides(&mut self, lines: &[Line]) -> Vec<Override> {
+        self.unique("override", "apartment", |entry| {
+            entry.integer("apartment").to_string()
+        });
+        let document = self.document;
+        let mut overrides = Vec::new();
+        for entry in document.many("override") {
+            let apartment = number(entry, "apartment") as u16;
+            let given = |key: &OverrideKey| Some((key.name, entry.optional_decimal(key.name)?));
+            let values: Vec<(&'static str, f32)> = OVERRIDE_KEYS.iter().filter_map(given).collect();
+            let at = values.iter().map(|(name, _)| entry.line_of(name)).collect();
+            let of_apartment = Override {
+                apartment,
+                source: entry.text("source"),
+                values,
+                lines: (entry.line, at),
+            };
+            let serving: Vec<&Line> = lines.iter().filter(|l| l.apartment == apartment).collect();
+            if serving.is_empty() && !lines.is_empty() {
+                let cause = format!("no [[line]] serves apartment {apartment}");
+                let hint = "correct the apartment or remove this override";
+                self.problem(
+                    entry,
+                    "apartment",
+                    ProblemKind::UnknownReference,
+                    cause,
+                    hint,
+                );
+            }
+            if of_apartment.values.is_empty() {
+                let cause = format!("nothing of apartment {apartment} is overridden");
+                let hint =
+                    "give a value, for example on_hook_max_volts = 4.4, or remove the section";
+                self.problem(entry, "apartment", ProblemKind::MissingKey, cause, hint);
+            }
+            // Profiles that are files are read later; what they make of it is checked then.
+            for profile in serving
+                .iter()
+                .filter_map(|line| Profile::builtin(&line.profile))
+            {
+                if let Err(problem) = of_apartment.apply(&profile) {
+                    self.problems.push(Problem {
+                        file: self.document.file.clone(),
+                        ..problem
+                    });
+                }
+            }
+            overrides.push(of_apartment);
+        }
+        overrides
     }
 
     fn routes(&mut self, accounts: &[Account], lines: &[Line]) -> Vec<Route> {

@@ -38,7 +38,7 @@ fn clip(text: &str, width: usize) -> String {
 }
 
 /// Breaks a sentence into lines that are indented by `indent` blanks.
-fn wrapped(text: &str, indent: usize) -> String {
+pub fn wrapped(text: &str, indent: usize) -> String {
     let (mut out, mut column) = (" ".repeat(indent), indent);
     for word in text.split_whitespace() {
         if column > indent && column + 1 + word.chars().count() > WIDTH {
@@ -54,6 +54,15 @@ fn wrapped(text: &str, indent: usize) -> String {
     }
     out.push('\n');
     out
+}
+
+/// What the apartment has of its own; nothing when it is all the profile's.
+fn own_values(line: &LineStatus) -> String {
+    if line.overrides.is_empty() {
+        return String::new();
+    }
+    let values = line.overrides.join(", ");
+    wrapped(&format!("own values: {values}"), 4)
 }
 
 /// `status`.
@@ -89,6 +98,7 @@ pub fn status(status: &Status) -> String {
             line.party.as_deref().unwrap_or("-"),
         );
         let _ = writeln!(out, "{}", clip(&row, WIDTH));
+        out.push_str(&own_values(line));
     }
     let _ = writeln!(
         out,
@@ -256,6 +266,7 @@ pub fn levels(lines: &[LineStatus]) -> String {
             clip(&line.relay, 9),
             line.handset_volts,
         );
+        out.push_str(&own_values(line));
         if let Some(fault) = &line.fault {
             out.push_str(&wrapped(&format!("fault: {fault}"), 4));
         }

@@ -28,6 +28,9 @@ pub struct LineStatus {
     pub apartment: u16,
     /// Profile name.
     pub profile: String,
+    /// Values that the apartment has of its own, as `key = value`.
+    #[serde(default)]
+    pub overrides: Vec<String>,
     /// Phase of the call on it: `idle`, `selected`, `ringing`, `unanswered`, `talking`,
     /// `handset`, `over`.
     pub phase: String,

@@ -99,7 +99,9 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> 
     }
     let mut profiles = Vec::new();
     for line in &config.lines {
-        match load_profile(&line.profile) {
+        let profile = load_profile(&line.profile)
+            .and_then(|profile| config.profile_for(line.apartment, &profile));
+        match profile {
             Ok(profile) => profiles.push(profile),
             Err(problem) => problems.push(problem),
         }

@@ -21,6 +21,11 @@ impl Gateway {
                     name: settings.name.clone(),
                     apartment: settings.apartment,
                     profile: settings.profile.clone(),
+                    overrides: self
+                        .config
+                        .override_of(settings.apartment)
+                        .map(config::Override::words)
+                        .unwrap_or_default(),
                     phase: view.as_ref().map_or("idle", |view| view.phase).to_owned(),
                     state: status.state.name().to_owned(),
                     party: view.and_then(|view| view.party),
