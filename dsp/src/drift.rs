@@ -19,7 +19,7 @@ const PHASES: usize = 256;
 /// Samples that are kept, a second: a power of two.
 const RING: usize = 8192;
 /// Clocks that differ by more than this are no clocks.
-const MOST_DRIFT: f64 = 0.01;
+const MOST_DRIFT: f64 = 0.003;
 /// What is wrong about the delay is made good in so many seconds.
 const CORRECTION_S: f64 = 10.0;
 /// A delay that is this far off is made good at once, samples.
@@ -129,6 +129,16 @@ impl Bridge {
         }
     }
 
+    /// The writer's device has lost sound: its next call says nothing about its clock's speed.
+    pub fn writer_slipped(&mut self) {
+        self.writer.last = None;
+    }
+
+    /// The reader's device has played silence of its own: as [`Bridge::writer_slipped`].
+    pub fn reader_slipped(&mut self) {
+        self.reader.last = None;
+    }
+
     /// What has happened so far.
     #[must_use]
     pub fn report(&self) -> BridgeReport {
@@ -182,7 +192,7 @@ impl Bridge {
 struct Loop {
     /// Seconds of the last call as they should have been; `None` before the first.
     last: Option<f64>,
-    first: f64,
+    first: Option<f64>,
     /// Seconds of one sample.
     period: f64,
     /// Samples of this side at the last call.
@@ -195,7 +205,7 @@ impl Default for Loop {
     fn default() -> Self {
         Loop {
             last: None,
-            first: 0.0,
+            first: None,
             period: 1.0 / RATE_HZ,
             position: 0.0,
             samples: 0,
@@ -211,7 +221,8 @@ impl Loop {
         self.position = position;
         self.samples = samples;
         let Some(last) = self.last else {
-            (self.last, self.first) = (Some(now), now);
+            self.last = Some(now);
+            self.first.get_or_insert(now);
             return false;
         };
         let length = samples as f64 * self.period;
@@ -222,7 +233,7 @@ impl Loop {
             return true;
         }
         // Quick at first, then ever slower, so that what is learnt is not shaken off again.
-        let age = (now - self.first).max(0.5);
+        let age = (now - self.first.unwrap_or(now)).max(0.5);
         let bandwidth_hz = (0.5 / age).clamp(0.01, 0.5);
         let omega = (std::f64::consts::TAU * bandwidth_hz * length).min(0.5);
         self.last = Some(last + length + std::f64::consts::SQRT_2 * omega * off);

@@ -264,3 +264,40 @@ fn nonsense_in_is_silence_or_sound_but_never_nonsense_out() {
     bridge.pull(Duration::from_secs(1), &mut out);
     assert!(out.iter().all(|x| *x == 0.0));
 }
+
+#[test]
+fn a_device_that_loses_sound_does_not_shake_the_speed() {
+    let mut bridge = Bridge::new(30);
+    let mut writer = Side::new(80, 100.0, 1.0, 1);
+    let mut reader = Side::new(80, 0.0, 1.0, 2);
+    let quiet = |_: &Bridge, _: f64, _: &[f32]| {};
+    run(
+        &mut bridge,
+        &mut writer,
+        &mut reader,
+        60.0,
+        tone(500.0),
+        quiet,
+    );
+    let before = bridge.report();
+    // Every two seconds 30 ms are lost between the device and us, and the device says so.
+    for slip in 1..=10 {
+        writer.calls += 3;
+        bridge.writer_slipped();
+        let until = 60.0 + f64::from(slip) * 2.0;
+        run(
+            &mut bridge,
+            &mut writer,
+            &mut reader,
+            until,
+            tone(500.0),
+            quiet,
+        );
+    }
+    let after = bridge.report();
+    assert!(
+        (after.drift_ppm - before.drift_ppm).abs() < 100.0,
+        "{after:?}"
+    );
+    assert!((after.drift_ppm - 100.0).abs() < 120.0, "{after:?}");
+}

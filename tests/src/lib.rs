@@ -12,5 +12,6 @@
 pub mod gateway;
 pub mod rtp;
 pub mod sipp;
+pub mod sound;
 
 pub use peers::{Failure, Outcome, address, asterisk, failure, folder, process, speech, wait, wav};
