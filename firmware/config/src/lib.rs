@@ -11,12 +11,13 @@ mod problem;
 mod resolve;
 pub mod schema;
 
-pub use edit::{Change, apply_changes};
+pub use edit::{Change, apply_changes, write_whole};
 pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
-    Account, Board, Call, Card, CardKind, Codec, Config, Console, Door, EchoControl, Handset,
-    Journal, Line, Media, PcapRtp, Route, Secret, Sip, Sound, Trace,
+    Account, Board, Call, Card, CardKind, Codec, Config, Console, CryptoSuite, Door, EchoControl,
+    Handset, Journal, Line, Media, MediaEncryption, Override, PcapRtp, Route, Secret, Sip, Sound,
+    Trace,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

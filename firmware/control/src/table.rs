@@ -67,6 +67,13 @@ pub static COMMANDS: &[Command] = &[
         example: "trubka line levels apt42",
     },
     Command {
+        name: "line tap",
+        arguments: &[argument("line", true, "line name")],
+        ask_first: None,
+        help: "Shows the readings of a line as they come, ten blocks of 10 ms at a time, until interrupted.",
+        example: "trubka line tap apt42",
+    },
+    Command {
         name: "sip test-call",
         arguments: &[
             argument("target", true, "extension or sip: address to call"),

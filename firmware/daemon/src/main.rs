@@ -14,6 +14,7 @@ mod run;
 mod sockets;
 mod sound_test;
 mod startup;
+mod taps;
 mod tracer;
 
 use std::process::ExitCode;

@@ -347,6 +347,7 @@ impl Daemon {
                 self.gateway
                     .handle_block(now, card, &exchange.sense, &mut exchange.drive);
                 let _ = back.send(exchange);
+                self.commands.block(&self.gateway, card);
             }
             Input::JournalDone { record } => self.gateway.journal_done(now, record),
             Input::JournalAlarm(event) => self.tell(event),

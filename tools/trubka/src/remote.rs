@@ -55,8 +55,8 @@ pub(crate) fn run(globals: &Globals, word: &str, matches: &ArgMatches) -> Result
         ask(question)?;
     }
     let mut client = Client::connect(&socket(globals))?;
-    if command.name == "events" {
-        return follow(globals, &mut client);
+    if matches!(command.name, "events" | "line tap") {
+        return follow(globals, &mut client, command.name, &arguments);
     }
     client.set_timeout(Some(Duration::from_secs(60)))?;
     let result = client.call(command.name, &arguments)?;
@@ -69,7 +69,7 @@ pub(crate) fn run(globals: &Globals, word: &str, matches: &ArgMatches) -> Result
 }
 
 /// Asks on the terminal; without one nothing is done.
-fn ask(question: &str) -> Result<(), Failed> {
+pub(crate) fn ask(question: &str) -> Result<(), Failed> {
     if !std::io::stdin().is_terminal() {
         return Err(Failed::new(
             FAILURE,
@@ -86,14 +86,21 @@ fn ask(question: &str) -> Result<(), Failed> {
     }
 }
 
-fn follow(globals: &Globals, client: &mut Client) -> Result<(), Failed> {
-    client.call("events", &[])?;
+fn follow(
+    globals: &Globals,
+    client: &mut Client,
+    command: &str,
+    arguments: &[String],
+) -> Result<(), Failed> {
+    client.call(command, arguments)?;
     loop {
         let event = client.next_event()?;
         print(&if globals.json {
             format!("{event}\n")
-        } else {
+        } else if command == "events" {
             event_line(&event)
+        } else {
+            render::readings(&event)
         })?;
     }
 }
