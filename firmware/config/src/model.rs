@@ -111,8 +111,56 @@ pub struct Account {
 pub struct Card {
     /// Short name.
     pub name: String,
-    /// Local stream socket of a virtual line card.
-    pub socket: PathBuf,
+    /// What it is.
+    pub kind: CardKind,
+}
+
+/// What a card is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardKind {
+    /// A process behind a local stream socket.
+    Virtual {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The board on devices of this computer.
+    Linux(Box<Board>),
+}
+
+/// The real board and its devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Board {
+    /// The matrix variant, else the pair variant.
+    pub matrix: bool,
+    /// SPI device of the converter.
+    pub spi: PathBuf,
+    /// Its clock.
+    pub spi_hz: u32,
+    /// I2C bus of the expanders.
+    pub i2c: PathBuf,
+    /// GPIO device.
+    pub gpio_chip: PathBuf,
+    /// Line of the watchdog when it is not the board's own.
+    pub watchdog_gpio: Option<u32>,
+    /// Its sound, where there is any.
+    pub sound: Option<Sound>,
+}
+
+/// A pair of sound devices, one channel of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sound {
+    /// ALSA name of the PCM that is recorded.
+    pub capture: String,
+    /// ALSA name of the PCM that is played to.
+    pub playback: String,
+    /// Channel of `capture`, from 0.
+    pub capture_channel: u16,
+    /// Channel of `playback`, from 0.
+    pub playback_channel: u16,
+    /// 8000, 16000 or 48000.
+    pub rate_hz: u32,
+    /// Sound kept each way, milliseconds.
+    pub delay_ms: u32,
 }
 
 /// Whether an old handset is there.
