@@ -1,6 +1,7 @@
 //! The configuration file: one table of settings, checks that name file, line, key and a hint,
 //! explanations, and edits that keep the file's comments.
 
+mod cards;
 mod document;
 mod edit;
 mod explain;
@@ -10,12 +11,13 @@ mod problem;
 mod resolve;
 pub mod schema;
 
-pub use edit::{Change, apply_changes};
+pub use edit::{Change, apply_changes, write_whole};
 pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
-    Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Media,
-    Route, Secret, Sip, Trace,
+    Account, Board, Call, Card, CardKind, Codec, Config, Console, CryptoSuite, Door, EchoControl,
+    Handset, InbandKeys, Journal, Line, Media, MediaEncryption, Override, PcapRtp, Route, Secret,
+    Sip, Sound, Trace,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

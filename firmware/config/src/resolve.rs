@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use line_interface::Profile;
+use line_interface::{OVERRIDE_KEYS, OverrideKey, Profile};
+
+mod media;
 
 use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
-    Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Media,
-    Route, Secret, Sip, Trace,
+    Account, Call, Card, Config, Console, Door, Handset, Journal, Line, Override, PcapRtp, Route,
+    Secret, Sip, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -20,6 +22,7 @@ pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
     let mut resolver = Resolver {
         document,
         problems: Vec::new(),
+        warnings: Vec::new(),
     };
     let config = resolver.config();
     if resolver.problems.is_empty() {
@@ -29,13 +32,14 @@ pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
     }
 }
 
-struct Resolver<'a> {
-    document: &'a Document,
+pub(crate) struct Resolver<'a> {
+    pub(crate) document: &'a Document,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
 }
 
 impl<'a> Resolver<'a> {
-    fn problem(
+    pub(crate) fn problem(
         &mut self,
         entry: &Entry,
         key: &str,
@@ -43,14 +47,32 @@ impl<'a> Resolver<'a> {
         cause: String,
         hint: impl Into<String>,
     ) {
-        self.problems.push(Problem {
+        let problem = self.at(entry, key, kind, cause, hint.into());
+        self.problems.push(problem);
+    }
+
+    /// Something that works but is not wise.
+    fn warning(&mut self, entry: &Entry, key: &str, cause: String, hint: &str) {
+        let warning = self.at(entry, key, ProblemKind::Unwise, cause, hint.to_owned());
+        self.warnings.push(warning);
+    }
+
+    fn at(
+        &self,
+        entry: &Entry,
+        key: &str,
+        kind: ProblemKind,
+        cause: String,
+        hint: String,
+    ) -> Problem {
+        Problem {
             file: self.document.file.clone(),
             line: entry.line_of(key),
             key: format!("{}.{key}", entry.schema.name),
             kind,
             cause,
-            hint: hint.into(),
-        });
+            hint,
+        }
     }
 
     fn missing_section(&mut self, name: &str, hint: &str) {
@@ -68,6 +90,8 @@ impl<'a> Resolver<'a> {
         let accounts = self.accounts();
         let cards = self.cards();
         let lines = self.lines(&cards);
+        self.channels_of_boards(&lines, &cards);
+        let overrides = self.overrides(&lines);
         let routes = self.routes(&accounts, &lines);
         let empty = Entry {
             schema: &crate::schema::SECTIONS[0],
@@ -79,6 +103,7 @@ impl<'a> Resolver<'a> {
         let (console, trace, control) = (one("console"), one("trace"), one("control"));
         let media = self.media(one("media"));
         Config {
+            file: self.document.file.clone(),
             sip: Sip {
                 listen: sip
                     .text("listen")
@@ -89,6 +114,7 @@ impl<'a> Resolver<'a> {
             accounts,
             cards,
             lines,
+            overrides,
             routes,
             door: Door {
                 digits: door.text("digits"),
@@ -118,12 +144,24 @@ impl<'a> Resolver<'a> {
             trace: Trace {
                 pcap: trace.optional_text("pcap").map(PathBuf::from),
                 pcap_limit_bytes: u64::from(number(trace, "pcap_limit_kib")) * 1024,
+                pcap_limit: seconds(trace, "pcap_limit_s"),
+                pcap_rtp: match trace.text("pcap_rtp").as_str() {
+                    "all" => PcapRtp::All,
+                    "none" => PcapRtp::None,
+                    _ => PcapRtp::Headers,
+                },
             },
+            warnings: std::mem::take(&mut self.warnings),
         }
     }
 
     /// Refuses a value that stands in an earlier entry of the same section.
-    fn unique(&mut self, section: &'a str, key: &str, value_of: impl Fn(&Entry) -> String) {
+    pub(crate) fn unique(
+        &mut self,
+        section: &'a str,
+        key: &str,
+        value_of: impl Fn(&Entry) -> String,
+    ) {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let document = self.document;
         for entry in document.many(section) {
@@ -171,6 +209,7 @@ impl<'a> Resolver<'a> {
                     "keep password_file and remove password",
                 );
             }
+            let media_encryption = self.media_encryption(entry);
             accounts.push(Account {
                 name: entry.text("name"),
                 extension,
@@ -183,6 +222,8 @@ impl<'a> Resolver<'a> {
                 register: entry.bool("register"),
                 expires_s: number(entry, "expires_s"),
                 keepalive_s: number(entry, "keepalive_s"),
+                media_encryption,
+                inband_keys: media::inband_keys(entry),
             });
         }
         if accounts.is_empty() {
@@ -192,16 +233,6 @@ impl<'a> Resolver<'a> {
             );
         }
         accounts
-    }
-
-    fn cards(&mut self) -> Vec<Card> {
-        self.unique("card", "name", |entry| entry.text("name"));
-        self.unique("card", "socket", |entry| entry.text("socket"));
-        let card = |entry: &Entry| Card {
-            name: entry.text("name"),
-            socket: PathBuf::from(entry.text("socket")),
-        };
-        self.document.many("card").map(card).collect()
     }
 
     fn lines(&mut self, cards: &[Card]) -> Vec<Line> {
@@ -254,6 +285,58 @@ impl<'a> Resolver<'a> {
             });
         }
         lines
+    }
+
+    fn overrides(&mut self, lines: &[Line]) -> Vec<Override> {
+        self.unique("override", "apartment", |entry| {
+            entry.integer("apartment").to_string()
+        });
+        let document = self.document;
+        let mut overrides = Vec::new();
+        for entry in document.many("override") {
+            let apartment = number(entry, "apartment") as u16;
+            let given = |key: &OverrideKey| Some((key.name, entry.optional_decimal(key.name)?));
+            let values: Vec<(&'static str, f32)> = OVERRIDE_KEYS.iter().filter_map(given).collect();
+            let at = values.iter().map(|(name, _)| entry.line_of(name)).collect();
+            let of_apartment = Override {
+                apartment,
+                source: entry.text("source"),
+                values,
+                lines: (entry.line, at),
+            };
+            let serving: Vec<&Line> = lines.iter().filter(|l| l.apartment == apartment).collect();
+            if serving.is_empty() && !lines.is_empty() {
+                let cause = format!("no [[line]] serves apartment {apartment}");
+                let hint = "correct the apartment or remove this override";
+                self.problem(
+                    entry,
+                    "apartment",
+                    ProblemKind::UnknownReference,
+                    cause,
+                    hint,
+                );
+            }
+            if of_apartment.values.is_empty() {
+                let cause = format!("nothing of apartment {apartment} is overridden");
+                let hint =
+                    "give a value, for example on_hook_max_volts = 4.4, or remove the section";
+                self.problem(entry, "apartment", ProblemKind::MissingKey, cause, hint);
+            }
+            // Profiles that are files are read later; what they make of it is checked then.
+            for profile in serving
+                .iter()
+                .filter_map(|line| Profile::builtin(&line.profile))
+            {
+                if let Err(problem) = of_apartment.apply(&profile) {
+                    self.problems.push(Problem {
+                        file: self.document.file.clone(),
+                        ..problem
+                    });
+                }
+            }
+            overrides.push(of_apartment);
+        }
+        overrides
     }
 
     fn routes(&mut self, accounts: &[Account], lines: &[Line]) -> Vec<Route> {
@@ -330,6 +413,8 @@ impl<'a> Resolver<'a> {
                 target_timeout: seconds(entry, "target_timeout_s"),
                 display_name: entry.optional_text("display_name"),
                 called_may_open: may_open.iter().any(|party| party == "called"),
+                gain_to_line_db: media::optional_db(entry, "gain_to_line_db"),
+                gain_to_phone_db: media::optional_db(entry, "gain_to_phone_db"),
                 callers_may_open: may_open
                     .into_iter()
                     .filter(|party| party != "called")
@@ -355,91 +440,10 @@ impl<'a> Resolver<'a> {
         }
         routes
     }
-
-    fn media(&mut self, entry: &Entry) -> Media {
-        let (first, last) = (
-            entry.integer("rtp_port_first"),
-            entry.integer("rtp_port_last"),
-        );
-        if first % 2 != 0 {
-            let cause = format!("{first} is odd");
-            self.problem(
-                entry,
-                "rtp_port_first",
-                ProblemKind::OutOfRange,
-                cause,
-                "RTP uses even ports; RTCP is one above",
-            );
-        }
-        if last <= first {
-            let cause = format!("{last} does not lie above rtp_port_first = {first}");
-            self.problem(
-                entry,
-                "rtp_port_last",
-                ProblemKind::OutOfRange,
-                cause,
-                "leave room for two ports a call",
-            );
-        } else if last - first > 512 {
-            let cause = format!("{} ports are more than one box can use", last - first + 1);
-            self.problem(
-                entry,
-                "rtp_port_last",
-                ProblemKind::OutOfRange,
-                cause,
-                "512 ports at the most: each pair is opened at start",
-            );
-        }
-        let names = entry.list("codecs");
-        let codecs: Vec<Codec> = names
-            .iter()
-            .filter_map(|name| match name.as_str() {
-                "pcma" => Some(Codec::Pcma),
-                "pcmu" => Some(Codec::Pcmu),
-                _ => None,
-            })
-            .collect();
-        if codecs.len() != names.len() || codecs.is_empty() {
-            let cause = format!("{names:?} is not a list of known codecs");
-            self.problem(
-                entry,
-                "codecs",
-                ProblemKind::OutOfRange,
-                cause,
-                "known: pcma, pcmu",
-            );
-        }
-        if entry.integer("ptime_ms") % 10 != 0 {
-            let cause = "not a multiple of 10".to_owned();
-            self.problem(
-                entry,
-                "ptime_ms",
-                ProblemKind::OutOfRange,
-                cause,
-                "use 20 unless the PBX demands another length",
-            );
-        }
-        let ports = first.max(0) as u16..=last.clamp(0, 65_535) as u16;
-        Media {
-            rtp_ports: ports
-                .step_by(2)
-                .filter(|port| i64::from(*port) < last)
-                .collect(),
-            codecs,
-            ptime_ms: number(entry, "ptime_ms"),
-            telephone_event_payload_type: number(entry, "telephone_event_payload_type") as u8,
-            echo_control: match entry.text("echo_control").as_str() {
-                "off" => EchoControl::Off,
-                "linear" => EchoControl::Linear,
-                _ => EchoControl::Full,
-            },
-            echo_tail_ms: number(entry, "echo_tail_ms"),
-        }
-    }
 }
 
 /// A number whose range the schema has checked.
-fn number(entry: &Entry, key: &str) -> u32 {
+pub(crate) fn number(entry: &Entry, key: &str) -> u32 {
     u32::try_from(entry.integer(key)).unwrap_or(0)
 }
 

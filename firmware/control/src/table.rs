@@ -67,6 +67,34 @@ pub static COMMANDS: &[Command] = &[
         example: "trubka line levels apt42",
     },
     Command {
+        name: "line tap",
+        arguments: &[argument("line", true, "line name")],
+        ask_first: None,
+        help: "Shows the readings of a line as they come, ten blocks of 10 ms at a time, until interrupted.",
+        example: "trubka line tap apt42",
+    },
+    Command {
+        name: "rtp stats",
+        arguments: &[argument("line", false, "line name; all calls unless given")],
+        ask_first: None,
+        help: "The sound of each call: codec, encryption, keys, loss, jitter, score, echo and levels.",
+        example: "trubka rtp stats",
+    },
+    Command {
+        name: "call mute",
+        arguments: &[
+            argument("line", true, "line name"),
+            argument(
+                "whom",
+                true,
+                "who is no longer heard: visitor, resident, both or none",
+            ),
+        ],
+        ask_first: None,
+        help: "Silences one or both sides of the call on a line until it ends; none lets both be heard again.",
+        example: "trubka call mute apt42 visitor",
+    },
+    Command {
         name: "sip test-call",
         arguments: &[
             argument("target", true, "extension or sip: address to call"),
@@ -79,6 +107,13 @@ pub static COMMANDS: &[Command] = &[
         ask_first: None,
         help: "Calls a phone, plays a tone, tells what came back, and hangs up.",
         example: "trubka sip test-call 400",
+    },
+    Command {
+        name: "sip trace",
+        arguments: &[],
+        ask_first: None,
+        help: "Shows SIP messages as they come and go, secrets removed, until interrupted; or those of a capture file.",
+        example: "trubka sip trace --call 400",
     },
     Command {
         name: "door test",

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use call::{Action, LegId};
+use media::Encryption;
 use sip::OutgoingCall;
 
-use crate::leg::{Kind, Leg};
+use crate::leg::{Again, Kind, Leg};
+use crate::voice::Gains;
 use crate::{Gateway, Output};
 
 /// A call to be placed.
@@ -49,8 +51,10 @@ impl Gateway {
                 }
             }
             Action::AnswerLine { line, leg } => {
+                let gains = self.gains_of(line);
                 if let Some(slot) = self.lines.get_mut(line) {
                     slot.joined = Some(leg);
+                    slot.voice.begin(gains);
                 }
                 self.take_line(now, line);
             }
@@ -77,6 +81,29 @@ impl Gateway {
         }
     }
 
+    /// Gains of the apartment on a line, where its route sets them, or else of the box.
+    fn gains_of(&self, line: usize) -> Gains {
+        let route = self.config.lines.get(line);
+        let route = route.and_then(|line| self.config.route(line.apartment));
+        let media = &self.config.media;
+        let to_line = route.and_then(|route| route.gain_to_line_db);
+        let to_phone = route.and_then(|route| route.gain_to_phone_db);
+        Gains {
+            to_line_db: to_line.unwrap_or(media.gain_to_line_db).into(),
+            to_phone_db: to_phone.unwrap_or(media.gain_to_phone_db).into(),
+        }
+    }
+
+    /// Silences directions of the call on a line until it ends, or opens them again; false without a call there.
+    pub fn mute(&mut self, line: usize, to_line: bool, to_phone: bool) -> bool {
+        let slot = self
+            .lines
+            .get_mut(line)
+            .filter(|slot| slot.joined.is_some());
+        slot.map(|slot| slot.voice.mute(to_line, to_phone))
+            .is_some()
+    }
+
     /// Goes off-hook; a line that cannot be taken any more ends the call that wanted it.
     fn take_line(&mut self, now: Duration, line: usize) {
         let taken = self.lines.get_mut(line).map(|slot| slot.line.answer(now));
@@ -92,7 +119,24 @@ impl Gateway {
         id: LegId,
         order: CallOrder<'_>,
     ) -> Result<(), String> {
-        let (slot, mut session) = self.new_session(id).ok_or("all audio ports are in use")?;
+        let encryption = self.encryption_of(Some(order.account));
+        self.place_encrypted(now, id, order, encryption)
+    }
+
+    fn place_encrypted(
+        &mut self,
+        now: Duration,
+        id: LegId,
+        order: CallOrder<'_>,
+        encryption: Encryption,
+    ) -> Result<(), String> {
+        let (slot, mut session) = self
+            .new_session(id, encryption, Some(order.account))
+            .ok_or("all audio ports are in use")?;
+        let again = (encryption == Encryption::Optional).then(|| Again {
+            target: order.target.to_owned(),
+            display_name: order.display_name.clone(),
+        });
         let request = OutgoingCall {
             target: order.target.to_owned(),
             sdp_offer: session.create_offer(),
@@ -103,6 +147,8 @@ impl Gateway {
             Ok(call) => {
                 let mut leg = Leg::new(call, slot, session, order.kind, order.target.to_owned());
                 leg.line = order.line;
+                leg.account = Some(order.account);
+                leg.again = again;
                 self.keep_leg(id, leg);
                 Ok(())
             }
@@ -111,6 +157,32 @@ impl Gateway {
                 Err(error.to_string())
             }
         }
+    }
+
+    /// An offer that leaves the choice (`RTP/AVP` with keys) was refused: some PBXs that want encryption take only
+    /// `RTP/SAVP`. Places the call once more in that form; false when there is nothing more to try.
+    pub(crate) fn place_again(&mut self, now: Duration, id: LegId, status: Option<u16>) -> bool {
+        let refused = matches!(status, Some(415 | 488 | 606));
+        let again = self
+            .legs
+            .get_mut(&id)
+            .filter(|leg| refused && !leg.connected);
+        let Some(((again, account), leg)) = again
+            .and_then(|leg| leg.again.take().zip(leg.account))
+            .and_then(|again| Some((again, self.legs.remove(&id)?)))
+        else {
+            return false;
+        };
+        self.calls.remove(&leg.call);
+        let order = CallOrder {
+            account,
+            target: &again.target,
+            display_name: again.display_name,
+            line: leg.line,
+            kind: leg.kind,
+        };
+        self.place_encrypted(now, id, order, Encryption::Required)
+            .is_ok()
     }
 
     fn answer_incoming(&mut self, now: Duration, id: LegId, line: usize) {
@@ -124,6 +196,7 @@ impl Gateway {
         if let Some(sdp) = answer {
             leg.line = Some(line);
             leg.connected = true;
+            leg.since = Some(now);
             leg.session.start(now);
             self.ua.answer(now, leg.call, sdp);
         }

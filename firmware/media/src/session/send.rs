@@ -18,6 +18,9 @@ impl Session {
             return;
         }
         self.send_keys(now);
+        if let Some(inband) = &mut self.inband {
+            inband.sending(now, samples);
+        }
         let target = self
             .negotiator
             .agreed()
@@ -48,7 +51,9 @@ impl Session {
             ssrc,
             payload: full.payload,
         });
-        if let Some(payload) = payload {
+        if let Some(mut payload) = payload
+            && self.vault.protect_rtp(&mut payload)
+        {
             self.audio.sent(octets);
             self.audio.marker = false;
             self.stats.packets_sent += 1;
@@ -117,7 +122,9 @@ impl Session {
                 ssrc: self.audio.ssrc,
                 payload: &event.payload,
             });
-            if let Some(payload) = payload {
+            if let Some(mut payload) = payload
+                && self.vault.protect_rtp(&mut payload)
+            {
                 self.audio.sent(event.payload.len());
                 self.stats.packets_sent += 1;
                 self.stats.octets_sent += event.payload.len() as u64;
