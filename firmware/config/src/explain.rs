@@ -65,6 +65,9 @@ pub fn effective(text: &str, file: &str) -> Result<String, Vec<Problem>> {
                 let Some(setting) = entry.get(key.name) else {
                     continue;
                 };
+                if setting.line == 0 && !crate::cards::belongs(entry, key.name) {
+                    continue;
+                }
                 let shown = if key.kind == Kind::Secret {
                     "\"***\"".to_owned()
                 } else {
@@ -84,6 +87,7 @@ fn literal(value: &Value) -> String {
     match value {
         Value::Text(text) => quoted(text),
         Value::Integer(number) => number.to_string(),
+        Value::Decimal(number) => crate::schema::thousandths(*number),
         Value::Bool(flag) => flag.to_string(),
         Value::List(list) => {
             format!(

@@ -4,8 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use line_interface::{OVERRIDE_KEYS, Profile};
+
 use crate::host::HostPort;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 
 /// Text that never shows itself.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -32,6 +34,8 @@ impl std::fmt::Debug for Secret {
 /// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The file, as it was named.
+    pub(crate) file: String,
     /// SIP user agent.
     pub sip: Sip,
     /// Accounts, at least one.
@@ -40,6 +44,8 @@ pub struct Config {
     pub cards: Vec<Card>,
     /// Lines.
     pub lines: Vec<Line>,
+    /// Values that apartments have of their own.
+    pub overrides: Vec<Override>,
     /// Routes, one for each apartment that has a line.
     pub routes: Vec<Route>,
     /// Opening the door.
@@ -185,6 +191,8 @@ pub struct Account {
     pub reliable_provisionals: bool,
     /// Whether the sound is encrypted.
     pub media_encryption: MediaEncryption,
+    /// Whether tones in the sound are keys.
+    pub inband_keys: InbandKeys,
 }
 
 /// Section `card`.
@@ -192,8 +200,56 @@ pub struct Account {
 pub struct Card {
     /// Short name.
     pub name: String,
-    /// Local stream socket of a virtual line card.
-    pub socket: PathBuf,
+    /// What it is.
+    pub kind: CardKind,
+}
+
+/// What a card is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardKind {
+    /// A process behind a local stream socket.
+    Virtual {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The board on devices of this computer.
+    Linux(Box<Board>),
+}
+
+/// The real board and its devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Board {
+    /// The matrix variant, else the pair variant.
+    pub matrix: bool,
+    /// SPI device of the converter.
+    pub spi: PathBuf,
+    /// Its clock.
+    pub spi_hz: u32,
+    /// I2C bus of the expanders.
+    pub i2c: PathBuf,
+    /// GPIO device.
+    pub gpio_chip: PathBuf,
+    /// Line of the watchdog when it is not the board's own.
+    pub watchdog_gpio: Option<u32>,
+    /// Its sound, where there is any.
+    pub sound: Option<Sound>,
+}
+
+/// A pair of sound devices, one channel of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sound {
+    /// ALSA name of the PCM that is recorded.
+    pub capture: String,
+    /// ALSA name of the PCM that is played to.
+    pub playback: String,
+    /// Channel of `capture`, from 0.
+    pub capture_channel: u16,
+    /// Channel of `playback`, from 0.
+    pub playback_channel: u16,
+    /// 8000, 16000 or 48000.
+    pub rate_hz: u32,
+    /// Sound kept each way, milliseconds.
+    pub delay_ms: u32,
 }
 
 /// Whether an old handset is there.
@@ -222,6 +278,53 @@ pub struct Line {
     pub handset: Handset,
 }
 
+/// Section `override`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Override {
+    /// Apartment.
+    pub apartment: u16,
+    /// Where the values come from.
+    pub source: String,
+    /// Values by the names of [`line_interface::OVERRIDE_KEYS`], in that order.
+    pub values: Vec<(&'static str, f32)>,
+    /// Where the section and each of its values stands in the file.
+    pub(crate) lines: (usize, Vec<usize>),
+}
+
+impl Override {
+    /// The profile with these values.
+    pub(crate) fn apply(&self, base: &Profile) -> Result<Profile, Problem> {
+        base.overridden(&self.values, &self.source)
+            .map_err(|error| {
+                let own = |figure: &(&str, &str)| {
+                    let named = format!("{}.{}", figure.0, figure.1);
+                    error.cause.contains(&named)
+                };
+                let first = self.values.iter().position(|(name, _)| {
+                    OVERRIDE_KEYS
+                        .iter()
+                        .any(|key| key.name == *name && own(&key.figure))
+                });
+                let line = first.and_then(|at| self.lines.1.get(at)).copied();
+                let key = first.and_then(|at| self.values.get(at));
+                Problem {
+                    file: String::new(),
+                    line: line.unwrap_or(self.lines.0),
+                    key: format!("override.{}", key.map_or("apartment", |(name, _)| name)),
+                    kind: ProblemKind::OutOfRange,
+                    cause: format!("with profile {}: {}", base.name, error.cause),
+                    hint: error.hint.to_owned(),
+                }
+            })
+    }
+
+    /// The values as a person writes them, `on_hook_max_volts = 4.4`.
+    pub fn words(&self) -> Vec<String> {
+        let word = |(name, value): &(&str, f32)| format!("{name} = {value}");
+        self.values.iter().map(word).collect()
+    }
+}
+
 /// Section `route`.
 #[derive(Debug, Clone)]
 pub struct Route {
@@ -239,6 +342,10 @@ pub struct Route {
     pub called_may_open: bool,
     /// Extensions that may call in and open.
     pub callers_may_open: Vec<String>,
+    /// Gain towards the line, dB, where it differs from the box's.
+    pub gain_to_line_db: Option<i8>,
+    /// Gain towards the phone, dB, where it differs from the box's.
+    pub gain_to_phone_db: Option<i8>,
 }
 
 /// Section `door`.
@@ -283,6 +390,17 @@ pub enum MediaEncryption {
     Required,
 }
 
+/// Whether tones in the phone's sound are keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InbandKeys {
+    /// Never.
+    Off,
+    /// While the other side has not agreed to RFC 4733.
+    WithoutEvents,
+    /// Always.
+    Always,
+}
+
 /// What SRTP encrypts with (RFC 4568, RFC 6188).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CryptoSuite {
@@ -320,6 +438,10 @@ pub struct Media {
     pub ptime_ms: u32,
     /// Payload type offered for key events.
     pub telephone_event_payload_type: u8,
+    /// Gain towards the line, dB.
+    pub gain_to_line_db: i8,
+    /// Gain towards the phone, dB.
+    pub gain_to_phone_db: i8,
     /// Treatment of echo.
     pub echo_control: EchoControl,
     /// Longest echo path.
@@ -377,6 +499,27 @@ pub enum PcapRtp {
 }
 
 impl Config {
+    /// The values that an apartment has of its own.
+    pub fn override_of(&self, apartment: u16) -> Option<&Override> {
+        self.overrides
+            .iter()
+            .find(|entry| entry.apartment == apartment)
+    }
+
+    /// The profile for the calls of an apartment: the line's, with the apartment's own values.
+    ///
+    /// # Errors
+    /// The problem when the values make no profile, with the line of the first value it names.
+    pub fn profile_for(&self, apartment: u16, base: &Profile) -> Result<Profile, Problem> {
+        match self.override_of(apartment) {
+            None => Ok(base.clone()),
+            Some(entry) => entry.apply(base).map_err(|problem| Problem {
+                file: self.file.clone(),
+                ..problem
+            }),
+        }
+    }
+
     /// The route of an apartment.
     pub fn route(&self, apartment: u16) -> Option<&Route> {
         self.routes

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use line_interface::Profile;
+use line_interface::{OVERRIDE_KEYS, OverrideKey, Profile};
 
 mod accounts;
 mod media;
@@ -12,7 +12,8 @@ mod media;
 use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
-    Account, Call, Card, Config, Console, Door, Handset, Journal, Line, PcapRtp, Route, Trace,
+    Account, Call, Card, Config, Console, Door, Handset, Journal, Line, Override, PcapRtp, Route,
+    Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -31,14 +32,14 @@ pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
     }
 }
 
-struct Resolver<'a> {
-    document: &'a Document,
+pub(crate) struct Resolver<'a> {
+    pub(crate) document: &'a Document,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
 
 impl<'a> Resolver<'a> {
-    fn problem(
+    pub(crate) fn problem(
         &mut self,
         entry: &Entry,
         key: &str,
@@ -89,6 +90,8 @@ impl<'a> Resolver<'a> {
         let accounts = self.accounts();
         let cards = self.cards();
         let lines = self.lines(&cards);
+        self.channels_of_boards(&lines, &cards);
+        let overrides = self.overrides(&lines);
         let routes = self.routes(&accounts, &lines);
         let empty = Entry {
             schema: &crate::schema::SECTIONS[0],
@@ -102,10 +105,12 @@ impl<'a> Resolver<'a> {
         let sip = self.sip(sip);
         self.direct_targets(&sip, &accounts);
         Config {
+            file: self.document.file.clone(),
             sip,
             accounts,
             cards,
             lines,
+            overrides,
             routes,
             door: Door {
                 digits: door.text("digits"),
@@ -147,7 +152,12 @@ impl<'a> Resolver<'a> {
     }
 
     /// Refuses a value that stands in an earlier entry of the same section.
-    fn unique(&mut self, section: &'a str, key: &str, value_of: impl Fn(&Entry) -> String) {
+    pub(crate) fn unique(
+        &mut self,
+        section: &'a str,
+        key: &str,
+        value_of: impl Fn(&Entry) -> String,
+    ) {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let document = self.document;
         for entry in document.many(section) {
@@ -163,16 +173,6 @@ impl<'a> Resolver<'a> {
                 seen.insert(value, entry.line);
             }
         }
-    }
-
-    fn cards(&mut self) -> Vec<Card> {
-        self.unique("card", "name", |entry| entry.text("name"));
-        self.unique("card", "socket", |entry| entry.text("socket"));
-        let card = |entry: &Entry| Card {
-            name: entry.text("name"),
-            socket: PathBuf::from(entry.text("socket")),
-        };
-        self.document.many("card").map(card).collect()
     }
 
     fn lines(&mut self, cards: &[Card]) -> Vec<Line> {
@@ -225,6 +225,58 @@ impl<'a> Resolver<'a> {
             });
         }
         lines
+    }
+
+    fn overrides(&mut self, lines: &[Line]) -> Vec<Override> {
+        self.unique("override", "apartment", |entry| {
+            entry.integer("apartment").to_string()
+        });
+        let document = self.document;
+        let mut overrides = Vec::new();
+        for entry in document.many("override") {
+            let apartment = number(entry, "apartment") as u16;
+            let given = |key: &OverrideKey| Some((key.name, entry.optional_decimal(key.name)?));
+            let values: Vec<(&'static str, f32)> = OVERRIDE_KEYS.iter().filter_map(given).collect();
+            let at = values.iter().map(|(name, _)| entry.line_of(name)).collect();
+            let of_apartment = Override {
+                apartment,
+                source: entry.text("source"),
+                values,
+                lines: (entry.line, at),
+            };
+            let serving: Vec<&Line> = lines.iter().filter(|l| l.apartment == apartment).collect();
+            if serving.is_empty() && !lines.is_empty() {
+                let cause = format!("no [[line]] serves apartment {apartment}");
+                let hint = "correct the apartment or remove this override";
+                self.problem(
+                    entry,
+                    "apartment",
+                    ProblemKind::UnknownReference,
+                    cause,
+                    hint,
+                );
+            }
+            if of_apartment.values.is_empty() {
+                let cause = format!("nothing of apartment {apartment} is overridden");
+                let hint =
+                    "give a value, for example on_hook_max_volts = 4.4, or remove the section";
+                self.problem(entry, "apartment", ProblemKind::MissingKey, cause, hint);
+            }
+            // Profiles that are files are read later; what they make of it is checked then.
+            for profile in serving
+                .iter()
+                .filter_map(|line| Profile::builtin(&line.profile))
+            {
+                if let Err(problem) = of_apartment.apply(&profile) {
+                    self.problems.push(Problem {
+                        file: self.document.file.clone(),
+                        ..problem
+                    });
+                }
+            }
+            overrides.push(of_apartment);
+        }
+        overrides
     }
 
     fn routes(&mut self, accounts: &[Account], lines: &[Line]) -> Vec<Route> {
@@ -301,6 +353,8 @@ impl<'a> Resolver<'a> {
                 target_timeout: seconds(entry, "target_timeout_s"),
                 display_name: entry.optional_text("display_name"),
                 called_may_open: may_open.iter().any(|party| party == "called"),
+                gain_to_line_db: media::optional_db(entry, "gain_to_line_db"),
+                gain_to_phone_db: media::optional_db(entry, "gain_to_phone_db"),
                 callers_may_open: may_open
                     .into_iter()
                     .filter(|party| party != "called")
@@ -329,7 +383,7 @@ impl<'a> Resolver<'a> {
 }
 
 /// A number whose range the schema has checked.
-fn number(entry: &Entry, key: &str) -> u32 {
+pub(crate) fn number(entry: &Entry, key: &str) -> u32 {
     u32::try_from(entry.integer(key)).unwrap_or(0)
 }
 

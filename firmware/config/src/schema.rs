@@ -17,6 +17,13 @@ pub enum Kind {
         /// Greatest value.
         max: i64,
     },
+    /// Decimal number within the range, ends included; the range is in thousandths.
+    Decimal {
+        /// Least value, in thousandths.
+        min: i64,
+        /// Greatest value, in thousandths.
+        max: i64,
+    },
     /// `true` or `false`.
     Bool,
     /// `ADDRESS:PORT`, IPv6 in brackets.
@@ -40,6 +47,9 @@ impl Kind {
             Kind::Text => "text".into(),
             Kind::Secret => "text, kept secret".into(),
             Kind::Integer { min, max } => format!("whole number {min}..{max}"),
+            Kind::Decimal { min, max } => {
+                format!("number {}..{}", thousandths(min), thousandths(max))
+            }
             Kind::Bool => "true or false".into(),
             Kind::SocketAddress => "address:port".into(),
             Kind::Host => "host name or address, optional :port".into(),
@@ -49,6 +59,11 @@ impl Kind {
             Kind::Digits => "DTMF keys 0-9 * # A-D".into(),
         }
     }
+}
+
+/// A number that is kept in thousandths, as a person writes it.
+pub(crate) fn thousandths(number: i64) -> String {
+    format!("{}", number as f64 / 1000.0)
 }
 
 /// What a key falls back to.
@@ -111,6 +126,17 @@ const fn key(name: &'static str, kind: Kind, default: Fallback, doc: &'static st
 
 const fn int(min: i64, max: i64) -> Kind {
     Kind::Integer { min, max }
+}
+
+/// A value that an apartment may have of its own: the line interface says which there are.
+const fn volts(index: usize) -> Key {
+    let known = &line_interface::OVERRIDE_KEYS[index];
+    // Volts and milliamps of a low-voltage line; the rules of a profile narrow it down.
+    let kind = Kind::Decimal {
+        min: 10,
+        max: 100_000,
+    };
+    key(known.name, kind, Unset, known.doc)
 }
 
 use Fallback::{Literal, None as Unset, Required};
@@ -375,6 +401,12 @@ pub static SECTIONS: &[Section] = &[
                 Literal("false"),
                 "Allow media_encryption although SIP itself is not encrypted: who can read the SIP messages can then decrypt the sound.",
             ),
+            key(
+                "inband_keys",
+                Kind::OneOf(&["off", "without_events", "always"]),
+                Literal("\"off\""),
+                "Keys as tones in the phone's sound: off; without_events while the other side has not agreed to RFC 4733; always. Tones that may be the street's own, come back from the phone, are never keys.",
+            ),
         ],
     },
     Section {
@@ -390,15 +422,87 @@ pub static SECTIONS: &[Section] = &[
             ),
             key(
                 "kind",
-                Kind::OneOf(&["virtual"]),
-                Required,
-                "virtual: a process that speaks the virtual line card protocol on a local socket.",
+                Kind::OneOf(&["virtual", "linux"]),
+                Literal("\"virtual\""),
+                "virtual: a process that speaks the virtual line card protocol on a local socket; linux: the real board on this computer's SPI, I2C and sound devices.",
             ),
             key(
                 "socket",
                 Kind::Path,
-                Required,
-                "Local stream socket of the virtual line card.",
+                Unset,
+                "Local stream socket of a virtual line card; only and always for that kind.",
+            ),
+            key(
+                "board",
+                Kind::OneOf(&["pair", "matrix"]),
+                Literal("\"pair\""),
+                "Assembly variant of the board: pair (one apartment's two wires) or matrix (taps and crosspoint on a switch). The board says itself which it is; another one is refused.",
+            ),
+            key(
+                "spi",
+                Kind::Path,
+                Literal("\"/dev/spidev0.0\""),
+                "SPI device of the board's converter.",
+            ),
+            key(
+                "spi_hz",
+                int(500_000, 2_000_000),
+                Literal("1000000"),
+                "Clock of the converter, in hertz.",
+            ),
+            key(
+                "i2c",
+                Kind::Path,
+                Literal("\"/dev/i2c-1\""),
+                "I2C bus of the board's port expanders; their addresses are the board's.",
+            ),
+            key(
+                "gpio_chip",
+                Kind::Path,
+                Literal("\"/dev/gpiochip0\""),
+                "GPIO device that has the watchdog's line.",
+            ),
+            key(
+                "watchdog_gpio",
+                int(0, 511),
+                Unset,
+                "Line of gpio_chip that kicks the board's watchdog; the board's own (17) unless given.",
+            ),
+            key(
+                "sound_capture",
+                Kind::Text,
+                Unset,
+                "ALSA name of the PCM on which the board's codec is heard, for example \"plughw:CARD=trubka,DEV=0\" (arecord -L lists them); \"none\" for a board without sound.",
+            ),
+            key(
+                "sound_playback",
+                Kind::Text,
+                Unset,
+                "ALSA name of the PCM on which the board's codec is played to; \"none\" as above.",
+            ),
+            key(
+                "sound_capture_channel",
+                int(0, 7),
+                Literal("0"),
+                "Channel of sound_capture that is the line, from 0 (left).",
+            ),
+            key(
+                "sound_playback_channel",
+                int(0, 7),
+                Literal("0"),
+                "Channel of sound_playback that is the line, from 0 (left); the others are silent.",
+            ),
+            key(
+                "sound_rate_hz",
+                int(8_000, 48_000),
+                Literal("8000"),
+                "Sample rate at which the sound devices are opened: 8000, 16000 or 48000.",
+            ),
+            key(
+                "sound_delay_ms",
+                int(15, 200),
+                Literal("25"),
+                "Sound that is kept between the device and the line, each way, in milliseconds; it grows by itself where a device needs more.",
             ),
         ],
     },
@@ -446,6 +550,37 @@ pub static SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "override",
+        many: true,
+        doc: "Values of the line profile that one apartment has of its own, because its cable or its handset differs. trubka line learn --live LINE --override proposes them.",
+        keys: &[
+            key(
+                "apartment",
+                int(1, 9_999),
+                Required,
+                "Apartment whose calls these values are for.",
+            ),
+            key(
+                "source",
+                Kind::Text,
+                Literal("\"override in the configuration\""),
+                "Where the values come from, for example \"measured 2026-05-31\".",
+            ),
+            volts(0),
+            volts(1),
+            volts(2),
+            volts(3),
+            volts(4),
+            volts(5),
+            volts(6),
+            volts(7),
+            volts(8),
+            volts(9),
+            volts(10),
+            volts(11),
+        ],
+    },
+    Section {
         name: "route",
         many: true,
         doc: "Who is called for an apartment and who may open its door.",
@@ -485,6 +620,18 @@ pub static SECTIONS: &[Section] = &[
                 Kind::TextList,
                 Literal("[\"called\"]"),
                 "Who may open the door: \"called\" is the party the box called; other entries are extensions that may call in and open.",
+            ),
+            key(
+                "gain_to_line_db",
+                int(-20, 20),
+                Unset,
+                "Gain of the resident's voice in this apartment, in decibels; media.gain_to_line_db unless given.",
+            ),
+            key(
+                "gain_to_phone_db",
+                int(-20, 20),
+                Unset,
+                "Gain of the visitor's voice for this apartment, in decibels; media.gain_to_phone_db unless given.",
             ),
         ],
     },
@@ -582,10 +729,22 @@ pub static SECTIONS: &[Section] = &[
                 "RTP payload type offered for RFC 4733 key events.",
             ),
             key(
+                "gain_to_line_db",
+                int(-20, 20),
+                Literal("0"),
+                "Gain of the resident's voice on its way to the line, in decibels; a limiter follows.",
+            ),
+            key(
+                "gain_to_phone_db",
+                int(-20, 20),
+                Literal("0"),
+                "Gain of the visitor's voice on its way to the phone, in decibels; a limiter follows.",
+            ),
+            key(
                 "echo_control",
                 Kind::OneOf(&["full", "linear", "off"]),
                 Literal("\"full\""),
-                "Echo of the phone's voice from the two-wire line: full cancels it and suppresses what is left and steady noise (10 ms of delay); linear only cancels; off leaves it.",
+                "Echo of the phone's voice from the two-wire line: full cancels it and suppresses what is left and steady noise (7 ms of delay); linear only cancels; off leaves it.",
             ),
             key(
                 "echo_tail_ms",

@@ -14,6 +14,7 @@ mod logging;
 mod names;
 mod run;
 mod sockets;
+mod sound_test;
 mod startup;
 mod taps;
 mod tracer;
@@ -32,6 +33,9 @@ fn main() -> ExitCode {
         }
     };
     logging::start(arguments.log_level);
+    if let Some(test) = &arguments.sound_test {
+        return sound_test::run(test);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

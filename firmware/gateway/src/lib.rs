@@ -4,6 +4,7 @@
 
 mod accounts;
 mod actions;
+mod figures;
 mod leg;
 mod line_slot;
 mod media_side;

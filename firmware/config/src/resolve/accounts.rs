@@ -258,6 +258,7 @@ impl Resolver<'_> {
                     _ => SessionRefresher::Any,
                 },
                 media_encryption,
+                inband_keys: super::media::inband_keys(entry),
                 reliable_provisionals: entry.bool("reliable_provisionals"),
             });
         }
