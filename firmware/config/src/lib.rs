@@ -14,8 +14,8 @@ pub use edit::{Change, apply_changes};
 pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
-    Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Media,
-    Route, Secret, Sip, Trace,
+    Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Matrix,
+    Media, Route, Secret, Sip, Topology, Trace,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use line_interface::Profile;
+use line_interface::pulse::PulseProfile;
+use line_interface::switch::Switch;
+use line_interface::{DriveSide, Profile};
 
 use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
-    Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Media,
-    Route, Secret, Sip, Trace,
+    Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Matrix,
+    Media, Route, Secret, Sip, Topology, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -206,9 +208,7 @@ impl<'a> Resolver<'a> {
 
     fn lines(&mut self, cards: &[Card]) -> Vec<Line> {
         self.unique("line", "name", |entry| entry.text("name"));
-        self.unique("line", "apartment", |entry| {
-            entry.integer("apartment").to_string()
-        });
+        self.unique_apartments();
         self.unique("line", "channel", |entry| {
             format!(
                 "{} of card {}",
@@ -230,10 +230,15 @@ impl<'a> Resolver<'a> {
                 );
                 self.problem(entry, "card", ProblemKind::UnknownReference, cause, hint);
             }
+            let topology = self.topology(entry);
             let profile = entry.text("profile");
-            let builtin: Vec<&str> = Profile::builtin_names().collect();
+            let builtin: Vec<&str> = match topology {
+                Topology::Pulse { .. } => PulseProfile::builtin_names().collect(),
+                Topology::Pair { .. } | Topology::Matrix(_) => Profile::builtin_names().collect(),
+            };
             if !profile.ends_with(".toml") && !builtin.contains(&profile.as_str()) {
-                let cause = format!("there is no built-in profile \"{profile}\"");
+                let kind = topology.name();
+                let cause = format!("there is no built-in profile \"{profile}\" of {kind} lines");
                 let hint = format!(
                     "use one of {}, or the path of a profile file ending in .toml",
                     builtin.join(", ")
@@ -245,7 +250,7 @@ impl<'a> Resolver<'a> {
                 card: card.unwrap_or(0),
                 channel: number(entry, "channel") as usize,
                 profile,
-                apartment: number(entry, "apartment") as u16,
+                topology,
                 handset: if entry.text("handset") == "absent" {
                     Handset::Absent
                 } else {
@@ -254,6 +259,143 @@ impl<'a> Resolver<'a> {
             });
         }
         lines
+    }
+
+    /// Two pairs may not be of one apartment; a switch or a pulse line may bring its visitors too.
+    fn unique_apartments(&mut self) {
+        let document = self.document;
+        let mut seen: HashMap<i64, usize> = HashMap::new();
+        for entry in document.many("line") {
+            if entry.text("topology") != "pair" || entry.get("apartment").is_none() {
+                continue;
+            }
+            let apartment = entry.integer("apartment");
+            if let Some(first) = seen.get(&apartment) {
+                let cause =
+                    format!("apartment {apartment} stands already in the [[line]] at line {first}");
+                let hint = "each [[line]] needs its own apartment; change or remove one of the two";
+                self.problem(entry, "apartment", ProblemKind::Duplicate, cause, hint);
+            } else {
+                seen.insert(apartment, entry.line);
+            }
+        }
+    }
+
+    /// The topology with its own keys; keys of another one are refused.
+    fn topology(&mut self, entry: &Entry) -> Topology {
+        let kind = entry.text("topology");
+        for (key, of) in [
+            ("apartment", "pair"),
+            ("switch", "matrix"),
+            ("modules", "matrix"),
+            ("sourced", "matrix"),
+            ("first_apartment", "matrix"),
+            ("numbering", "matrix"),
+            ("addresses", "pulse"),
+        ] {
+            let given = entry.is_given(key);
+            if given && of != kind {
+                let cause = format!("{key} is of topology = \"{of}\", this line is \"{kind}\"");
+                let hint = format!("remove {key}, or write topology = \"{of}\"");
+                self.problem(entry, key, ProblemKind::UnknownKey, cause, hint);
+            }
+            let needed = matches!(key, "apartment" | "switch" | "addresses");
+            if needed && of == kind && !given {
+                let cause = format!("a {kind} line needs {key}");
+                let hint = match key {
+                    "apartment" => "add: apartment = 42, the apartment whose pair this is; or set topology = \"matrix\" or \"pulse\"".to_owned(),
+                    "switch" => {
+                        let names: Vec<&str> = Switch::builtin_names().collect();
+                        format!("add: switch = \"...\", one of {}, or a file ending in .toml", names.join(", "))
+                    }
+                    _ => "add: addresses = [\"17\", \"18=118\"], our addresses and whose they are".to_owned(),
+                };
+                self.problem(entry, key, ProblemKind::MissingKey, cause, hint);
+            }
+        }
+        match kind.as_str() {
+            "matrix" => Topology::Matrix(self.matrix(entry)),
+            "pulse" => Topology::Pulse {
+                addresses: self.addresses(entry),
+            },
+            _ => Topology::Pair {
+                apartment: number(entry, "apartment") as u16,
+            },
+        }
+    }
+
+    fn matrix(&mut self, entry: &Entry) -> Matrix {
+        let switch = entry.text("switch");
+        let matrix = Matrix {
+            modules: entry
+                .get("modules")
+                .map(|_| number(entry, "modules") as usize),
+            sourced: entry.optional_text("sourced").map(|side| {
+                if side == "units" {
+                    DriveSide::Units
+                } else {
+                    DriveSide::Tens
+                }
+            }),
+            first_apartment: entry
+                .get("first_apartment")
+                .map_or(1, |_| number(entry, "first_apartment") as u16),
+            absolute: entry.text("numbering") == "absolute",
+            switch,
+        };
+        match matrix.builtin() {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                let key = if entry.is_given("modules") {
+                    "modules"
+                } else {
+                    "first_apartment"
+                };
+                self.problem(entry, key, ProblemKind::OutOfRange, error.cause, error.hint);
+            }
+            None if matrix.switch.is_empty() || matrix.switch.ends_with(".toml") => {}
+            None => {
+                let cause = format!("there is no built-in switch \"{}\"", matrix.switch);
+                let names: Vec<&str> = Switch::builtin_names().collect();
+                let hint = format!(
+                    "use one of {}, or the path of a switch file ending in .toml",
+                    names.join(", ")
+                );
+                self.problem(entry, "switch", ProblemKind::UnknownReference, cause, hint);
+            }
+        }
+        matrix
+    }
+
+    /// Our addresses on a pulse line, and whose they are.
+    fn addresses(&mut self, entry: &Entry) -> Vec<(u16, u16)> {
+        let mut all: Vec<(u16, u16)> = Vec::new();
+        for text in entry.list("addresses") {
+            let read = read_addresses(&text).and_then(|more| {
+                let taken = |(address, apartment): &(u16, u16)| {
+                    all.iter().any(|(a, b)| a == address || b == apartment)
+                };
+                match more.iter().find(|one| taken(one)) {
+                    Some((address, apartment)) => Err(format!(
+                        "\"{text}\": address {address} or apartment {apartment} stands already in the list"
+                    )),
+                    None => Ok(more),
+                }
+            });
+            match read {
+                Ok(more) => all.extend(more),
+                Err(cause) => {
+                    let hint = "write \"17\", \"17=42\" or \"1-20=101\"; addresses are 1 to 255, apartments 1 to 9999";
+                    self.problem(entry, "addresses", ProblemKind::OutOfRange, cause, hint);
+                }
+            }
+        }
+        if all.is_empty() && entry.is_given("addresses") {
+            let hint = "name at least one: addresses = [\"17\"]";
+            let cause = "no address is ours".to_owned();
+            self.problem(entry, "addresses", ProblemKind::OutOfRange, cause, hint);
+        }
+        all
     }
 
     fn routes(&mut self, accounts: &[Account], lines: &[Line]) -> Vec<Route> {
@@ -298,9 +440,9 @@ impl<'a> Resolver<'a> {
                     self.problem(entry, "targets", ProblemKind::UnroutableTarget, cause, hint);
                 }
             }
-            if !lines.is_empty() && !lines.iter().any(|line| line.apartment == apartment) {
+            if !lines.is_empty() && !lines.iter().any(|line| line.serves(apartment)) {
                 let cause = format!("no [[line]] serves apartment {apartment}");
-                let hint = "add the [[line]] or remove this route";
+                let hint = "add the [[line]] (or its address, or more of its switch), or remove this route";
                 self.problem(
                     entry,
                     "apartment",
@@ -336,21 +478,31 @@ impl<'a> Resolver<'a> {
                     .collect(),
             });
         }
-        for entry in document.many("line") {
-            let apartment = number(entry, "apartment") as u16;
-            if !routes.iter().any(|route| route.apartment == apartment) {
+        for (entry, line) in document.many("line").zip(lines) {
+            let (key, apartments) = match &line.topology {
+                Topology::Pair { apartment } => ("apartment", vec![*apartment]),
+                Topology::Pulse { addresses } => {
+                    ("addresses", addresses.iter().map(|(_, own)| *own).collect())
+                }
+                // A switch has everybody's pairs; those without a route are left to their handsets.
+                Topology::Matrix(_) if routes.iter().any(|r| line.serves(r.apartment)) => continue,
+                Topology::Matrix(_) => {
+                    let cause = "no [[route]] is for an apartment of this switch".to_owned();
+                    let hint = "add [[route]] for the apartments that have phones, or correct first_apartment and switch";
+                    self.problem(entry, "switch", ProblemKind::UnroutableTarget, cause, hint);
+                    continue;
+                }
+            };
+            for apartment in apartments {
+                if apartment == 0 || routes.iter().any(|route| route.apartment == apartment) {
+                    continue;
+                }
                 let cause = format!(
                     "apartment {apartment} has a line but no route, so its visitors would call nobody"
                 );
                 let hint =
                     format!("add [[route]] with apartment = {apartment} and targets = [\"...\"]");
-                self.problem(
-                    entry,
-                    "apartment",
-                    ProblemKind::UnroutableTarget,
-                    cause,
-                    hint,
-                );
+                self.problem(entry, key, ProblemKind::UnroutableTarget, cause, hint);
             }
         }
         routes
@@ -436,6 +588,41 @@ impl<'a> Resolver<'a> {
             echo_tail_ms: number(entry, "echo_tail_ms"),
         }
     }
+}
+
+/// One entry of `line.addresses` as addresses and apartments.
+fn read_addresses(text: &str) -> Result<Vec<(u16, u16)>, String> {
+    let number = |what: &str, word: &str, largest: u16| {
+        word.trim()
+            .parse::<u16>()
+            .ok()
+            .filter(|n| (1..=largest).contains(n))
+            .ok_or_else(|| format!("\"{text}\": {what} \"{word}\" is not 1 to {largest}"))
+    };
+    let (span, apartment) = match text.split_once('=') {
+        Some((span, apartment)) => (span, Some(number("apartment", apartment, 9_999)?)),
+        None => (text, None),
+    };
+    let (first, last) = match span.split_once('-') {
+        Some((first, last)) => (
+            number("address", first, 255)?,
+            number("address", last, 255)?,
+        ),
+        None => {
+            let only = number("address", span, 255)?;
+            (only, only)
+        }
+    };
+    if last < first {
+        return Err(format!("\"{text}\": {last} lies below {first}"));
+    }
+    let base = apartment.unwrap_or(first);
+    if base + (last - first) > 9_999 {
+        return Err(format!("\"{text}\": the last apartment is over 9999"));
+    }
+    Ok((first..=last)
+        .map(|address| (address, base + (address - first)))
+        .collect())
 }
 
 /// A number whose range the schema has checked.

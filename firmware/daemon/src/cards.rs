@@ -98,7 +98,7 @@ fn exchange(
     stop: &AtomicBool,
 ) -> Option<String> {
     let info = opened.info();
-    let lines = info.lines;
+    let lines = info.lines.len();
     inbox
         .blocking_send(Input::CardPresent { card, info })
         .ok()?;

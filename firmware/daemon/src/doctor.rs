@@ -111,10 +111,24 @@ fn supply(gateway: &Gateway) -> Check {
 
 fn line_levels(line: &control::reply::LineStatus) -> Check {
     let name = format!("line {}", line.name);
+    let taps: usize = line.buses.iter().map(|bus| bus.volts.len()).sum();
+    let wires = match line.topology.as_str() {
+        "matrix" => format!("matrix, {taps} taps, "),
+        "pulse" => "pulse, ".to_owned(),
+        _ => String::new(),
+    };
     let finding = format!(
-        "{:.2} V {:.1} mA, band {}, {}",
+        "{wires}{:.2} V {:.1} mA, band {}, {}",
         line.volts, line.milliamps, line.band, line.state
     );
+    if let Some(misfit) = &line.misfit {
+        return check(
+            name,
+            Verdict::Fail,
+            misfit,
+            "check card, channel, topology and switch of the [[line]]",
+        );
+    }
     match &line.fault {
         _ if !line.present => check(
             name,

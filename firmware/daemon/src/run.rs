@@ -8,7 +8,7 @@ use std::time::Duration;
 use call::Event;
 use config::{Config, Problem};
 use gateway::{Gateway, Output, Setup};
-use line_interface::{DriveBlock, Profile};
+use line_interface::{DriveBlock, LinePlan};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 
@@ -126,7 +126,7 @@ struct Daemon {
 async fn serve(
     arguments: &Arguments,
     config: Config,
-    profiles: Vec<Profile>,
+    plans: Vec<LinePlan>,
     subscribers: &Subscribers,
 ) -> Result<End, String> {
     let mut registrars = Vec::new();
@@ -160,7 +160,7 @@ async fn serve(
     let capture = Capture::open(&config.trace, own, bound.port(), &config.media.rtp_ports);
     let setup = Setup {
         config: config.clone(),
-        profiles,
+        plans,
         registrars: registrars.clone(),
         sip_local,
         rtp_local,

@@ -1,9 +1,24 @@
 //! What the tools show.
 
-use control::reply::{AccountStatus, CallStatus, CardStatus, LineStatus};
+use control::reply::{AccountStatus, Bus as BusReply, CallStatus, CardStatus, LineStatus};
+use line_interface::matrix::Bus;
+use line_interface::{BusLevels, LineCode, LineState};
 
 use crate::Gateway;
 use crate::sip_side::registration_words;
+
+fn bus(levels: &BusLevels) -> BusReply {
+    let letter = match levels.bus {
+        Bus::Tens => 'D',
+        Bus::Units => 'E',
+    };
+    BusReply {
+        module: levels.module + 1,
+        bus: letter.to_string(),
+        first: levels.first,
+        volts: levels.volts.clone(),
+    }
+}
 
 impl Gateway {
     /// Every line as it is now.
@@ -15,9 +30,19 @@ impl Gateway {
                 let settings = &self.config.lines[index];
                 let view = self.controller.view(index);
                 let status = slot.line.status();
+                let pair = settings.apartment();
+                let calls = status.state != LineState::Idle;
+                let named = slot.line.named().filter(|_| calls);
                 LineStatus {
                     name: settings.name.clone(),
-                    apartment: settings.apartment,
+                    topology: settings.topology.name().to_owned(),
+                    apartment: pair.or(named.and_then(|(_, apartment)| apartment)),
+                    code: named.map(|(code, _)| code.to_string()).unwrap_or_default(),
+                    connected: slot
+                        .line
+                        .connect()
+                        .map(|cell| LineCode::Cell(cell).to_string()),
+                    buses: slot.line.bus_levels().iter().map(bus).collect(),
                     profile: settings.profile.clone(),
                     phase: view.as_ref().map_or("idle", |view| view.phase).to_owned(),
                     state: status.state.name().to_owned(),
@@ -30,6 +55,7 @@ impl Gateway {
                     relay: status.drive.relay.name().to_owned(),
                     fault: slot.fault.clone(),
                     present: slot.present,
+                    misfit: slot.misfit.clone(),
                 }
             })
             .collect()

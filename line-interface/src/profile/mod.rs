@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::bands::{Band, BandTracker};
 
+pub(crate) use validate::check;
 pub use validate::{ProfileError, ProfileErrorKind};
 
 /// How sure a figure is (line-facts 0).

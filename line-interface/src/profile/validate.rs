@@ -59,12 +59,16 @@ fn error(kind: ProfileErrorKind, cause: String, hint: &'static str) -> ProfileEr
 
 pub(super) fn load(text: &str) -> Result<Profile, ProfileError> {
     let profile: Profile = toml::from_str(text).map_err(|e| parse_error(&e))?;
-    sources(&profile)
-        .and_then(|()| bands(&profile))
-        .and_then(|()| times(&profile))
-        .and_then(|()| door(&profile))
-        .map_err(|e| at_line(text, e))?;
+    check(&profile).map_err(|e| at_line(text, e))?;
     Ok(profile)
+}
+
+/// Refuses figures that no line can have.
+pub(crate) fn check(profile: &Profile) -> Result<(), ProfileError> {
+    sources(profile)
+        .and_then(|()| bands(profile))
+        .and_then(|()| times(profile))
+        .and_then(|()| door(profile))
 }
 
 /// Puts the line of the first `section.key` that the cause names before it.
