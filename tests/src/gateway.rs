@@ -63,6 +63,10 @@ pub struct Settings {
     pub may_open: Vec<String>,
     /// Journal file, relative to the box's folder.
     pub journal: String,
+    /// Further keys of the account.
+    pub account: String,
+    /// Further keys of the media section.
+    pub media: String,
     /// Further sections of the configuration; `{folder}` stands for the box's folder.
     pub more: String,
 }
@@ -77,6 +81,8 @@ impl Settings {
             visit,
             may_open: vec!["called".into()],
             journal: "journal.sqlite".into(),
+            account: String::new(),
+            media: String::new(),
             more: String::new(),
         }
     }
@@ -119,6 +125,12 @@ impl Visit {
         self.step(format!("at_s = {at_s:.3}\nlifts = true"))
     }
 
+    /// The door button of the old handset is held.
+    #[must_use]
+    pub fn presses_button(self, at_s: f64, ms: u32) -> Self {
+        self.step(format!("at_s = {at_s:.3}\npresses_ms = {ms}"))
+    }
+
     /// The old handset is put back.
     #[must_use]
     pub fn replaces_handset(self, at_s: f64) -> Self {
@@ -155,6 +167,7 @@ listen = "{local}:5060"
 [media]
 rtp_port_first = 30000
 rtp_port_last = 30099
+{media}
 
 [[account]]
 name = "pbx"
@@ -163,6 +176,7 @@ domain = "{pbx}"
 password = "{password}"
 expires_s = 60
 keepalive_s = 4
+{account}
 
 [[card]]
 name = "bench"
@@ -200,6 +214,8 @@ socket = "{control}"
 {more}
 "#,
         extension = settings.extension,
+        account = settings.account,
+        media = settings.media,
         password = settings.password,
         card = path("card.sock"),
         targets = targets.join(", "),

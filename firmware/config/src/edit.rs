@@ -1,5 +1,10 @@
 //! Changes to the file that keep its comments and order, for the console and the tools.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
 use toml_edit::{Array, DocumentMut, Item, Table, Value as TomlValue, value};
 
 use crate::document::read_value;
@@ -124,4 +129,30 @@ fn put(table: &mut Table, key: &str, new: TomlValue) {
             table.insert(key, value(new));
         }
     }
+}
+
+/// Writes a file beside the old one and puts it in its place, so that a power cut leaves one of
+/// the two whole.
+///
+/// # Errors
+/// What the system said; the old file is untouched then.
+pub fn write_whole(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    // The new name must be on the disk too.
+    if let Some(directory) = path
+        .parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+    {
+        std::fs::File::open(directory)?.sync_all()?;
+    }
+    Ok(())
 }

@@ -10,12 +10,12 @@ mod problem;
 mod resolve;
 pub mod schema;
 
-pub use edit::{Change, apply_changes};
+pub use edit::{Change, apply_changes, write_whole};
 pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
-    Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Matrix,
-    Media, Route, Secret, Sip, Topology, Trace,
+    Account, Call, Card, Codec, Config, Console, CryptoSuite, Door, EchoControl, Handset, Journal,
+    Line, Matrix, Media, MediaEncryption, PcapRtp, Route, Secret, Sip, Topology, Trace,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

@@ -8,6 +8,7 @@ use line_interface::DriveSide;
 use line_interface::switch::{Addressing, AddressingError, Switch};
 
 use crate::host::HostPort;
+use crate::problem::Problem;
 
 /// Text that never shows itself.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -58,6 +59,8 @@ pub struct Config {
     pub console: Option<Console>,
     /// Captures.
     pub trace: Trace,
+    /// Settings that work but are not wise, for the log and the technician.
+    pub warnings: Vec<Problem>,
 }
 
 /// Section `sip`.
@@ -94,6 +97,8 @@ pub struct Account {
     pub expires_s: u32,
     /// OPTIONS period in seconds; 0 is off.
     pub keepalive_s: u32,
+    /// Whether the sound is encrypted.
+    pub media_encryption: MediaEncryption,
 }
 
 /// Section `card`.
@@ -276,6 +281,30 @@ pub enum Codec {
     Pcmu,
 }
 
+/// Whether the sound of an account's calls is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaEncryption {
+    /// Never.
+    Off,
+    /// When the other side can.
+    Optional,
+    /// Always.
+    Required,
+}
+
+/// What SRTP encrypts with (RFC 4568, RFC 6188).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CryptoSuite {
+    /// `AES_CM_128_HMAC_SHA1_80`.
+    AesCm128HmacSha1_80,
+    /// `AES_CM_128_HMAC_SHA1_32`.
+    AesCm128HmacSha1_32,
+    /// `AES_256_CM_HMAC_SHA1_80`.
+    AesCm256HmacSha1_80,
+    /// `AES_256_CM_HMAC_SHA1_32`.
+    AesCm256HmacSha1_32,
+}
+
 /// What is done about echo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EchoControl {
@@ -294,6 +323,8 @@ pub struct Media {
     pub rtp_ports: Vec<u16>,
     /// Codecs in order of preference.
     pub codecs: Vec<Codec>,
+    /// What SRTP encrypts with, in order of preference.
+    pub crypto_suites: Vec<CryptoSuite>,
     /// Packet length.
     pub ptime_ms: u32,
     /// Payload type offered for key events.
@@ -337,6 +368,21 @@ pub struct Trace {
     pub pcap: Option<PathBuf>,
     /// Size at which the capture stops, in bytes.
     pub pcap_limit_bytes: u64,
+    /// Time after which the capture stops.
+    pub pcap_limit: Duration,
+    /// What it holds of RTP.
+    pub pcap_rtp: PcapRtp,
+}
+
+/// What a capture holds of RTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PcapRtp {
+    /// Headers: no sound, no keys.
+    Headers,
+    /// Everything.
+    All,
+    /// Nothing.
+    None,
 }
 
 impl Config {

@@ -9,11 +9,13 @@ use line_interface::pulse::PulseProfile;
 use line_interface::switch::Switch;
 use line_interface::{DriveSide, Profile};
 
+mod media;
+
 use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
-    Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Matrix,
-    Media, Route, Secret, Sip, Topology, Trace,
+    Account, Call, Card, Config, Console, Door, Handset, Journal, Line, Matrix, PcapRtp, Route,
+    Secret, Sip, Topology, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -22,6 +24,7 @@ pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
     let mut resolver = Resolver {
         document,
         problems: Vec::new(),
+        warnings: Vec::new(),
     };
     let config = resolver.config();
     if resolver.problems.is_empty() {
@@ -34,6 +37,7 @@ pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
 struct Resolver<'a> {
     document: &'a Document,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
 }
 
 impl<'a> Resolver<'a> {
@@ -45,14 +49,32 @@ impl<'a> Resolver<'a> {
         cause: String,
         hint: impl Into<String>,
     ) {
-        self.problems.push(Problem {
+        let problem = self.at(entry, key, kind, cause, hint.into());
+        self.problems.push(problem);
+    }
+
+    /// Something that works but is not wise.
+    fn warning(&mut self, entry: &Entry, key: &str, cause: String, hint: &str) {
+        let warning = self.at(entry, key, ProblemKind::Unwise, cause, hint.to_owned());
+        self.warnings.push(warning);
+    }
+
+    fn at(
+        &self,
+        entry: &Entry,
+        key: &str,
+        kind: ProblemKind,
+        cause: String,
+        hint: String,
+    ) -> Problem {
+        Problem {
             file: self.document.file.clone(),
             line: entry.line_of(key),
             key: format!("{}.{key}", entry.schema.name),
             kind,
             cause,
-            hint: hint.into(),
-        });
+            hint,
+        }
     }
 
     fn missing_section(&mut self, name: &str, hint: &str) {
@@ -120,7 +142,14 @@ impl<'a> Resolver<'a> {
             trace: Trace {
                 pcap: trace.optional_text("pcap").map(PathBuf::from),
                 pcap_limit_bytes: u64::from(number(trace, "pcap_limit_kib")) * 1024,
+                pcap_limit: seconds(trace, "pcap_limit_s"),
+                pcap_rtp: match trace.text("pcap_rtp").as_str() {
+                    "all" => PcapRtp::All,
+                    "none" => PcapRtp::None,
+                    _ => PcapRtp::Headers,
+                },
             },
+            warnings: std::mem::take(&mut self.warnings),
         }
     }
 
@@ -173,6 +202,7 @@ impl<'a> Resolver<'a> {
                     "keep password_file and remove password",
                 );
             }
+            let media_encryption = self.media_encryption(entry);
             accounts.push(Account {
                 name: entry.text("name"),
                 extension,
@@ -185,6 +215,7 @@ impl<'a> Resolver<'a> {
                 register: entry.bool("register"),
                 expires_s: number(entry, "expires_s"),
                 keepalive_s: number(entry, "keepalive_s"),
+                media_encryption,
             });
         }
         if accounts.is_empty() {
@@ -506,87 +537,6 @@ impl<'a> Resolver<'a> {
             }
         }
         routes
-    }
-
-    fn media(&mut self, entry: &Entry) -> Media {
-        let (first, last) = (
-            entry.integer("rtp_port_first"),
-            entry.integer("rtp_port_last"),
-        );
-        if first % 2 != 0 {
-            let cause = format!("{first} is odd");
-            self.problem(
-                entry,
-                "rtp_port_first",
-                ProblemKind::OutOfRange,
-                cause,
-                "RTP uses even ports; RTCP is one above",
-            );
-        }
-        if last <= first {
-            let cause = format!("{last} does not lie above rtp_port_first = {first}");
-            self.problem(
-                entry,
-                "rtp_port_last",
-                ProblemKind::OutOfRange,
-                cause,
-                "leave room for two ports a call",
-            );
-        } else if last - first > 512 {
-            let cause = format!("{} ports are more than one box can use", last - first + 1);
-            self.problem(
-                entry,
-                "rtp_port_last",
-                ProblemKind::OutOfRange,
-                cause,
-                "512 ports at the most: each pair is opened at start",
-            );
-        }
-        let names = entry.list("codecs");
-        let codecs: Vec<Codec> = names
-            .iter()
-            .filter_map(|name| match name.as_str() {
-                "pcma" => Some(Codec::Pcma),
-                "pcmu" => Some(Codec::Pcmu),
-                _ => None,
-            })
-            .collect();
-        if codecs.len() != names.len() || codecs.is_empty() {
-            let cause = format!("{names:?} is not a list of known codecs");
-            self.problem(
-                entry,
-                "codecs",
-                ProblemKind::OutOfRange,
-                cause,
-                "known: pcma, pcmu",
-            );
-        }
-        if entry.integer("ptime_ms") % 10 != 0 {
-            let cause = "not a multiple of 10".to_owned();
-            self.problem(
-                entry,
-                "ptime_ms",
-                ProblemKind::OutOfRange,
-                cause,
-                "use 20 unless the PBX demands another length",
-            );
-        }
-        let ports = first.max(0) as u16..=last.clamp(0, 65_535) as u16;
-        Media {
-            rtp_ports: ports
-                .step_by(2)
-                .filter(|port| i64::from(*port) < last)
-                .collect(),
-            codecs,
-            ptime_ms: number(entry, "ptime_ms"),
-            telephone_event_payload_type: number(entry, "telephone_event_payload_type") as u8,
-            echo_control: match entry.text("echo_control").as_str() {
-                "off" => EchoControl::Off,
-                "linear" => EchoControl::Linear,
-                _ => EchoControl::Full,
-            },
-            echo_tail_ms: number(entry, "echo_tail_ms"),
-        }
     }
 }
 

@@ -207,6 +207,18 @@ pub static SECTIONS: &[Section] = &[
                 Literal("20"),
                 "Period of OPTIONS keep-alives in seconds; 0 turns them off.",
             ),
+            key(
+                "media_encryption",
+                Kind::OneOf(&["off", "optional", "required"]),
+                Literal("\"off\""),
+                "SRTP with keys in the session description (SDES): off; optional encrypts when the other side can and falls back to plain RTP; required refuses calls without it. Wants SIP over TLS, because the keys travel in SIP.",
+            ),
+            key(
+                "media_encryption_without_tls",
+                Kind::Bool,
+                Literal("false"),
+                "Allow media_encryption although SIP itself is not encrypted: who can read the SIP messages can then decrypt the sound.",
+            ),
         ],
     },
     Section {
@@ -436,6 +448,14 @@ pub static SECTIONS: &[Section] = &[
                 "Codecs in order of preference: pcma, pcmu.",
             ),
             key(
+                "crypto_suites",
+                Kind::TextList,
+                Literal(
+                    "[\"AES_CM_128_HMAC_SHA1_80\", \"AES_256_CM_HMAC_SHA1_80\", \"AES_CM_128_HMAC_SHA1_32\"]",
+                ),
+                "What SRTP encrypts with, in order of preference, for accounts with media_encryption; AES_256_CM_HMAC_SHA1_32 is known too.",
+            ),
+            key(
                 "ptime_ms",
                 int(10, 60),
                 Literal("20"),
@@ -543,13 +563,25 @@ pub static SECTIONS: &[Section] = &[
                 "pcap",
                 Kind::Path,
                 Unset,
-                "File for a capture of SIP and RTP with secrets removed; left out, nothing is captured.",
+                "File for a capture of SIP and RTP with secrets removed, for trubka sip trace FILE or Wireshark; left out, nothing is captured. SIP over TCP and TLS is written as UDP, decrypted.",
             ),
             key(
                 "pcap_limit_kib",
                 int(64, 1_048_576),
                 Literal("16384"),
                 "The capture stops at this size, in KiB.",
+            ),
+            key(
+                "pcap_limit_s",
+                int(10, 2_592_000),
+                Literal("3600"),
+                "The capture stops after this time, in seconds.",
+            ),
+            key(
+                "pcap_rtp",
+                Kind::OneOf(&["headers", "all", "none"]),
+                Literal("\"headers\""),
+                "What the capture holds of RTP: headers, enough to see loss and jitter; all, which records what people say and which keys they press; or none.",
             ),
         ],
     },

@@ -330,3 +330,45 @@ fn the_reference_page_is_what_the_table_says() {
         "write it anew: TRUBKA_WRITE_DOCS=1 cargo test -p trubka-config"
     );
 }
+
+#[test]
+fn keys_of_srtp_do_not_travel_in_the_clear_unawares() {
+    let with = |more: &str| {
+        GOOD.replacen(
+            "password = \"geheim\"",
+            &format!("password = \"geheim\"\n{more}"),
+            1,
+        )
+    };
+    for wish in ["optional", "required"] {
+        let found = problems(&with(&format!("media_encryption = \"{wish}\"")));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].key, "account.media_encryption");
+        assert_eq!(found[0].kind, ProblemKind::Unwise);
+        assert!(found[0].hint.contains("media_encryption_without_tls"));
+        let text = with(&format!(
+            "media_encryption = \"{wish}\"\nmedia_encryption_without_tls = true"
+        ));
+        let config = Config::parse(&text, "box.toml").unwrap();
+        assert_eq!(config.warnings.len(), 1);
+        assert!(
+            config.warnings[0].hint.contains("TLS"),
+            "{}",
+            config.warnings[0]
+        );
+    }
+    assert!(Config::parse(GOOD, "box.toml").unwrap().warnings.is_empty());
+    assert!(problems(&with("media_encryption = \"off\"")).is_empty());
+}
+
+#[test]
+fn suites_of_srtp_have_names() {
+    let with = |list: &str| format!("{GOOD}\n[media]\ncrypto_suites = {list}\n");
+    for list in ["[]", "[\"AES\"]", "[\"AES_CM_128_HMAC_SHA1_80\", \"f8\"]"] {
+        let found = problems(&with(list));
+        assert_eq!(found.len(), 1, "{list}");
+        assert!(found[0].hint.contains("AES_CM_128_HMAC_SHA1_80"));
+    }
+    let config = Config::parse(&with("[\"AES_256_CM_HMAC_SHA1_32\"]"), "box.toml").unwrap();
+    assert_eq!(config.media.crypto_suites.len(), 1);
+}

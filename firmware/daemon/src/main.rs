@@ -10,10 +10,11 @@ mod fanout;
 mod input;
 mod journal;
 mod logging;
-mod pcap;
 mod run;
 mod sockets;
 mod startup;
+mod taps;
+mod tracer;
 
 use std::process::ExitCode;
 

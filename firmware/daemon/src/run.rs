@@ -11,6 +11,7 @@ use gateway::{Gateway, Output, Setup};
 use line_interface::{DriveBlock, LinePlan};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
+use trace::Carrier;
 
 use crate::cards::CardThread;
 use crate::clock::Clock;
@@ -20,9 +21,9 @@ use crate::control_server;
 use crate::fanout::{self, Stamped, Subscribers};
 use crate::input::{Input, QUEUE};
 use crate::journal::Journal;
-use crate::pcap::Capture;
 use crate::sockets::Sockets;
 use crate::startup::{self, Arguments};
+use crate::tracer::{Followers, Tracer};
 
 /// How long the end waits for releases and hang-ups that are under way on the lines, and for the
 /// PBX to take back registrations and calls.
@@ -49,10 +50,11 @@ pub(crate) async fn run(arguments: &Arguments) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let (subscribers, _) = broadcast::channel(256);
+    let (followers, _) = broadcast::channel(256);
     let mut console = None;
     loop {
         keep_console(&mut console, &loaded.0, arguments);
-        match serve(arguments, loaded.0, loaded.1, &subscribers).await {
+        match serve(arguments, loaded.0, loaded.1, &subscribers, &followers).await {
             Ok(End::Stop) => return ExitCode::SUCCESS,
             Ok(End::Reload) => match startup::load(&arguments.config) {
                 Ok(again) => loaded = again,
@@ -119,7 +121,7 @@ struct Daemon {
     sockets: Sockets,
     journal: Arc<Journal>,
     subscribers: Subscribers,
-    capture: Capture,
+    tracer: Tracer,
     commands: Commands,
 }
 
@@ -128,6 +130,7 @@ async fn serve(
     config: Config,
     plans: Vec<LinePlan>,
     subscribers: &Subscribers,
+    followers: &Followers,
 ) -> Result<End, String> {
     let mut registrars = Vec::new();
     for account in &config.accounts {
@@ -157,7 +160,13 @@ async fn serve(
             config.control_socket.display()
         )
     })?;
-    let capture = Capture::open(&config.trace, own, bound.port(), &config.media.rtp_ports);
+    let tracer = Tracer::open(
+        &config.trace,
+        own,
+        bound.port(),
+        &config.media.rtp_ports,
+        followers.clone(),
+    );
     let setup = Setup {
         config: config.clone(),
         plans,
@@ -173,7 +182,7 @@ async fn serve(
         sockets,
         journal,
         subscribers: subscribers.clone(),
-        capture,
+        tracer,
     };
 
     let mut tasks = daemon.sockets.read_into(&inbox);
@@ -181,6 +190,7 @@ async fn serve(
         listener,
         inbox.clone(),
         subscribers.clone(),
+        followers.clone(),
     ));
     tasks.spawn(watch_network(
         config.clone(),
@@ -315,7 +325,7 @@ impl Daemon {
         let now = self.clock.now();
         match input {
             Input::Sip { source, payload } => {
-                self.capture.sip_in(source, &payload);
+                self.tracer.sip_in(Carrier::Udp, source, &payload);
                 self.gateway.handle_sip(now, source, &payload);
             }
             Input::Rtp {
@@ -324,7 +334,7 @@ impl Daemon {
                 source,
                 payload,
             } => {
-                self.capture.rtp_in(slot, rtcp, source, &payload);
+                self.tracer.rtp_in(slot, rtcp, source, &payload);
                 self.gateway.handle_rtp(now, slot, rtcp, source, &payload);
             }
             Input::CardPresent { card, info } => self.gateway.card_present(now, card, &info),
@@ -337,6 +347,7 @@ impl Daemon {
                 self.gateway
                     .handle_block(now, card, &exchange.sense, &mut exchange.drive);
                 let _ = back.send(exchange);
+                self.commands.block(&self.gateway, card);
             }
             Input::JournalDone { record } => self.gateway.journal_done(now, record),
             Input::JournalAlarm(event) => self.tell(event),
@@ -356,8 +367,8 @@ impl Daemon {
         while let Some(output) = self.gateway.poll_output() {
             match output {
                 Output::Sip(transmit) => {
-                    self.capture
-                        .sip_out(transmit.destination, &transmit.payload);
+                    self.tracer
+                        .sip_out(Carrier::Udp, transmit.destination, &transmit.payload);
                     let sent = self
                         .sockets
                         .send_sip(transmit.destination, &transmit.payload);
@@ -372,7 +383,7 @@ impl Daemon {
                     destination,
                     payload,
                 } => {
-                    self.capture.rtp_out(slot, rtcp, destination, &payload);
+                    self.tracer.rtp_out(slot, rtcp, destination, &payload);
                     self.sockets.send_rtp(slot, rtcp, destination, &payload);
                 }
                 Output::Record { record, event } => {

@@ -77,6 +77,9 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<LinePlan>), Vec<Problem>>
     })?;
     let mut config = Config::parse(&text, &path.display().to_string())?;
     warn_if_readable(path, &config);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let mut problems = Vec::new();
     for account in &mut config.accounts {
         let Some(file) = &account.password_file else {

@@ -307,7 +307,7 @@ impl Gateway {
             (block.drive, block.connect) = (slot.line.drive(), slot.line.connect());
             if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
                 leg.session.pull_audio(now, &mut block.audio);
-                slot.voice.play(&block.audio);
+                slot.voice.play(&mut block.audio);
             }
         }
     }

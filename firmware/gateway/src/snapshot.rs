@@ -1,6 +1,8 @@
 //! What the tools show.
 
-use control::reply::{AccountStatus, Bus as BusReply, CallStatus, CardStatus, LineStatus};
+use control::reply::{
+    AccountStatus, Bus as BusReply, CallStatus, CardStatus, LineReading, LineStatus,
+};
 use line_interface::matrix::Bus;
 use line_interface::{BusLevels, LineCode, LineState};
 
@@ -61,6 +63,26 @@ impl Gateway {
             .collect()
     }
 
+    /// The last block of a line, if `card` carries it.
+    pub fn line_reading(&self, line: usize, card: usize) -> Option<LineReading> {
+        let slot = self.lines.get(line).filter(|slot| slot.card == card)?;
+        let (r, drive) = (slot.line.line().reading(), slot.line.drive());
+        Some(LineReading {
+            volts: r.mean_volts,
+            milliamps: r.milliamps,
+            handset_volts: r.handset_volts,
+            level_volts: r.level_volts,
+            low_volts: r.low_volts,
+            high_volts: r.high_volts,
+            swing_volts: r.swing_volts,
+            fill: r.fill,
+            tone_hz: r.tone_hz,
+            chopped: r.chopped,
+            load: drive.load.name().to_owned(),
+            relay: drive.relay.name().to_owned(),
+        })
+    }
+
     /// Every account as it is now.
     pub fn account_statuses(&self) -> Vec<AccountStatus> {
         self.config
@@ -101,6 +123,10 @@ impl Gateway {
                         .codec
                         .map(|codec| format!("{codec:?}").to_uppercase())
                         .unwrap_or_default(),
+                    encryption: stats
+                        .encryption
+                        .map_or("none", media::CryptoSuite::name)
+                        .to_owned(),
                     packets_received: stats.packets_received,
                     packets_sent: stats.packets_sent,
                     lost: u64::try_from(stats.lost).unwrap_or(0),
@@ -109,7 +135,7 @@ impl Gateway {
                     dropped: stats.dropped.total(),
                     erle_db: leg
                         .line
-                        .map_or(0.0, |line| self.lines[line].voice.erle_db()),
+                        .map_or(0.0, |line| self.lines[line].voice.status().erle_db),
                 }
             })
             .collect()

@@ -7,6 +7,7 @@ mod attack_rtp;
 mod attack_sip;
 mod attack_sound;
 mod disk;
+mod encrypted_sound;
 mod hold_and_resume;
 mod incoming_calls;
 mod limits;
