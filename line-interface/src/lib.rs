@@ -28,9 +28,10 @@ pub use line::{
     AddressDoubt, DoorFailure, FaultKind, HandsetFitting, Line, LineCode, LineError, LineErrorKind,
     LineEvent, LineState, LineStatus, Reading,
 };
-pub use panel_line::{BusLevels, LinePlan, PanelLine, RefusedPlan};
+pub use panel_line::{BusLevels, LinePlan, PanelLine};
 pub use profile::{
-    DoorManner, DriveSide, FaultRule, Figure, Mark, Matrix, Profile, ProfileError, ProfileErrorKind,
+    DoorManner, DriveSide, FaultRule, Figure, Mark, Matrix, OVERRIDE_KEYS, OverrideKey, Profile,
+    ProfileError, ProfileErrorKind,
 };
 pub use reading::BlockReading;
 pub use ring::RingDetector;

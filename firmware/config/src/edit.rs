@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use toml_edit::{Array, DocumentMut, Item, Table, Value as TomlValue, value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value as TomlValue, value};
 
 use crate::document::read_value;
 use crate::problem::{Problem, ProblemKind};
@@ -17,7 +17,8 @@ use crate::{Config, schema};
 pub struct Change {
     /// Section name.
     pub section: String,
-    /// Which entry of a repeated section, from 0; ignored otherwise.
+    /// Which entry of a repeated section, from 0; one more than there are adds an entry. Ignored
+    /// for sections that stand once.
     pub index: usize,
     /// Key name.
     pub key: String,
@@ -87,6 +88,7 @@ pub fn apply_changes(text: &str, file: &str, changes: &[Change]) -> Result<Strin
 fn typed(key: &schema::Key, text: &str) -> Option<TomlValue> {
     Some(match key.kind {
         Kind::Integer { .. } => TomlValue::from(text.trim().parse::<i64>().ok()?),
+        Kind::Decimal { .. } => TomlValue::from(text.trim().parse::<f64>().ok()?),
         Kind::Bool => TomlValue::from(text.trim().parse::<bool>().ok()?),
         Kind::TextList => {
             let parts = text
@@ -106,12 +108,13 @@ fn entry_table<'a>(
 ) -> Option<&'a mut Table> {
     let item = document.as_table_mut().entry(section.name);
     if section.many {
-        match item {
-            toml_edit::Entry::Occupied(item) => {
-                item.into_mut().as_array_of_tables_mut()?.get_mut(index)
-            }
-            toml_edit::Entry::Vacant(_) => None,
+        let tables = item
+            .or_insert(Item::ArrayOfTables(ArrayOfTables::new()))
+            .as_array_of_tables_mut()?;
+        if index == tables.len() {
+            tables.push(Table::new());
         }
+        tables.get_mut(index)
     } else {
         item.or_insert(Item::Table(Table::new())).as_table_mut()
     }

@@ -15,7 +15,7 @@ pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
     Account, Call, Card, Codec, Config, Console, CryptoSuite, Door, EchoControl, Handset, Journal,
-    Line, Matrix, Media, MediaEncryption, PcapRtp, Route, Secret, Sip, Topology, Trace,
+    Line, Matrix, Media, MediaEncryption, Override, PcapRtp, Route, Secret, Sip, Topology, Trace,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use line_interface::DriveSide;
 use line_interface::switch::{Addressing, AddressingError, Switch};
+use line_interface::{DriveSide, OVERRIDE_KEYS, Profile};
 
 use crate::host::HostPort;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 
 /// Text that never shows itself.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -35,6 +35,8 @@ impl std::fmt::Debug for Secret {
 /// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The file, as it was named.
+    pub(crate) file: String,
     /// SIP user agent.
     pub sip: Sip,
     /// Accounts, at least one.
@@ -43,6 +45,8 @@ pub struct Config {
     pub cards: Vec<Card>,
     /// Lines.
     pub lines: Vec<Line>,
+    /// Values that apartments have of their own.
+    pub overrides: Vec<Override>,
     /// Routes, one for each apartment that has a line.
     pub routes: Vec<Route>,
     /// Opening the door.
@@ -231,6 +235,53 @@ impl Matrix {
     }
 }
 
+/// Section `override`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Override {
+    /// Apartment.
+    pub apartment: u16,
+    /// Where the values come from.
+    pub source: String,
+    /// Values by the names of [`line_interface::OVERRIDE_KEYS`], in that order.
+    pub values: Vec<(&'static str, f32)>,
+    /// Where the section and each of its values stands in the file.
+    pub(crate) lines: (usize, Vec<usize>),
+}
+
+impl Override {
+    /// The profile with these values.
+    pub(crate) fn apply(&self, base: &Profile) -> Result<Profile, Problem> {
+        base.overridden(&self.values, &self.source)
+            .map_err(|error| {
+                let own = |figure: &(&str, &str)| {
+                    let named = format!("{}.{}", figure.0, figure.1);
+                    error.cause.contains(&named)
+                };
+                let first = self.values.iter().position(|(name, _)| {
+                    OVERRIDE_KEYS
+                        .iter()
+                        .any(|key| key.name == *name && own(&key.figure))
+                });
+                let line = first.and_then(|at| self.lines.1.get(at)).copied();
+                let key = first.and_then(|at| self.values.get(at));
+                Problem {
+                    file: String::new(),
+                    line: line.unwrap_or(self.lines.0),
+                    key: format!("override.{}", key.map_or("apartment", |(name, _)| name)),
+                    kind: ProblemKind::OutOfRange,
+                    cause: format!("with profile {}: {}", base.name, error.cause),
+                    hint: error.hint.to_owned(),
+                }
+            })
+    }
+
+    /// The values as a person writes them, `on_hook_max_volts = 4.4`.
+    pub fn words(&self) -> Vec<String> {
+        let word = |(name, value): &(&str, f32)| format!("{name} = {value}");
+        self.values.iter().map(word).collect()
+    }
+}
+
 /// Section `route`.
 #[derive(Debug, Clone)]
 pub struct Route {
@@ -386,6 +437,27 @@ pub enum PcapRtp {
 }
 
 impl Config {
+    /// The values that an apartment has of its own.
+    pub fn override_of(&self, apartment: u16) -> Option<&Override> {
+        self.overrides
+            .iter()
+            .find(|entry| entry.apartment == apartment)
+    }
+
+    /// The profile for the calls of an apartment: the line's, with the apartment's own values.
+    ///
+    /// # Errors
+    /// The problem when the values make no profile, with the line of the first value it names.
+    pub fn profile_for(&self, apartment: u16, base: &Profile) -> Result<Profile, Problem> {
+        match self.override_of(apartment) {
+            None => Ok(base.clone()),
+            Some(entry) => entry.apply(base).map_err(|problem| Problem {
+                file: self.file.clone(),
+                ..problem
+            }),
+        }
+    }
+
     /// The route of an apartment.
     pub fn route(&self, apartment: u16) -> Option<&Route> {
         self.routes

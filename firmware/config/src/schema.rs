@@ -17,6 +17,13 @@ pub enum Kind {
         /// Greatest value.
         max: i64,
     },
+    /// Decimal number within the range, ends included; the range is in thousandths.
+    Decimal {
+        /// Least value, in thousandths.
+        min: i64,
+        /// Greatest value, in thousandths.
+        max: i64,
+    },
     /// `true` or `false`.
     Bool,
     /// `ADDRESS:PORT`, IPv6 in brackets.
@@ -40,6 +47,9 @@ impl Kind {
             Kind::Text => "text".into(),
             Kind::Secret => "text, kept secret".into(),
             Kind::Integer { min, max } => format!("whole number {min}..{max}"),
+            Kind::Decimal { min, max } => {
+                format!("number {}..{}", thousandths(min), thousandths(max))
+            }
             Kind::Bool => "true or false".into(),
             Kind::SocketAddress => "address:port".into(),
             Kind::Host => "host name or address, optional :port".into(),
@@ -49,6 +59,11 @@ impl Kind {
             Kind::Digits => "DTMF keys 0-9 * # A-D".into(),
         }
     }
+}
+
+/// A number that is kept in thousandths, as a person writes it.
+pub(crate) fn thousandths(number: i64) -> String {
+    format!("{}", number as f64 / 1000.0)
 }
 
 /// What a key falls back to.
@@ -111,6 +126,17 @@ const fn key(name: &'static str, kind: Kind, default: Fallback, doc: &'static st
 
 const fn int(min: i64, max: i64) -> Kind {
     Kind::Integer { min, max }
+}
+
+/// A value that an apartment may have of its own: the line interface says which there are.
+const fn volts(index: usize) -> Key {
+    let known = &line_interface::OVERRIDE_KEYS[index];
+    // Volts and milliamps of a low-voltage line; the rules of a profile narrow it down.
+    let kind = Kind::Decimal {
+        min: 10,
+        max: 100_000,
+    };
+    key(known.name, kind, Unset, known.doc)
 }
 
 use Fallback::{Literal, None as Unset, Required};
@@ -329,6 +355,37 @@ pub static SECTIONS: &[Section] = &[
                 Literal("\"relayed\""),
                 "relayed: the old handset is wired behind the box's relay; absent: the box takes its place.",
             ),
+        ],
+    },
+    Section {
+        name: "override",
+        many: true,
+        doc: "Values of the line profile that one apartment has of its own, because its cable or its handset differs. trubka line learn --live LINE --override proposes them.",
+        keys: &[
+            key(
+                "apartment",
+                int(1, 9_999),
+                Required,
+                "Apartment whose calls these values are for.",
+            ),
+            key(
+                "source",
+                Kind::Text,
+                Literal("\"override in the configuration\""),
+                "Where the values come from, for example \"measured 2026-05-31\".",
+            ),
+            volts(0),
+            volts(1),
+            volts(2),
+            volts(3),
+            volts(4),
+            volts(5),
+            volts(6),
+            volts(7),
+            volts(8),
+            volts(9),
+            volts(10),
+            volts(11),
         ],
     },
     Section {

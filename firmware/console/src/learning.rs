@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use control::Client;
-use learn::{LearnError, Plan, Session, today};
+use learn::{LearnError, Plan, Session, Target, today};
 
 use crate::Setup;
 use crate::menu::{ask_daemon, choose, read_config};
@@ -25,7 +25,13 @@ pub(crate) fn learn<S: Read + Write, F: FnMut() -> bool>(
         return Ok(());
     };
     let calls = terminal.ask("how many calls [1]: ")?.parse().unwrap_or(1);
-    match follow(terminal, setup, &names[index], calls)? {
+    let own = terminal.confirm("Only for this apartment, as an override?")?;
+    let target = if own {
+        Target::Override
+    } else {
+        Target::Profile
+    };
+    match follow(terminal, setup, &names[index], (calls, target))? {
         Ok(Some(plan)) => propose(terminal, setup, &plan),
         Ok(None) => terminal.write("ended; nothing was changed\n"),
         Err(error) => terminal.write(&format!("{error}\n")),
@@ -37,7 +43,7 @@ fn follow<S: Read + Write, F: FnMut() -> bool>(
     terminal: &mut Terminal<S, F>,
     setup: &Setup,
     line: &str,
-    calls: u32,
+    (calls, target): (u32, Target),
 ) -> Result<Result<Option<Plan>, LearnError>, Closed> {
     let begun = Client::connect(&setup.socket)
         .map_err(LearnError::from)
@@ -61,7 +67,7 @@ fn follow<S: Read + Write, F: FnMut() -> bool>(
             return Ok(Ok(None));
         }
     }
-    Ok(session.plan(&today()).map(Some))
+    Ok(session.plan(target, &today()).map(Some))
 }
 
 fn propose<S: Read + Write, F: FnMut() -> bool>(

@@ -388,6 +388,8 @@ fn a_line_is_learned_and_only_a_yes_writes_it() {
         technician.types("l");
         technician.expect("how many calls [1]: ");
         technician.types("");
+        technician.expect("as an override? [y/N] ");
+        technician.types("");
         for words in [
             "Nothing is loaded and nothing is written",
             "1 rest",
@@ -448,6 +450,8 @@ fn learning_ends_at_any_key() {
     technician.expect("how many calls [1]: ");
     // More calls than ever come.
     technician.types("9");
+    technician.expect("as an override? [y/N] ");
+    technician.types("y");
     technician.expect("call 1 is measured");
     technician.types("x");
     technician.expect("ended; nothing was changed");

@@ -35,7 +35,7 @@ fn clip(text: &str, width: usize) -> String {
 }
 
 /// Breaks a sentence into lines that are indented by `indent` blanks.
-fn wrapped(text: &str, indent: usize) -> String {
+pub fn wrapped(text: &str, indent: usize) -> String {
     let (mut out, mut column) = (" ".repeat(indent), indent);
     for word in text.split_whitespace() {
         if column > indent && column + 1 + word.chars().count() > WIDTH {
@@ -85,6 +85,15 @@ fn bus_rows(bus: &crate::reply::Bus) -> String {
     out
 }
 
+/// What the apartment has of its own; nothing when it is all the profile's.
+fn own_values(line: &LineStatus) -> String {
+    if line.overrides.is_empty() {
+        return String::new();
+    }
+    let values = line.overrides.join(", ");
+    wrapped(&format!("own values: {values}"), 4)
+}
+
 /// `status`.
 pub fn status(status: &Status) -> String {
     let mut out = String::new();
@@ -118,6 +127,7 @@ pub fn status(status: &Status) -> String {
             party(line),
         );
         let _ = writeln!(out, "{}", clip(&row, WIDTH));
+        out.push_str(&own_values(line));
     }
     let _ = writeln!(
         out,
@@ -197,6 +207,7 @@ pub fn levels(lines: &[LineStatus]) -> String {
             clip(&line.relay, 9),
             line.handset_volts,
         );
+        out.push_str(&own_values(line));
         if let Some(fault) = &line.fault {
             out.push_str(&wrapped(&format!("fault: {fault}"), 4));
         }

@@ -40,6 +40,9 @@ pub struct LineStatus {
     pub buses: Vec<Bus>,
     /// Profile name.
     pub profile: String,
+    /// Values that the apartment has of its own, as `key = value`.
+    #[serde(default)]
+    pub overrides: Vec<String>,
     /// Phase of the call on it: `idle`, `selected`, `unserved`, `ringing`, `unanswered`,
     /// `talking`, `handset`, `over`.
     pub phase: String,

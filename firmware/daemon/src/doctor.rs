@@ -111,6 +111,10 @@ fn supply(gateway: &Gateway) -> Check {
 
 fn line_levels(line: &control::reply::LineStatus) -> Check {
     let name = format!("line {}", line.name);
+    let own = match line.overrides.len() {
+        0 => String::new(),
+        count => format!(", {count} own value(s)"),
+    };
     let taps: usize = line.buses.iter().map(|bus| bus.volts.len()).sum();
     let wires = match line.topology.as_str() {
         "matrix" => format!("matrix, {taps} taps, "),
@@ -118,7 +122,7 @@ fn line_levels(line: &control::reply::LineStatus) -> Check {
         _ => String::new(),
     };
     let finding = format!(
-        "{wires}{:.2} V {:.1} mA, band {}, {}",
+        "{wires}{:.2} V {:.1} mA, band {}, {}{own}",
         line.volts, line.milliamps, line.band, line.state
     );
     if let Some(misfit) = &line.misfit {

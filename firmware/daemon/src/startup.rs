@@ -101,14 +101,7 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<LinePlan>), Vec<Problem>>
     for line in &config.lines {
         match gateway::line_plan(&config, line, |name| read_file(Path::new(name))) {
             Ok(plan) => plans.push(plan),
-            Err(refused) => problems.push(Problem {
-                file: path.display().to_string(),
-                line: 0,
-                key: format!("{} of line \"{}\"", refused.key, line.name),
-                kind: ProblemKind::OutOfRange,
-                cause: refused.cause,
-                hint: refused.hint,
-            }),
+            Err(problem) => problems.push(problem),
         }
     }
     if problems.is_empty() {

@@ -1,78 +1,97 @@
 //! From a line of the configuration to what the line state machine needs.
 
-use config::{Config, Line, Topology};
+use config::{Config, Line, Matrix, Problem, ProblemKind, Topology};
 use line_interface::pulse::PulseProfile;
 use line_interface::switch::Switch;
-use line_interface::{LinePlan, Profile, RefusedPlan};
+use line_interface::{LinePlan, Profile};
 
 /// The plan of a line. `read` gives the text of a profile or switch file that does not ship with
 /// the program.
 ///
 /// # Errors
-/// [`RefusedPlan`] with the setting at fault.
+/// The problem with the setting at fault.
 pub fn line_plan(
     config: &Config,
     line: &Line,
-    mut read: impl FnMut(&str) -> std::io::Result<String>,
-) -> Result<LinePlan, RefusedPlan> {
-    let mut file = |key: &'static str, name: &str| {
-        read(name).map_err(|error| RefusedPlan {
-            key,
-            cause: format!("{name}: {error}"),
-            hint: "give the path of a file that the daemon may read, or a built-in name".into(),
+    read: impl Fn(&str) -> std::io::Result<String>,
+) -> Result<LinePlan, Problem> {
+    let file = |key: &str, name: &str| {
+        read(name).map_err(|error| Problem {
+            kind: ProblemKind::Unreadable,
+            ..problem(
+                key,
+                name,
+                error.to_string(),
+                "give a built-in name, or the path of a file that the daemon may read",
+            )
         })
     };
-    if let Topology::Pulse { addresses } = &line.topology {
-        let profile = match PulseProfile::builtin(&line.profile) {
-            Some(profile) => profile,
-            None => {
-                let text = file("line.profile", &line.profile)?;
-                PulseProfile::from_toml(&text).map_err(|e| refused("line.profile", &e, e.hint))?
+    let coordinate = || match Profile::builtin(&line.profile) {
+        Some(profile) => Ok(profile),
+        None => Profile::from_toml(&file("profile", &line.profile)?)
+            .map_err(|e| problem("profile", &line.profile, e.to_string(), e.hint)),
+    };
+    let own = |apartments: &mut dyn Iterator<Item = u16>, base: &Profile| {
+        apartments
+            .filter(|apartment| config.override_of(*apartment).is_some())
+            .map(|apartment| Ok((apartment, config.profile_for(apartment, base)?)))
+            .collect::<Result<Vec<_>, Problem>>()
+    };
+    match &line.topology {
+        Topology::Pair { apartment } => Ok(config.profile_for(*apartment, &coordinate()?)?.into()),
+        Topology::Pulse { addresses } => {
+            let profile = match PulseProfile::builtin(&line.profile) {
+                Some(profile) => profile,
+                None => PulseProfile::from_toml(&file("profile", &line.profile)?)
+                    .map_err(|e| problem("profile", &line.profile, e.to_string(), e.hint))?,
+            };
+            let mut apartments = addresses.iter().map(|(_, apartment)| *apartment);
+            Ok(LinePlan::Pulse {
+                own: own(&mut apartments, &profile.line())?,
+                addresses: addresses.clone(),
+                profile,
+            })
+        }
+        Topology::Matrix(matrix) => {
+            let mut profile = coordinate()?;
+            if let Some(side) = matrix.sourced {
+                profile.matrix.sourced.value = side;
             }
-        };
-        return Ok(LinePlan::Pulse {
-            profile,
-            addresses: addresses.clone(),
-        });
-    }
-    let mut profile = match Profile::builtin(&line.profile) {
-        Some(profile) => profile,
-        None => {
-            let text = file("line.profile", &line.profile)?;
-            Profile::from_toml(&text).map_err(|e| refused("line.profile", &e, e.hint))?
+            let addressing = matrix
+                .addressing(switch(matrix, file)?)
+                .map_err(|e| problem("switch", &line.name, e.cause, e.hint))?;
+            let routed = config.routes.iter().map(|route| route.apartment);
+            let served: Vec<u16> = routed
+                .filter(|apartment| addressing.apartments().contains(apartment))
+                .collect();
+            Ok(LinePlan::Matrix {
+                own: own(&mut served.iter().copied(), &profile)?,
+                profile,
+                addressing,
+                served,
+            })
         }
-    };
-    let Topology::Matrix(matrix) = &line.topology else {
-        return Ok(LinePlan::Pair(profile));
-    };
-    let switch = match Switch::builtin(&matrix.switch) {
-        Some(switch) => switch,
-        None => {
-            let text = file("line.switch", &matrix.switch)?;
-            Switch::from_toml(&text).map_err(|e| refused("line.switch", &e, e.hint))?
-        }
-    };
-    if let Some(side) = matrix.sourced {
-        profile.matrix.sourced.value = side;
     }
-    let addressing = matrix
-        .addressing(switch)
-        .map_err(|e| refused("line.modules", &e, e.hint))?;
-    let routed = config.routes.iter().map(|route| route.apartment);
-    let served = routed
-        .filter(|apartment| addressing.apartments().contains(apartment))
-        .collect();
-    Ok(LinePlan::Matrix {
-        profile,
-        addressing,
-        served,
-    })
 }
 
-fn refused(key: &'static str, error: &impl std::fmt::Display, hint: &str) -> RefusedPlan {
-    RefusedPlan {
-        key,
-        cause: error.to_string(),
+fn switch(
+    matrix: &Matrix,
+    file: impl Fn(&str, &str) -> Result<String, Problem>,
+) -> Result<Switch, Problem> {
+    match Switch::builtin(&matrix.switch) {
+        Some(switch) => Ok(switch),
+        None => Switch::from_toml(&file("switch", &matrix.switch)?)
+            .map_err(|e| problem("switch", &matrix.switch, e.to_string(), e.hint)),
+    }
+}
+
+fn problem(key: &str, file: &str, cause: String, hint: &str) -> Problem {
+    Problem {
+        file: file.to_owned(),
+        line: 0,
+        key: format!("line.{key}"),
+        kind: ProblemKind::OutOfRange,
+        cause,
         hint: hint.to_owned(),
     }
 }

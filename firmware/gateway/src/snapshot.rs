@@ -35,10 +35,11 @@ impl Gateway {
                 let pair = settings.apartment();
                 let calls = status.state != LineState::Idle;
                 let named = slot.line.named().filter(|_| calls);
+                let apartment = pair.or(named.and_then(|(_, apartment)| apartment));
                 LineStatus {
                     name: settings.name.clone(),
                     topology: settings.topology.name().to_owned(),
-                    apartment: pair.or(named.and_then(|(_, apartment)| apartment)),
+                    apartment,
                     code: named.map(|(code, _)| code.to_string()).unwrap_or_default(),
                     connected: slot
                         .line
@@ -46,6 +47,10 @@ impl Gateway {
                         .map(|cell| LineCode::Cell(cell).to_string()),
                     buses: slot.line.bus_levels().iter().map(bus).collect(),
                     profile: settings.profile.clone(),
+                    overrides: apartment
+                        .and_then(|apartment| self.config.override_of(apartment))
+                        .map(config::Override::words)
+                        .unwrap_or_default(),
                     phase: view.as_ref().map_or("idle", |view| view.phase).to_owned(),
                     state: status.state.name().to_owned(),
                     party: view.and_then(|view| view.party),

@@ -13,5 +13,5 @@ mod session;
 
 pub use diff::diff;
 pub use error::LearnError;
-pub use plan::{Plan, today};
+pub use plan::{Plan, Target, today};
 pub use session::Session;

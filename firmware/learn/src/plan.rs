@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use config::{Change, Config, Handset, Topology, apply_changes, write_whole};
-use line_interface::Profile;
 use line_interface::learn::{Proposal, Stamp, guess_brand, propose, slug};
 use line_interface::observe::{LevelBook, LevelRange};
+use line_interface::{OVERRIDE_KEYS, Profile};
 
 use crate::{LearnError, diff};
 
@@ -25,9 +25,12 @@ pub(crate) struct Base {
     config_file: PathBuf,
     config: String,
     index: usize,
+    /// The apartment's own override, or the place of a new one.
+    override_index: usize,
     pub(crate) line: String,
     /// Whose line: an apartment, or a switch with many.
     pub(crate) whose: String,
+    apartment: Option<u16>,
     pub(crate) profile: String,
     pub(crate) handset: Handset,
     profile_text: String,
@@ -72,7 +75,13 @@ impl Base {
         Ok(Base {
             config_file: config_file.to_owned(),
             index,
+            override_index: parsed
+                .overrides
+                .iter()
+                .position(|entry| Some(entry.apartment) == settings.apartment())
+                .unwrap_or(parsed.overrides.len()),
             line: line.to_owned(),
+            apartment: settings.apartment(),
             whose: match settings.apartment() {
                 Some(apartment) => format!("apartment {apartment}"),
                 None => settings.topology.name().to_owned(),
@@ -84,54 +93,123 @@ impl Base {
         })
     }
 
-    pub(crate) fn plan(&self, levels: &LevelBook, date: &str) -> Result<Plan, LearnError> {
+    /// The plan of a target.
+    pub(crate) fn plan(
+        &self,
+        target: Target,
+        levels: &LevelBook,
+        date: &str,
+    ) -> Result<Plan, LearnError> {
         let stamp = Stamp {
             line: self.line.clone(),
             date: date.to_owned(),
         };
         let proposal = propose(&self.profile_text, levels, &stamp).map_err(LearnError::Refused)?;
-        let folder = self
-            .config_file
-            .canonicalize()
-            .ok()
-            .and_then(|path| path.parent().map(Path::to_owned))
-            .unwrap_or_default();
-        let profile_file = folder.join(format!("{}-learned.toml", slug(&self.line)));
-        let change = Change {
-            section: "line".into(),
-            index: self.index,
-            key: "profile".into(),
-            value: profile_file.display().to_string(),
-        };
-        let name = self.config_file.display().to_string();
-        let config = apply_changes(&self.config, &name, &[change]).map_err(LearnError::Config)?;
         let (brand, confidence, why) = guess_brand(levels);
+        let files = match target {
+            Target::Profile => self.profile_files(&proposal)?,
+            Target::Override => vec![self.override_file(&proposal, date)?],
+        };
         Ok(Plan {
             line: self.line.clone(),
             brand,
             confidence,
             why,
             levels: levels.clone(),
-            files: vec![
-                File {
-                    from: self.profile.clone(),
-                    old: self.profile_text.clone(),
-                    new: proposal.toml.clone(),
-                    path: profile_file,
-                    mode: 0o644,
-                },
-                File {
-                    from: name,
-                    mode: std::fs::metadata(&self.config_file)
-                        .map_or(0o600, |data| data.permissions().mode() & 0o777),
-                    old: self.config.clone(),
-                    new: config,
-                    path: self.config_file.clone(),
-                },
-            ],
+            files,
             proposal,
         })
     }
+
+    /// A profile file of the line's own, and the key that names it.
+    fn profile_files(&self, proposal: &Proposal) -> Result<Vec<File>, LearnError> {
+        let folder = self
+            .config_file
+            .canonicalize()
+            .ok()
+            .and_then(|path| path.parent().map(Path::to_owned))
+            .unwrap_or_default();
+        let path = folder.join(format!("{}-learned.toml", slug(&self.line)));
+        let change = Change {
+            section: "line".into(),
+            index: self.index,
+            key: "profile".into(),
+            value: path.display().to_string(),
+        };
+        let profile = File {
+            from: self.profile.clone(),
+            // A profile that was learned before is compared with itself.
+            old: self.profile_text.clone(),
+            new: proposal.toml.clone(),
+            path,
+            mode: 0o644,
+        };
+        Ok(vec![profile, self.changed(&[change])?])
+    }
+
+    /// The values that an apartment may have of its own, where they are not the profile's.
+    fn override_file(&self, proposal: &Proposal, date: &str) -> Result<File, LearnError> {
+        let own = |change: &&line_interface::learn::Change| {
+            OVERRIDE_KEYS
+                .iter()
+                .find(|key| key.figure == (change.section, change.key))
+                .map(|key| (key.name, change.value.clone()))
+        };
+        let values = proposal.changes.iter().filter_map(|change| own(&change));
+        let source = ("source", format!("measured on {} {date}", self.line));
+        let Some(of) = self.apartment else {
+            return Err(LearnError::File {
+                cause: format!("{} is a line of many apartments", self.line),
+                hint: "learn into the profile, or write the [[override]] of the apartment by hand"
+                    .to_owned(),
+            });
+        };
+        let apartment = ("apartment", of.to_string());
+        let changes: Vec<Change> = [apartment, source]
+            .into_iter()
+            .chain(values)
+            .map(|(key, value)| Change {
+                section: "override".into(),
+                index: self.override_index,
+                key: key.into(),
+                value,
+            })
+            .collect();
+        let file = self.changed(&changes)?;
+        // What a profile file makes of the values is seen here, not at the next start.
+        let name = self.config_file.display().to_string();
+        let config = Config::parse(&file.new, &name).map_err(LearnError::Config)?;
+        Profile::from_toml(&self.profile_text)
+            .map_err(|error| file_error(Path::new(&self.profile), &error, error.hint))
+            .and_then(|base| {
+                config
+                    .profile_for(of, &base)
+                    .map_err(|problem| LearnError::Config(vec![problem]))
+            })?;
+        Ok(file)
+    }
+
+    fn changed(&self, changes: &[Change]) -> Result<File, LearnError> {
+        let name = self.config_file.display().to_string();
+        let new = apply_changes(&self.config, &name, changes).map_err(LearnError::Config)?;
+        Ok(File {
+            from: name,
+            mode: std::fs::metadata(&self.config_file)
+                .map_or(0o600, |data| data.permissions().mode() & 0o777),
+            old: self.config.clone(),
+            new,
+            path: self.config_file.clone(),
+        })
+    }
+}
+
+/// Where the values shall go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Into a profile file of the line's own.
+    Profile,
+    /// Into an `[[override]]` of the apartment; the line keeps its profile.
+    Override,
 }
 
 /// A file that would be written.
@@ -187,14 +265,12 @@ impl Plan {
             l.bursts.len()
         );
         let guess = if self.brand.is_empty() {
-            self.why.clone()
+            format!("brand: {}", self.why)
         } else {
-            format!(
-                "{}, confidence {:.2}: {}",
-                self.brand, self.confidence, self.why
-            )
+            let (brand, confidence) = (&self.brand, self.confidence);
+            format!("brand: {brand}, confidence {confidence:.2}: {}", self.why)
         };
-        let _ = writeln!(out, "brand: {guess}");
+        out.push_str(&control::render::wrapped(&guess, 0));
         out.push_str("(a guess; the brand is not applied)\n");
         out
     }

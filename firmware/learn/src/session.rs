@@ -10,7 +10,7 @@ use line_interface::observe::LevelBook;
 use line_interface::{BlockReading, Drive, HandsetRelay, Load};
 
 use crate::LearnError;
-use crate::plan::{Base, Plan};
+use crate::plan::{Base, Plan, Target};
 
 /// A card that delivers delivers all the time.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -149,11 +149,11 @@ impl Session {
     ///
     /// # Errors
     /// [`LearnError::Refused`] with every reason, [`LearnError::File`].
-    pub fn plan(&self, date: &str) -> Result<Plan, LearnError> {
+    pub fn plan(&self, target: Target, date: &str) -> Result<Plan, LearnError> {
         if !self.troubles.is_empty() {
             return Err(LearnError::Refused(self.troubles.clone()));
         }
-        self.base.plan(&self.guide.levels(), date)
+        self.base.plan(target, &self.guide.levels(), date)
     }
 
     fn tell_step(&mut self, told: &mut Vec<String>) {

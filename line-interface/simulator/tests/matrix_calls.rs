@@ -43,6 +43,7 @@ impl Bench {
         let plan = LinePlan::Matrix {
             profile,
             served: at.apartments().collect(),
+            own: Vec::new(),
             addressing: at,
         };
         Self {

@@ -35,6 +35,7 @@ impl Bench {
         let plan = LinePlan::Pulse {
             profile: PulseProfile::builtin("laskomex-class").unwrap(),
             addresses: own.iter().map(|a| (*a, a + 100)).collect(),
+            own: Vec::new(),
         };
         Self {
             sim: PulseSimulation::new(setup).unwrap(),

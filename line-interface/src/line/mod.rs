@@ -244,6 +244,13 @@ impl Line {
         self.start_anew(DoorFailure::PanelEnded);
     }
 
+    /// Another apartment's figures for the call that is to come. Only a line at rest takes them.
+    pub fn use_profile(&mut self, profile: &Profile) {
+        if self.state == LineState::Idle {
+            self.profile.clone_from(profile);
+        }
+    }
+
     fn start_anew(&mut self, why: DoorFailure) {
         self.fail_door(why);
         match self.state {

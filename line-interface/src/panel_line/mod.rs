@@ -15,11 +15,12 @@ use crate::card::{AddressSense, Drive, LineKind, SenseBlock};
 use crate::line::{
     FaultKind, HandsetFitting, Line, LineCode, LineError, LineErrorKind, LineEvent, LineStatus,
 };
+use crate::profile::Profile;
 use crate::switch::Cell;
 
 pub use buses::BusLevels;
 use buses::Buses;
-pub use plan::{LinePlan, RefusedPlan};
+pub use plan::LinePlan;
 use pulses::Pulses;
 
 /// Events kept for a caller that does not drain them; older ones are dropped.
@@ -55,6 +56,9 @@ pub struct PanelLine {
     line: Line,
     way: Way,
     served: Vec<u16>,
+    /// The profile of every apartment but those with values of their own.
+    profile: Profile,
+    own: Vec<(u16, Profile)>,
     kind: LineKind,
     /// Whose call it is, or was last.
     named: Option<(LineCode, Option<u16>)>,
@@ -69,27 +73,34 @@ impl PanelLine {
     #[must_use]
     pub fn new(plan: LinePlan, handset: HandsetFitting) -> Self {
         let kind = plan.kind();
-        let (profile, way, served) = match plan {
-            LinePlan::Pair(profile) => (profile, Way::Pair, Vec::new()),
+        let (profile, way, served, own) = match plan {
+            LinePlan::Pair(profile) => (profile, Way::Pair, Vec::new(), Vec::new()),
             LinePlan::Matrix {
                 profile,
                 addressing,
                 served,
+                own,
             } => {
                 let buses = Box::new(Buses::new(&profile, addressing));
-                (profile, Way::Buses(buses), served)
+                (profile, Way::Buses(buses), served, own)
             }
-            LinePlan::Pulse { profile, addresses } => {
+            LinePlan::Pulse {
+                profile,
+                addresses,
+                own,
+            } => {
                 let served = addresses.iter().map(|(_, apartment)| *apartment).collect();
                 let line = profile.line();
                 let pulses = Box::new(Pulses::new(profile, addresses));
-                (line, Way::Pulses(pulses), served)
+                (line, Way::Pulses(pulses), served, own)
             }
         };
         Self {
-            line: Line::new(profile, handset),
+            line: Line::new(profile.clone(), handset),
             way,
             served,
+            profile,
+            own,
             kind,
             named: None,
             faults: Vec::new(),
@@ -247,7 +258,15 @@ impl PanelLine {
 
     fn tell(&mut self, event: LineEvent) {
         match event {
-            LineEvent::Addressed { code, apartment } => self.named = Some((code, apartment)),
+            LineEvent::Addressed { code, apartment } => {
+                self.named = Some((code, apartment));
+                if !self.own.is_empty() {
+                    let mut own = self.own.iter();
+                    let own = own.find(|(of, _)| Some(*of) == apartment);
+                    self.line
+                        .use_profile(own.map_or(&self.profile, |(_, profile)| profile));
+                }
+            }
             LineEvent::Unclear { doubt, .. } => {
                 let kind = doubt.kind();
                 if self.faults.contains(&kind) {

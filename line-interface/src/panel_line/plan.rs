@@ -1,7 +1,5 @@
 //! What a line is, as data.
 
-use std::fmt;
-
 use crate::card::LineKind;
 use crate::matrix::TapLayout;
 use crate::profile::Profile;
@@ -21,6 +19,8 @@ pub enum LinePlan {
         addressing: Addressing,
         /// Apartments that we may ever load.
         served: Vec<u16>,
+        /// Profiles of apartments with values of their own.
+        own: Vec<(u16, Profile)>,
     },
     /// A line with address pulses.
     Pulse {
@@ -28,6 +28,8 @@ pub enum LinePlan {
         profile: PulseProfile,
         /// Our addresses, and whose they are.
         addresses: Vec<(u16, u16)>,
+        /// The called line ([`PulseProfile::line`]) of apartments with values of their own.
+        own: Vec<(u16, Profile)>,
     },
 }
 
@@ -50,22 +52,3 @@ impl From<Profile> for LinePlan {
         Self::Pair(profile)
     }
 }
-
-/// Why a line's data make no line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedPlan {
-    /// Setting of the line that is wrong.
-    pub key: &'static str,
-    /// What is wrong.
-    pub cause: String,
-    /// What to do.
-    pub hint: String,
-}
-
-impl fmt::Display for RefusedPlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.cause)
-    }
-}
-
-impl std::error::Error for RefusedPlan {}

@@ -63,12 +63,20 @@ pub(super) fn load(text: &str) -> Result<Profile, ProfileError> {
     Ok(profile)
 }
 
-/// Refuses figures that no line can have.
+/// Everything that a profile must hold to work on a line.
 pub(crate) fn check(profile: &Profile) -> Result<(), ProfileError> {
     sources(profile)
         .and_then(|()| bands(profile))
         .and_then(|()| times(profile))
         .and_then(|()| door(profile))
+}
+
+pub(super) fn unknown_override(name: &str) -> ProfileError {
+    error(
+        ProfileErrorKind::UnknownKey,
+        format!("{name} is no value of one apartment"),
+        "trubka config explain override lists the values that an apartment may have of its own",
+    )
 }
 
 /// Puts the line of the first `section.key` that the cause names before it.

@@ -109,6 +109,13 @@ pub(crate) fn add_to(group: Command) -> Command {
                         .help("measure this line of the running daemon, step by step"),
                 )
                 .arg(
+                    Arg::new("override")
+                        .long("override")
+                        .action(clap::ArgAction::SetTrue)
+                        .requires("live")
+                        .help("propose an [[override]] for this apartment, keep the line's profile"),
+                )
+                .arg(
                     Arg::new("calls")
                         .long("calls")
                         .value_name("N")

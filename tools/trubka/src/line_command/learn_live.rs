@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 use control::Client;
-use learn::{LearnError, Session, today};
+use learn::{LearnError, Session, Target, today};
 
 use super::learn::proposed;
 use crate::arguments::Globals;
@@ -40,7 +40,12 @@ pub(super) fn run(globals: &Globals, matches: &ArgMatches) -> Result<(), Failed>
             eprintln!("{words}");
         }
     }
-    let plan = session.plan(&today())?;
+    let target = if matches.get_flag("override") {
+        Target::Override
+    } else {
+        Target::Profile
+    };
+    let plan = session.plan(target, &today())?;
     if globals.json {
         let guess = (plan.brand.clone(), plan.confidence, plan.why.clone());
         print(&format!(
