@@ -67,7 +67,7 @@ pub fn line_plan(
             Ok(LinePlan::Matrix {
                 own: own(&mut served.iter().copied(), &profile)?,
                 profile,
-                addressing,
+                addressing: Box::new(addressing),
                 served,
             })
         }

@@ -354,7 +354,9 @@ impl PulseSimulation {
                 self.enter(State::Talking);
             }
             State::Ringing if age >= RING_LIMIT_MS => self.drop_call(DropCause::NoAnswer),
-            State::Ringing if age % (BURST_MS + PAUSE_MS) == 0 => self.emit(PanelEvent::RingBurst),
+            State::Ringing if age.is_multiple_of(BURST_MS + PAUSE_MS) => {
+                self.emit(PanelEvent::RingBurst)
+            }
             State::Talking if on >= HOOK_MS => self.drop_call(DropCause::OnHook),
             State::Talking if age >= self.setup.panel.talk.limit_ms.value => {
                 self.emit(PanelEvent::TalkLimit);

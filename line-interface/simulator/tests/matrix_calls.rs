@@ -44,7 +44,7 @@ impl Bench {
             profile,
             served: at.apartments().collect(),
             own: Vec::new(),
-            addressing: at,
+            addressing: Box::new(at),
         };
         Self {
             sense: SenseBlock::default(),

@@ -81,7 +81,7 @@ impl PanelLine {
                 served,
                 own,
             } => {
-                let buses = Box::new(Buses::new(&profile, addressing));
+                let buses = Box::new(Buses::new(&profile, *addressing));
                 (profile, Way::Buses(buses), served, own)
             }
             LinePlan::Pulse {

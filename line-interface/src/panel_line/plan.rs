@@ -16,7 +16,7 @@ pub enum LinePlan {
         /// The brand, with the bus that is fed.
         profile: Profile,
         /// The switch at this entrance.
-        addressing: Addressing,
+        addressing: Box<Addressing>,
         /// Apartments that we may ever load.
         served: Vec<u16>,
         /// Profiles of apartments with values of their own.
