@@ -8,6 +8,7 @@ pub mod agc;
 pub mod chain;
 pub mod concealment;
 pub mod delay;
+pub mod drift;
 pub mod dtmf;
 pub mod duplex;
 pub mod echo;

@@ -34,14 +34,14 @@ pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
     }
 }
 
-struct Resolver<'a> {
-    document: &'a Document,
+pub(crate) struct Resolver<'a> {
+    pub(crate) document: &'a Document,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
 
 impl<'a> Resolver<'a> {
-    fn problem(
+    pub(crate) fn problem(
         &mut self,
         entry: &Entry,
         key: &str,
@@ -92,6 +92,7 @@ impl<'a> Resolver<'a> {
         let accounts = self.accounts();
         let cards = self.cards();
         let lines = self.lines(&cards);
+        self.channels_of_boards(&lines, &cards);
         let overrides = self.overrides(&lines);
         let routes = self.routes(&accounts, &lines);
         let empty = Entry {
@@ -157,7 +158,12 @@ impl<'a> Resolver<'a> {
     }
 
     /// Refuses a value that stands in an earlier entry of the same section.
-    fn unique(&mut self, section: &'a str, key: &str, value_of: impl Fn(&Entry) -> String) {
+    pub(crate) fn unique(
+        &mut self,
+        section: &'a str,
+        key: &str,
+        value_of: impl Fn(&Entry) -> String,
+    ) {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let document = self.document;
         for entry in document.many(section) {
@@ -219,6 +225,7 @@ impl<'a> Resolver<'a> {
                 expires_s: number(entry, "expires_s"),
                 keepalive_s: number(entry, "keepalive_s"),
                 media_encryption,
+                inband_keys: media::inband_keys(entry),
             });
         }
         if accounts.is_empty() {
@@ -228,16 +235,6 @@ impl<'a> Resolver<'a> {
             );
         }
         accounts
-    }
-
-    fn cards(&mut self) -> Vec<Card> {
-        self.unique("card", "name", |entry| entry.text("name"));
-        self.unique("card", "socket", |entry| entry.text("socket"));
-        let card = |entry: &Entry| Card {
-            name: entry.text("name"),
-            socket: PathBuf::from(entry.text("socket")),
-        };
-        self.document.many("card").map(card).collect()
     }
 
     fn lines(&mut self, cards: &[Card]) -> Vec<Line> {
@@ -424,6 +421,8 @@ impl<'a> Resolver<'a> {
                 target_timeout: seconds(entry, "target_timeout_s"),
                 display_name: entry.optional_text("display_name"),
                 called_may_open: may_open.iter().any(|party| party == "called"),
+                gain_to_line_db: media::optional_db(entry, "gain_to_line_db"),
+                gain_to_phone_db: media::optional_db(entry, "gain_to_phone_db"),
                 callers_may_open: may_open
                     .into_iter()
                     .filter(|party| party != "called")
@@ -462,7 +461,7 @@ impl<'a> Resolver<'a> {
 }
 
 /// A number whose range the schema has checked.
-fn number(entry: &Entry, key: &str) -> u32 {
+pub(crate) fn number(entry: &Entry, key: &str) -> u32 {
     u32::try_from(entry.integer(key)).unwrap_or(0)
 }
 
