@@ -630,7 +630,7 @@ pub static SECTIONS: &[Section] = &[
                 "echo_control",
                 Kind::OneOf(&["full", "linear", "off"]),
                 Literal("\"full\""),
-                "Echo of the phone's voice from the two-wire line: full cancels it and suppresses what is left and steady noise (10 ms of delay); linear only cancels; off leaves it.",
+                "Echo of the phone's voice from the two-wire line: full cancels it and suppresses what is left and steady noise (7 ms of delay); linear only cancels; off leaves it.",
             ),
             key(
                 "echo_tail_ms",
