@@ -16,8 +16,9 @@ pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
     Account, Board, Call, Card, CardKind, Codec, Config, Console, CryptoSuite, Door, EchoControl,
-    Handset, InbandKeys, Journal, Keepalive, Line, Media, MediaEncryption, Override, PcapRtp,
-    Proxy, Route, Secret, SessionRefresher, Sip, SipTransport, Sound, TlsIdentity, Trace,
+    Handset, InbandKeys, Journal, Keepalive, Line, Matrix, Media, MediaEncryption, Override,
+    PcapRtp, Proxy, Route, Secret, SessionRefresher, Sip, SipTransport, Sound, TlsIdentity,
+    Topology, Trace,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

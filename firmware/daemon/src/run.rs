@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use call::Event;
 use config::{Config, Problem};
 use gateway::{Gateway, Output, Setup};
-use line_interface::{DriveBlock, Profile};
+use line_interface::{DriveBlock, LinePlan};
 use sip::{StreamVerdict, Transport};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
@@ -137,7 +137,7 @@ struct Daemon {
 async fn serve(
     arguments: &Arguments,
     config: Config,
-    profiles: Vec<Profile>,
+    plans: Vec<LinePlan>,
     subscribers: &Subscribers,
     followers: &Followers,
 ) -> Result<End, String> {
@@ -183,7 +183,7 @@ async fn serve(
     );
     let setup = Setup {
         config: config.clone(),
-        profiles,
+        plans,
         registrars: found.iter().map(|found| found.servers.clone()).collect(),
         sip_local: SocketAddr::new(own, bound.port()),
         sip_local_ipv6: (own_ipv6.zip(config.sip.listen_ipv6))
