@@ -1,13 +1,15 @@
 //! One state machine per line, joined by the legs of calls.
 
+mod feature;
 mod incoming;
 mod outgoing;
 mod talk;
+mod transfer;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use config::{Config, Route};
+use config::{Config, LocalTime, Route, Schedule, Unanswered};
 use line_interface::LineEvent;
 
 use crate::digits::{DigitMatcher, KeyPace};
@@ -20,10 +22,21 @@ use crate::leg::{Action, LegId, RecordId};
 pub struct LineSettings {
     /// Line name.
     pub name: String,
+    /// Name of the panel for people.
+    pub panel: String,
     /// Apartment of the pair.
     pub apartment: u16,
-    /// Whom to call and who may open.
-    pub route: Route,
+    /// Whether the visitor hears it when nobody answers.
+    pub plays_failure: bool,
+}
+
+/// What the controller needs to know of an account.
+#[derive(Debug, Clone)]
+pub struct AccountSettings {
+    /// Its name.
+    pub name: String,
+    /// Hosts that are the account's own PBX, lower case.
+    pub hosts: Vec<String>,
 }
 
 /// What the controller needs to know of the configuration.
@@ -33,52 +46,88 @@ pub struct Settings {
     pub door: config::Door,
     /// Limits of a call.
     pub call: config::Call,
+    /// Who may call in and where calls may go.
+    pub access: config::Access,
     /// How long an opening waits for its journal record.
     pub open_wait: Duration,
-    /// Names of the accounts.
-    pub accounts: Vec<String>,
+    /// Accounts.
+    pub accounts: Vec<AccountSettings>,
     /// Lines.
     pub lines: Vec<LineSettings>,
+    /// Routes in the order of the file.
+    pub routes: Vec<Route>,
+    /// Parts of the week that routes refer to.
+    pub schedules: Vec<Schedule>,
 }
 
 impl Settings {
-    /// Takes the controller's part of the configuration. Lines without a route, which the
-    /// configuration's own check refuses, are left without targets.
+    /// Takes the controller's part of the configuration.
     pub fn new(config: &Config) -> Settings {
         let line = |line: &config::Line| LineSettings {
             name: line.name.clone(),
+            panel: line.panel.clone(),
             apartment: line.apartment,
-            route: config.route(line.apartment).cloned().unwrap_or(Route {
-                apartment: line.apartment,
-                account: 0,
-                targets: Vec::new(),
-                target_timeout: Duration::from_secs(30),
-                display_name: None,
-                called_may_open: false,
-                callers_may_open: Vec::new(),
-            }),
+            plays_failure: match config.call.unanswered {
+                Unanswered::Tone => true,
+                Unanswered::Leave => false,
+                Unanswered::Auto => line.handset == config::Handset::Absent,
+            },
+        };
+        let account = |account: &config::Account| AccountSettings {
+            name: account.name.clone(),
+            hosts: [&account.domain, &account.registrar]
+                .map(|host| host.host.to_ascii_lowercase())
+                .to_vec(),
         };
         Settings {
             door: config.door.clone(),
             call: config.call.clone(),
+            access: config.access.clone(),
             open_wait: config.journal.open_wait,
-            accounts: config
-                .accounts
-                .iter()
-                .map(|account| account.name.clone())
-                .collect(),
+            accounts: config.accounts.iter().map(account).collect(),
             lines: config.lines.iter().map(line).collect(),
+            routes: config.routes.clone(),
+            schedules: config.schedules.clone(),
         }
     }
+
+    /// The route in force for an apartment. Without one, which the configuration's own check
+    /// refuses for apartments that have a line, nobody is called and nobody may open.
+    fn route(&self, apartment: u16, time: Option<LocalTime>) -> Route {
+        config::route_at(&self.routes, &self.schedules, apartment, time)
+            .cloned()
+            .unwrap_or_else(|| Route::to_nobody(apartment))
+    }
+}
+
+/// One whom a visitor's call goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Target {
+    address: String,
+    /// How many redirections led to it.
+    redirects: u8,
 }
 
 /// A call to one target.
 #[derive(Debug, Clone)]
-struct Attempt {
+struct Fork {
     leg: LegId,
-    target: usize,
+    target: Target,
     since: Duration,
     ringing: bool,
+}
+
+/// A visitor who waits, and the phones that are called for him.
+#[derive(Debug, Clone)]
+struct Visit {
+    /// The route in force when he rang.
+    route: Route,
+    /// Calls under way.
+    forks: Vec<Fork>,
+    /// Targets not called yet.
+    waiting: VecDeque<Target>,
+    /// Addresses called so far, so that redirections cannot go round in circles.
+    tried: Vec<String>,
 }
 
 /// Who talks with the visitor.
@@ -112,6 +161,20 @@ struct Talk {
     locked: bool,
     opening: Option<Opening>,
     end_at: Option<Duration>,
+    /// The route in force when the visitor rang: who may open.
+    route: Route,
+    /// When the talk limit ends it. A transfer does not lengthen a visit.
+    limit_at: Duration,
+    /// The party passes the visitor on.
+    transfer: Option<Transfer>,
+}
+
+/// A call to whom the visitor is to be passed on.
+#[derive(Debug, Clone)]
+struct Transfer {
+    leg: LegId,
+    target: String,
+    since: Duration,
 }
 
 /// Where a line is.
@@ -121,11 +184,10 @@ enum Phase {
     Idle,
     /// The panel selected our pair; the ring rule is not met yet.
     Selected { since: Duration },
-    /// The visitor waits; a phone is being called, unless every target failed.
-    Ringing {
-        since: Duration,
-        attempt: Option<Attempt>,
-    },
+    /// The visitor waits; phones are being called, unless every target failed.
+    Ringing { since: Duration, visit: Box<Visit> },
+    /// Nobody answered and the visitor is told so, by the end of which the line is freed.
+    Announcing { until: Duration },
     /// A party and the visitor talk through us.
     Talking(Box<Talk>),
     /// The old handset has the visitor.
@@ -140,10 +202,9 @@ impl Phase {
         match self {
             Phase::Idle => "idle",
             Phase::Selected { .. } => "selected",
-            Phase::Ringing {
-                attempt: Some(_), ..
-            } => "ringing",
-            Phase::Ringing { attempt: None, .. } => "unanswered",
+            Phase::Ringing { visit, .. } if visit.forks.is_empty() => "unanswered",
+            Phase::Ringing { .. } => "ringing",
+            Phase::Announcing { .. } => "announcing",
             Phase::Talking(_) => "talking",
             Phase::Handset => "handset",
             Phase::Over { .. } => "over",
@@ -154,8 +215,8 @@ impl Phase {
 /// A line as tools show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineView {
-    /// Stable name of the phase: `idle`, `selected`, `ringing`, `unanswered`, `talking`,
-    /// `handset`, `over`.
+    /// Stable name of the phase: `idle`, `selected`, `ringing`, `unanswered`, `announcing`,
+    /// `talking`, `handset`, `over`.
     pub phase: &'static str,
     /// The party that rings or talks.
     pub party: Option<String>,
@@ -169,6 +230,12 @@ pub struct Controller {
     settings: Settings,
     phases: Vec<Phase>,
     actions: VecDeque<Action>,
+    /// Local time and when it was told.
+    clock: Option<(Duration, LocalTime)>,
+    /// Do-not-disturb.
+    dnd: bool,
+    /// Calls that wait for a feature code.
+    features: Vec<feature::FeatureCall>,
     next_leg: u64,
     next_record: u64,
     next_token: u64,
@@ -182,6 +249,9 @@ impl Controller {
             settings,
             phases,
             actions: VecDeque::new(),
+            clock: None,
+            dnd: false,
+            features: Vec::new(),
             next_leg: 0,
             next_record: 0,
             next_token: 0,
@@ -191,6 +261,18 @@ impl Controller {
     /// The next order, oldest first.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    /// Tells the local time. Told again whenever the clock on the wall is not what it would be by
+    /// itself: after daylight saving, or when the system's clock was set. Until the first time
+    /// schedules are off.
+    pub fn set_local_time(&mut self, now: Duration, time: LocalTime) {
+        self.clock = Some((now, time));
+    }
+
+    pub(super) fn local_time(&self, now: Duration) -> Option<LocalTime> {
+        self.clock
+            .map(|(told, time)| time.after(now.saturating_sub(told)))
     }
 
     /// A name for a leg that the gateway makes, such as an incoming call.
@@ -203,11 +285,14 @@ impl Controller {
     pub fn view(&self, line: usize) -> Option<LineView> {
         let phase = self.phases.get(line)?;
         let (party, since) = match phase {
-            Phase::Ringing { since, attempt } => {
-                let target = attempt.as_ref().and_then(|attempt| {
-                    self.settings.lines[line].route.targets.get(attempt.target)
-                });
-                (target.cloned(), Some(*since))
+            Phase::Ringing { since, visit } => {
+                let names: Vec<&str> = visit
+                    .forks
+                    .iter()
+                    .map(|fork| fork.target.address.as_str())
+                    .collect();
+                let party = (!names.is_empty()).then(|| names.join(", "));
+                (party, Some(*since))
             }
             Phase::Talking(talk) => (Some(talk.talker.shown().to_owned()), Some(talk.since)),
             Phase::Selected { since } => (None, Some(*since)),
@@ -243,7 +328,11 @@ impl Controller {
                     apartment,
                 });
             }
-            LineEvent::OffHookSettled => {}
+            LineEvent::OffHookSettled => {
+                if matches!(self.phases[line], Phase::Announcing { .. }) {
+                    self.actions.push_back(Action::PlayFailure { line });
+                }
+            }
             LineEvent::DoorReleaseStarted { .. } => {
                 self.tell(Event::DoorReleaseStarted { line: name })
             }
@@ -255,7 +344,7 @@ impl Controller {
             LineEvent::Idle => {
                 // A talk that outlives its line cannot be: end it before the line is free.
                 self.end_talk(now, line, "line idle", false);
-                self.drop_attempt(line, "line idle");
+                self.drop_forks(now, line, "line idle");
                 self.give_up_opening(line, "line idle");
                 self.phases[line] = Phase::Idle;
                 self.tell(Event::LineIdle { line: name });
@@ -285,7 +374,7 @@ impl Controller {
     pub fn line_lost(&mut self, now: Duration, line: usize) {
         if line < self.phases.len() {
             self.end_talk(now, line, "line card gone", false);
-            self.drop_attempt(line, "line card gone");
+            self.drop_forks(now, line, "line card gone");
             self.give_up_opening(line, "line card gone");
             self.phases[line] = Phase::Idle;
         }
@@ -293,8 +382,10 @@ impl Controller {
 
     /// The box stops: whatever is up on the line ends in order, an authorised opening included.
     pub fn shutdown(&mut self, now: Duration) {
+        self.drop_features("shutting down");
         for line in 0..self.phases.len() {
-            self.drop_attempt(line, "shutting down");
+            self.end_announcement(line);
+            self.drop_forks(now, line, "shutting down");
             self.end_talk(now, line, "shutting down", true);
         }
     }
@@ -325,22 +416,25 @@ impl Controller {
     pub fn next_deadline(&self) -> Option<Duration> {
         (0..self.phases.len())
             .filter_map(|line| self.line_deadline(line))
+            .chain(self.features.iter().map(|feature| feature.deadline))
             .min()
     }
 
     fn line_deadline(&self, line: usize) -> Option<Duration> {
         match &self.phases[line] {
-            Phase::Ringing {
-                since,
-                attempt: Some(attempt),
-            } => {
-                let target = attempt.since + self.settings.lines[line].route.target_timeout;
+            Phase::Ringing { since, visit } => {
+                let first = visit.forks.iter().map(|fork| fork.since).min()?;
+                let target = first + visit.route.target_timeout;
                 Some(target.min(*since + self.settings.call.ring_limit))
             }
+            Phase::Announcing { until } => Some(*until),
             Phase::Talking(talk) => {
-                let limit = talk.since + self.settings.call.talk_limit;
                 let opening = talk.opening.as_ref().and_then(Opening::deadline);
-                [Some(limit), talk.end_at, opening]
+                let transfer = talk
+                    .transfer
+                    .as_ref()
+                    .map(|transfer| transfer.since + talk.route.target_timeout);
+                [Some(talk.limit_at), talk.end_at, opening, transfer]
                     .into_iter()
                     .flatten()
                     .min()
@@ -352,6 +446,7 @@ impl Controller {
 
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Duration) {
+        self.feature_timeouts(now);
         for line in 0..self.phases.len() {
             if self
                 .line_deadline(line)
@@ -364,20 +459,23 @@ impl Controller {
 
     fn line_timeout(&mut self, now: Duration, line: usize) {
         match &self.phases[line] {
-            Phase::Ringing {
-                since,
-                attempt: Some(_),
-            } => {
+            Phase::Ringing { since, .. } => {
                 if now >= *since + self.settings.call.ring_limit {
-                    self.drop_attempt(line, "ring limit");
+                    self.drop_forks(now, line, "ring limit");
+                    self.visit_failed(now, line, "ring limit");
                 } else {
-                    self.target_timed_out(now, line);
+                    self.forks_timed_out(now, line);
                 }
             }
+            Phase::Announcing { .. } => self.sound_ended(line),
             Phase::Talking(talk) => {
                 let waiting = talk.opening.as_ref().and_then(Opening::waiting);
-                if now >= talk.since + self.settings.call.talk_limit {
+                let transfer = talk.transfer.as_ref().map(|transfer| transfer.since);
+                let target_timeout = talk.route.target_timeout;
+                if now >= talk.limit_at {
                     self.end_talk(now, line, "talk limit", true);
+                } else if transfer.is_some_and(|since| now >= since + target_timeout) {
+                    self.transfer_failed(now, line, 408, "no answer", true);
                 } else if talk.end_at.is_some_and(|end| end <= now) {
                     self.end_talk(now, line, "door opened", true);
                 } else if let Some(record) = waiting {

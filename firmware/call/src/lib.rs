@@ -10,8 +10,8 @@ mod door;
 pub mod event;
 mod leg;
 
-pub use access::{Opener, may_open};
-pub use controller::{Controller, LineSettings, LineView, Settings};
+pub use access::{Opener, may_forward, may_open};
+pub use controller::{AccountSettings, Controller, LineSettings, LineView, Settings};
 pub use digits::DigitMatcher;
 pub use event::{Cause, Event, Refusal};
-pub use leg::{Action, LegId, RecordId};
+pub use leg::{Action, LegId, RecordId, Sound};

@@ -8,17 +8,21 @@ mod host;
 mod model;
 mod problem;
 mod resolve;
+mod schedule;
 pub mod schema;
+mod template;
 
 pub use edit::{Change, apply_changes};
 pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
-    Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Media,
-    Route, Secret, Sip, Trace,
+    Access, Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Incoming,
+    Journal, Line, Media, Ring, Route, Secret, Sip, Trace, Unanswered, route_at,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;
+pub use schedule::{LocalTime, Schedule};
+pub use template::{Facts, Header, Template};
 
 impl Config {
     /// Reads and checks the text of a configuration file. `file` is its name for messages.

@@ -7,11 +7,16 @@ use std::time::Duration;
 
 use line_interface::Profile;
 
+mod access;
+mod routes;
+
+pub use routes::check_target;
+
 use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
-    Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Media,
-    Route, Secret, Sip, Trace,
+    Account, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Media,
+    Secret, Sip, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -68,7 +73,8 @@ impl<'a> Resolver<'a> {
         let accounts = self.accounts();
         let cards = self.cards();
         let lines = self.lines(&cards);
-        let routes = self.routes(&accounts, &lines);
+        let schedules = self.schedules();
+        let routes = self.routes(&accounts, &lines, &schedules);
         let empty = Entry {
             schema: &crate::schema::SECTIONS[0],
             line: 0,
@@ -90,17 +96,16 @@ impl<'a> Resolver<'a> {
             cards,
             lines,
             routes,
+            schedules,
+            time_zone: one("time").optional_text("zone"),
+            access: self.access(one("access")),
             door: Door {
                 digits: door.text("digits"),
                 max_wrong_digits: number(door, "max_wrong_digits"),
                 hangup_after_open: Some(seconds(door, "hangup_after_open_s"))
                     .filter(|time| !time.is_zero()),
             },
-            call: Call {
-                ring_limit: seconds(call, "ring_limit_s"),
-                talk_limit: seconds(call, "talk_limit_s"),
-                rtp_timeout: seconds(call, "rtp_timeout_s"),
-            },
+            call: self.call(call),
             media,
             journal: Journal {
                 path: PathBuf::from(journal.text("path")),
@@ -246,6 +251,9 @@ impl<'a> Resolver<'a> {
                 channel: number(entry, "channel") as usize,
                 profile,
                 apartment: number(entry, "apartment") as u16,
+                panel: entry
+                    .optional_text("panel")
+                    .unwrap_or_else(|| entry.text("name")),
                 handset: if entry.text("handset") == "absent" {
                     Handset::Absent
                 } else {
@@ -254,106 +262,6 @@ impl<'a> Resolver<'a> {
             });
         }
         lines
-    }
-
-    fn routes(&mut self, accounts: &[Account], lines: &[Line]) -> Vec<Route> {
-        self.unique("route", "apartment", |entry| {
-            entry.integer("apartment").to_string()
-        });
-        let document = self.document;
-        let mut routes = Vec::new();
-        for entry in document.many("route") {
-            let apartment = number(entry, "apartment") as u16;
-            let account = match entry.optional_text("account") {
-                None => 0,
-                Some(name) => accounts
-                    .iter()
-                    .position(|account| account.name == name)
-                    .unwrap_or_else(|| {
-                        let cause = format!("there is no account named \"{name}\"");
-                        let names: Vec<&str> = accounts
-                            .iter()
-                            .map(|account| account.name.as_str())
-                            .collect();
-                        let hint = format!("use one of: {}", names.join(", "));
-                        self.problem(entry, "account", ProblemKind::UnknownReference, cause, hint);
-                        0
-                    }),
-            };
-            let targets = entry.list("targets");
-            if targets.is_empty() {
-                let cause = format!("apartment {apartment} would call nobody");
-                self.problem(
-                    entry,
-                    "targets",
-                    ProblemKind::UnroutableTarget,
-                    cause,
-                    "name at least one: targets = [\"400\"]",
-                );
-            }
-            for target in &targets {
-                if let Err(why) = check_target(target) {
-                    let cause = format!("\"{target}\" cannot be called: {why}");
-                    let hint = "write an extension (\"400\") or an address (\"sip:400@host\" or \"sip:400@host:port\")";
-                    self.problem(entry, "targets", ProblemKind::UnroutableTarget, cause, hint);
-                }
-            }
-            if !lines.is_empty() && !lines.iter().any(|line| line.apartment == apartment) {
-                let cause = format!("no [[line]] serves apartment {apartment}");
-                let hint = "add the [[line]] or remove this route";
-                self.problem(
-                    entry,
-                    "apartment",
-                    ProblemKind::UnknownReference,
-                    cause,
-                    hint,
-                );
-            }
-            let may_open = entry.list("may_open");
-            for party in may_open
-                .iter()
-                .filter(|party| *party != "called" && !is_extension(party))
-            {
-                let cause = format!("\"{party}\" is neither \"called\" nor an extension");
-                self.problem(
-                    entry,
-                    "may_open",
-                    ProblemKind::OutOfRange,
-                    cause,
-                    "write for example may_open = [\"called\", \"200\"]",
-                );
-            }
-            routes.push(Route {
-                apartment,
-                account,
-                targets,
-                target_timeout: seconds(entry, "target_timeout_s"),
-                display_name: entry.optional_text("display_name"),
-                called_may_open: may_open.iter().any(|party| party == "called"),
-                callers_may_open: may_open
-                    .into_iter()
-                    .filter(|party| party != "called")
-                    .collect(),
-            });
-        }
-        for entry in document.many("line") {
-            let apartment = number(entry, "apartment") as u16;
-            if !routes.iter().any(|route| route.apartment == apartment) {
-                let cause = format!(
-                    "apartment {apartment} has a line but no route, so its visitors would call nobody"
-                );
-                let hint =
-                    format!("add [[route]] with apartment = {apartment} and targets = [\"...\"]");
-                self.problem(
-                    entry,
-                    "apartment",
-                    ProblemKind::UnroutableTarget,
-                    cause,
-                    hint,
-                );
-            }
-        }
-        routes
     }
 
     fn media(&mut self, entry: &Entry) -> Media {
@@ -453,20 +361,4 @@ fn is_extension(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.+*#".contains(&byte))
-}
-
-/// Whether a call target can be called: an extension, or `sip:user@host[:port]`.
-pub fn check_target(target: &str) -> Result<(), &'static str> {
-    let Some(rest) = target.strip_prefix("sip:") else {
-        return if is_extension(target) {
-            Ok(())
-        } else {
-            Err("neither an extension nor a sip: address")
-        };
-    };
-    let (user, host) = rest.split_once('@').ok_or("no user@host behind sip:")?;
-    if !is_extension(user) {
-        return Err("the user part holds characters that are not allowed");
-    }
-    HostPort::parse(host).map(|_| ())
 }

@@ -17,6 +17,9 @@ pub struct Status {
     pub calls: Vec<CallStatus>,
     /// Line cards.
     pub cards: Vec<CardStatus>,
+    /// Whether do-not-disturb is on.
+    #[serde(default)]
+    pub do_not_disturb: bool,
 }
 
 /// A line.
@@ -28,8 +31,8 @@ pub struct LineStatus {
     pub apartment: u16,
     /// Profile name.
     pub profile: String,
-    /// Phase of the call on it: `idle`, `selected`, `ringing`, `unanswered`, `talking`,
-    /// `handset`, `over`.
+    /// Phase of the call on it: `idle`, `selected`, `ringing`, `unanswered`, `announcing`,
+    /// `talking`, `handset`, `over`.
     pub phase: String,
     /// State of the line itself.
     pub state: String,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use call::{Event, RecordId};
+use config::LocalTime;
 use control::{Request, Response};
 use line_interface::{CardInfo, DriveBlock, SenseBlock};
 use tokio::sync::mpsc;
@@ -56,6 +57,8 @@ pub(crate) enum Input {
         account: usize,
         address: SocketAddr,
     },
+    /// The clock on the wall.
+    LocalTime(LocalTime),
     /// The route to the PBX leaves from another address than at the start.
     OwnAddressChanged,
 }

@@ -11,9 +11,12 @@ mod input;
 mod journal;
 mod logging;
 mod pcap;
+mod recording;
 mod run;
 mod sockets;
 mod startup;
+mod state;
+mod wall_clock;
 
 use std::process::ExitCode;
 

@@ -23,6 +23,8 @@ use crate::journal::Journal;
 use crate::pcap::Capture;
 use crate::sockets::Sockets;
 use crate::startup::{self, Arguments};
+use crate::state::StateKeeper;
+use crate::wall_clock;
 
 /// How long the end waits for releases and hang-ups that are under way on the lines, and for the
 /// PBX to take back registrations and calls.
@@ -121,6 +123,7 @@ struct Daemon {
     subscribers: Subscribers,
     capture: Capture,
     commands: Commands,
+    state: StateKeeper,
 }
 
 async fn serve(
@@ -166,9 +169,14 @@ async fn serve(
         rtp_local,
         seed,
     };
+    let clock = Clock::start();
+    let mut gateway = Gateway::new(setup);
+    let zone = startup::outside_world(&mut gateway, clock.now(), &config);
     let mut daemon = Daemon {
-        clock: Clock::start(),
-        gateway: Gateway::new(setup),
+        clock,
+        gateway,
+        state: StateKeeper::start(config.access.state_file.clone())
+            .map_err(|error| format!("cannot start a thread for the state: {error}"))?,
         commands: Commands::new(arguments.config.clone(), config.clone(), journal.clone()),
         sockets,
         journal,
@@ -182,6 +190,7 @@ async fn serve(
         inbox.clone(),
         subscribers.clone(),
     ));
+    tasks.spawn(wall_clock::keep_telling(zone, inbox.clone()));
     tasks.spawn(watch_network(
         config.clone(),
         registrars,
@@ -346,6 +355,7 @@ impl Daemon {
             Input::RegistrarResolved { account, address } => {
                 self.gateway.registrar_resolved(now, account, address);
             }
+            Input::LocalTime(time) => self.gateway.set_local_time(now, time),
             Input::OwnAddressChanged => {}
         }
         false
@@ -381,6 +391,7 @@ impl Daemon {
                     self.publish(stamped);
                 }
                 Output::Event(event) => self.tell(event),
+                Output::KeepDoNotDisturb { on } => self.state.keep(on),
                 Output::TestCallDone { leg, report } => self.commands.test_call_done(leg, &report),
             }
         }

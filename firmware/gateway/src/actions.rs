@@ -6,6 +6,7 @@ use call::{Action, LegId};
 use sip::OutgoingCall;
 
 use crate::leg::{Kind, Leg};
+use crate::sounds::Player;
 use crate::{Gateway, Output};
 
 /// A call to be placed.
@@ -13,6 +14,8 @@ pub(crate) struct CallOrder<'a> {
     pub(crate) account: usize,
     pub(crate) target: &'a str,
     pub(crate) display_name: Option<String>,
+    /// Headers of our own.
+    pub(crate) headers: Vec<(String, String)>,
     /// Line whose visitor the call is for.
     pub(crate) line: Option<usize>,
     pub(crate) kind: Kind,
@@ -27,11 +30,13 @@ impl Gateway {
                 account,
                 target,
                 display_name,
+                headers,
             } => {
                 let order = CallOrder {
                     account,
                     target: &target,
                     display_name,
+                    headers,
                     line: Some(line),
                     kind: Kind::Outgoing,
                 };
@@ -49,15 +54,26 @@ impl Gateway {
                 }
             }
             Action::AnswerLine { line, leg } => {
-                if let Some(slot) = self.lines.get_mut(line) {
-                    slot.joined = Some(leg);
-                }
+                self.join_line(line, leg);
                 self.take_line(now, line);
             }
             Action::TakeLine { line } => self.take_line(now, line),
+            Action::JoinLine { line, leg } => self.join_line(line, leg),
+            Action::PlayFailure { line } => {
+                let sound = self.failure_sound.clone();
+                if let Some(slot) = self.lines.get_mut(line) {
+                    slot.player = Some(Player::new(sound));
+                }
+            }
+            Action::PlayToLeg { leg, sound, last } => self.play_to_leg(now, leg, sound, last),
+            Action::KeepDoNotDisturb { on } => {
+                self.outputs.push_back(Output::KeepDoNotDisturb { on });
+            }
+            Action::TransferProgress { .. } => {}
             Action::HangUpLine { line } => {
                 if let Some(slot) = self.lines.get_mut(line) {
                     slot.joined = None;
+                    slot.player = None;
                     slot.line.hang_up(now);
                 }
             }
@@ -74,6 +90,16 @@ impl Gateway {
                 self.outputs.push_back(Output::Record { record, event })
             }
             Action::Tell(event) => self.tell(event),
+        }
+    }
+
+    fn join_line(&mut self, line: usize, leg: LegId) {
+        if let Some(slot) = self.lines.get_mut(line) {
+            slot.joined = Some(leg);
+            slot.player = None;
+        }
+        if let Some(leg) = self.legs.get_mut(&leg) {
+            leg.line = Some(line);
         }
     }
 
@@ -97,7 +123,7 @@ impl Gateway {
             target: order.target.to_owned(),
             sdp_offer: session.create_offer(),
             display_name: order.display_name,
-            headers: Vec::new(),
+            headers: order.headers,
         };
         match self.ua.invite(now, order.account, request) {
             Ok(call) => {

@@ -56,12 +56,14 @@ impl Gateway {
             UaEvent::Incoming {
                 call,
                 from,
+                asserted,
                 request_user,
                 source,
                 sdp,
                 ..
             } => {
-                let caller = self.caller(&from, source);
+                let asserted = asserted.filter(|_| self.config.access.asserted_identity);
+                let caller = self.caller(&asserted.unwrap_or(from), source);
                 self.incoming(now, call, &caller, &request_user, sdp);
             }
             UaEvent::Provisional { call, status, .. } => {
@@ -103,8 +105,13 @@ impl Gateway {
                     self.test_call_failed(leg, cause.status, &cause.reason);
                     self.legs.remove(&leg);
                     self.calls.remove(&call);
-                    self.controller
-                        .leg_ended(now, leg, cause.status, &cause.reason);
+                    match cause.status {
+                        Some(status @ 300..=399) => {
+                            self.controller
+                                .leg_redirected(now, leg, status, &cause.contacts);
+                        }
+                        status => self.controller.leg_ended(now, leg, status, &cause.reason),
+                    }
                 }
             }
             UaEvent::Refused {
@@ -274,7 +281,7 @@ impl Gateway {
             return;
         };
         let call = leg.call;
-        let reason = format!("Q.850;cause=16;text=\"{why}\"");
+        let reason = reason_header(why);
         self.ua.hang_up(now, call, Some(&reason));
         self.finish_leg(now, id);
     }
@@ -292,6 +299,21 @@ impl Gateway {
         for slot in self.lines.iter_mut().filter(|slot| slot.joined == Some(id)) {
             slot.joined = None;
         }
+    }
+}
+
+/// The Reason header (RFC 3326) of a call that we end. Phones that see that a call was completed
+/// elsewhere do not count it among the missed ones.
+fn reason_header(why: &str) -> String {
+    match why {
+        "answered elsewhere" | "handset lifted" => {
+            "SIP;cause=200;text=\"Call completed elsewhere\"".to_owned()
+        }
+        "no answer" | "ring limit" => format!("Q.850;cause=19;text=\"{why}\""),
+        "no audio from the PBX" | "line card gone" | "shutting down" => {
+            format!("Q.850;cause=41;text=\"{why}\"")
+        }
+        _ => format!("Q.850;cause=16;text=\"{why}\""),
     }
 }
 

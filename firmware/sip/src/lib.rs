@@ -28,4 +28,4 @@ pub use event::{
 pub use options::{AccountOptions, SessionRefresher};
 pub use resolve::{NaptrRecord, SrvRecord, order_srv, srv_names};
 pub use stream::{StreamError, StreamItem, StreamReader};
-pub use ua::{Counters, StreamVerdict, UserAgent};
+pub use ua::{Counters, OWN_HEADERS, StreamVerdict, UserAgent};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use config::Route;
+
 use super::{Controller, Phase, Talk, Talker};
 use crate::access::{Opener, may_open};
 use crate::digits::{DigitMatcher, KeyPace};
@@ -23,6 +25,10 @@ impl Controller {
         leg: Option<LegId>,
         talker: Talker,
     ) {
+        let route = match &mut self.phases[line] {
+            Phase::Ringing { visit, .. } => visit.route.clone(),
+            _ => Route::to_nobody(self.settings.lines[line].apartment),
+        };
         let settings = &self.settings.lines[line];
         if leg.is_some() {
             let event = Event::CallAnswered {
@@ -48,6 +54,9 @@ impl Controller {
             locked: false,
             opening: None,
             end_at: None,
+            route,
+            limit_at: now + self.settings.call.talk_limit,
+            transfer: None,
         };
         self.phases[line] = Phase::Talking(Box::new(talk));
         if let Some(leg) = leg {
@@ -58,6 +67,9 @@ impl Controller {
     /// A key was pressed on a leg. Only an answered leg that is joined to a line counts, and only
     /// at the pace of a hand.
     pub fn leg_digit(&mut self, now: Duration, leg: LegId, key: char, via: &str) {
+        if self.feature_key(now, leg, key) {
+            return;
+        }
         let Some(line) = self.talk_of(leg) else {
             return;
         };
@@ -97,7 +109,7 @@ impl Controller {
             return Err(Refusal::LineUnavailable);
         }
         if ringing {
-            self.drop_attempt(line, "technician took the line");
+            self.drop_forks(now, line, "technician took the line");
             self.begin_talk(now, line, None, Talker::Technician);
             self.actions.push_back(Action::TakeLine { line });
         } else if !talking {
@@ -118,7 +130,7 @@ impl Controller {
             (Talker::Called(_) | Talker::Technician, Cause::Dtmf) => Some(Opener::Called),
             (Talker::Caller(user), Cause::Dtmf) => Some(Opener::Caller(user)),
         };
-        let refusal = if opener.is_some_and(|opener| !may_open(&settings.route, opener)) {
+        let refusal = if opener.is_some_and(|opener| !may_open(&talk.route, opener)) {
             Some(Refusal::PartyNotAllowed)
         } else if talk.opening.is_some() {
             Some(Refusal::AlreadyOpening)
@@ -223,9 +235,10 @@ impl Controller {
         } else {
             "the panel ended the call"
         };
-        self.drop_attempt(line, why);
+        self.drop_forks(now, line, why);
         self.end_talk(now, line, why, true);
         self.give_up_opening(line, why);
+        self.end_announcement(line);
         if !matches!(self.phases[line], Phase::Idle) {
             self.phases[line] = Phase::Over { opening: None };
         }
@@ -239,7 +252,7 @@ impl Controller {
             apartment: settings.apartment,
         };
         self.tell(event);
-        self.drop_attempt(line, "handset lifted");
+        self.drop_forks(now, line, "handset lifted");
         // The line has given itself back already; it must not be hung up under the resident.
         self.end_talk(now, line, "handset lifted", false);
         self.give_up_opening(line, "handset lifted");
@@ -250,6 +263,11 @@ impl Controller {
     pub fn leg_media_lost(&mut self, now: Duration, leg: LegId) {
         if let Some(line) = self.talk_of(leg) {
             self.end_talk(now, line, "no audio from the PBX", true);
+        } else if self.forget_feature(leg) {
+            self.actions.push_back(Action::HangUp {
+                leg,
+                why: "no audio from the PBX",
+            });
         }
     }
 
@@ -270,7 +288,8 @@ impl Controller {
         let Phase::Talking(talk) = std::mem::replace(&mut self.phases[line], over) else {
             return;
         };
-        if let Some(leg) = talk.leg {
+        let transfer = talk.transfer.as_ref().map(|transfer| transfer.leg);
+        for leg in talk.leg.into_iter().chain(transfer) {
             self.actions.push_back(Action::HangUp {
                 leg,
                 why: hang_up_reason(why),
@@ -309,6 +328,8 @@ fn hang_up_reason(why: &str) -> &'static str {
         "no audio from the PBX",
         "line idle",
         "shutting down",
+        "transferred",
+        "transfer failed",
     ];
     KNOWN
         .iter()
