@@ -84,6 +84,52 @@ impl Gain {
     }
 }
 
+/// Opens and closes a direction within 10 ms, without a click: half a cosine.
+#[derive(Debug, Clone)]
+pub struct Ramp {
+    /// 0 closed, 1 open.
+    place: f32,
+    open: bool,
+}
+
+impl Ramp {
+    /// Open.
+    pub fn new() -> Ramp {
+        Ramp {
+            place: 1.0,
+            open: true,
+        }
+    }
+
+    /// Opens or closes from the next sample on.
+    pub fn set_open(&mut self, open: bool) {
+        self.open = open;
+    }
+
+    /// Whether it is open or opening.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Applies it.
+    pub fn process(&mut self, samples: &mut [f32]) {
+        let step = if self.open { 1.0 / 80.0 } else { -1.0 / 80.0 };
+        for sample in samples {
+            self.place = (self.place + step).clamp(0.0, 1.0);
+            if self.place < 1.0 {
+                let factor = 0.5 - 0.5 * (std::f32::consts::PI * self.place).cos();
+                *sample = finite(*sample) * factor;
+            }
+        }
+    }
+}
+
+impl Default for Ramp {
+    fn default() -> Self {
+        Ramp::new()
+    }
+}
+
 /// Keeps peaks below a limit: down at once, back up slowly.
 #[derive(Debug, Clone)]
 pub struct Limiter {
@@ -189,6 +235,23 @@ mod tests {
         gain.process(&mut block);
         assert!((block[799] - 0.1).abs() < 0.001);
         assert!(block.windows(2).all(|w| (w[1] - w[0]).abs() < 0.03));
+    }
+
+    #[test]
+    fn a_ramp_closes_fully_and_without_a_step() {
+        let mut ramp = Ramp::new();
+        let mut block = [1.0; 200];
+        ramp.process(&mut block);
+        assert_eq!(block, [1.0; 200]);
+        ramp.set_open(false);
+        ramp.process(&mut block);
+        assert!(block.windows(2).all(|w| (w[1] - w[0]).abs() < 0.025));
+        assert_eq!(block[81..], [0.0; 119]);
+        let mut again = [1.0; 200];
+        ramp.set_open(true);
+        ramp.process(&mut again);
+        assert!(again.windows(2).all(|w| (w[1] - w[0]).abs() < 0.025));
+        assert_eq!(again[81..], [1.0; 119]);
     }
 
     #[test]

@@ -4,9 +4,12 @@
 //! set-up. Samples are `f32` with full scale at 1.0 and 8 kHz unless said otherwise; [`sample`] converts.
 //! `docs/reference/sound.md` gives the figures each part reaches and the command that prints them.
 
+pub mod agc;
+pub mod chain;
 pub mod concealment;
 pub mod delay;
 pub mod dtmf;
+pub mod duplex;
 pub mod echo;
 pub mod howl;
 pub mod level;
@@ -14,6 +17,7 @@ pub mod resample;
 pub mod sample;
 mod spectrum;
 pub mod suppressor;
+pub mod talk;
 pub mod time_scale;
 pub mod tone;
 

@@ -53,6 +53,9 @@ pub struct Suppressor {
 }
 
 impl Suppressor {
+    /// How much later the output comes, ms.
+    pub const DELAY_MS: f32 = 10.0;
+
     /// A suppressor that has heard nothing.
     pub fn new(config: SuppressorConfig) -> Suppressor {
         Suppressor {

@@ -28,7 +28,8 @@ pub use line::{
     LineStatus, Reading,
 };
 pub use profile::{
-    DoorManner, DriveSide, FaultRule, Figure, Mark, Matrix, Profile, ProfileError, ProfileErrorKind,
+    DoorManner, DriveSide, FaultRule, Figure, Mark, Matrix, OVERRIDE_KEYS, OverrideKey, Profile,
+    ProfileError, ProfileErrorKind,
 };
 pub use reading::BlockReading;
 pub use ring::RingDetector;

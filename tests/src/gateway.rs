@@ -63,6 +63,12 @@ pub struct Settings {
     pub may_open: Vec<String>,
     /// Journal file, relative to the box's folder.
     pub journal: String,
+    /// How long phones ring, in all and each, seconds.
+    pub ring_limit_s: u32,
+    /// Further keys of the account.
+    pub account: String,
+    /// Further keys of the media section.
+    pub media: String,
     /// Further sections of the configuration; `{folder}` stands for the box's folder.
     pub more: String,
 }
@@ -77,6 +83,9 @@ impl Settings {
             visit,
             may_open: vec!["called".into()],
             journal: "journal.sqlite".into(),
+            ring_limit_s: 25,
+            account: String::new(),
+            media: String::new(),
             more: String::new(),
         }
     }
@@ -119,6 +128,12 @@ impl Visit {
         self.step(format!("at_s = {at_s:.3}\nlifts = true"))
     }
 
+    /// The door button of the old handset is held.
+    #[must_use]
+    pub fn presses_button(self, at_s: f64, ms: u32) -> Self {
+        self.step(format!("at_s = {at_s:.3}\npresses_ms = {ms}"))
+    }
+
     /// The old handset is put back.
     #[must_use]
     pub fn replaces_handset(self, at_s: f64) -> Self {
@@ -155,6 +170,7 @@ listen = "{local}:5060"
 [media]
 rtp_port_first = 30000
 rtp_port_last = 30099
+{media}
 
 [[account]]
 name = "pbx"
@@ -163,6 +179,7 @@ domain = "{pbx}"
 password = "{password}"
 expires_s = 60
 keepalive_s = 4
+{account}
 
 [[card]]
 name = "bench"
@@ -180,7 +197,7 @@ handset = "relayed"
 apartment = {APARTMENT}
 account = "pbx"
 targets = [{targets}]
-target_timeout_s = 25
+target_timeout_s = {ring_limit_s}
 may_open = [{may_open}]
 
 [door]
@@ -188,7 +205,7 @@ digits = "9"
 hangup_after_open_s = 2
 
 [call]
-ring_limit_s = 25
+ring_limit_s = {ring_limit_s}
 rtp_timeout_s = 5
 
 [journal]
@@ -200,8 +217,11 @@ socket = "{control}"
 {more}
 "#,
         extension = settings.extension,
+        account = settings.account,
+        media = settings.media,
         password = settings.password,
         card = path("card.sock"),
+        ring_limit_s = settings.ring_limit_s,
         targets = targets.join(", "),
         may_open = settings
             .may_open

@@ -23,6 +23,8 @@ pub struct EchoReport {
     pub(crate) echo: [f32; BINS],
     /// Share of it that is estimated to be left in the output.
     pub(crate) leakage: f32,
+    /// Mean square of the echo that may still be in the output block.
+    pub left: f32,
     /// Echo return loss enhancement of the linear part over about a second of far-end speech, dB; 0 until something is known.
     pub erle_db: f32,
 }
@@ -95,6 +97,7 @@ impl EchoCanceller {
             report: EchoReport {
                 echo: [0.0; BINS],
                 leakage: 1.0,
+                left: 0.0,
                 erle_db: 0.0,
             },
         }
@@ -312,6 +315,8 @@ impl EchoCanceller {
         self.fft.forward(&self.echo_window, &mut spectrum);
         self.report.echo = spectrum.map(|y| y.norm_sqr());
         self.report.leakage = self.steps.leakage_now();
+        let plain: f32 = plain.window[BLOCK..].iter().map(|s| s * s).sum();
+        self.report.left = self.report.leakage * plain / BLOCK as f32;
         if energy(echo) > 1e-5 {
             self.mic_mean += 0.02 * (mic_energy - self.mic_mean);
             self.out_mean += 0.02 * (out_energy - self.out_mean);

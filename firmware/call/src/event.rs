@@ -197,6 +197,17 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A call did not come about because of its encryption.
+    EncryptionRefused {
+        /// Account name.
+        account: String,
+        /// Target or caller.
+        party: String,
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
     /// A call ended.
     CallEnded {
         /// Line name.
@@ -360,6 +371,7 @@ impl Event {
             Event::CallTransfer { .. } => "call_transfer",
             Event::DoNotDisturb { .. } => "do_not_disturb",
             Event::CallRefused { .. } => "call_refused",
+            Event::EncryptionRefused { .. } => "encryption_refused",
             Event::CallEnded { .. } => "call_ended",
             Event::Digit { .. } => "digit",
             Event::DoorOpened { .. } => "door_opened",

@@ -7,13 +7,15 @@ use std::ops::Range;
 use toml_edit::{Document as Toml, Item, Table, Value as TomlValue};
 
 use crate::problem::{Problem, ProblemKind};
-use crate::schema::{Fallback, Key, Kind, SECTIONS, Section, section};
+use crate::schema::{Fallback, Key, Kind, SECTIONS, Section, section, thousandths};
 
 /// A value that passed its type and range check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value {
     Text(String),
     Integer(i64),
+    /// In thousandths.
+    Decimal(i64),
     Bool(bool),
     List(Vec<String>),
 }
@@ -55,6 +57,14 @@ impl Entry {
         match self.get(key).map(|setting| &setting.value) {
             Some(Value::Integer(number)) => *number,
             _ => 0,
+        }
+    }
+
+    /// The decimal number of a key that is given.
+    pub(crate) fn optional_decimal(&self, key: &str) -> Option<f32> {
+        match self.get(key).map(|setting| &setting.value) {
+            Some(Value::Decimal(number)) => Some(*number as f32 / 1000.0),
+            _ => None,
         }
     }
 
@@ -296,7 +306,7 @@ type Refusal = (ProblemKind, String, String);
 fn mistype(key: &Key, found: &str) -> Refusal {
     let cause = format!("expected {}, found {found}", key.kind.describe());
     let hint = match key.kind {
-        Kind::Integer { .. } => unit_hint(key),
+        Kind::Integer { .. } | Kind::Decimal { .. } => unit_hint(key),
         Kind::TextList => Some(format!(
             "write a list of texts in quotes: {} = [\"...\"]",
             key.name
@@ -321,6 +331,8 @@ fn unit_hint(key: &Key) -> Option<String> {
         ("_s", "seconds"),
         ("_days", "days"),
         ("_kib", "KiB"),
+        ("_volts", "volts"),
+        ("_milliamps", "milliamps"),
     ];
     let (_, unit) = units
         .iter()
@@ -351,6 +363,20 @@ pub(crate) fn read_value(key: &Key, value: &TomlValue) -> Result<Value, Refusal>
                     cause,
                     range_hint(key, number, min, max),
                 ))
+            }
+        }
+        Kind::Decimal { min, max } => {
+            let number = value
+                .as_float()
+                .or_else(|| value.as_integer().map(|whole| whole as f64))
+                .ok_or_else(found)?;
+            let scaled = (number * 1000.0).round();
+            if number.is_finite() && scaled >= min as f64 && scaled <= max as f64 {
+                Ok(Value::Decimal(scaled as i64))
+            } else {
+                let (min, max) = (thousandths(min), thousandths(max));
+                let cause = format!("{number} is outside {min}..{max}");
+                Err((ProblemKind::OutOfRange, cause, key.doc.to_owned()))
             }
         }
         Kind::Bool => value.as_bool().map(Value::Bool).ok_or_else(found),

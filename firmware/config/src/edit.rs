@@ -1,6 +1,11 @@
 //! Changes to the file that keep its comments and order, for the console and the tools.
 
-use toml_edit::{Array, DocumentMut, Item, Table, Value as TomlValue, value};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value as TomlValue, value};
 
 use crate::document::read_value;
 use crate::problem::{Problem, ProblemKind};
@@ -12,7 +17,8 @@ use crate::{Config, schema};
 pub struct Change {
     /// Section name.
     pub section: String,
-    /// Which entry of a repeated section, from 0; ignored otherwise.
+    /// Which entry of a repeated section, from 0; one more than there are adds an entry. Ignored
+    /// for sections that stand once.
     pub index: usize,
     /// Key name.
     pub key: String,
@@ -82,6 +88,7 @@ pub fn apply_changes(text: &str, file: &str, changes: &[Change]) -> Result<Strin
 fn typed(key: &schema::Key, text: &str) -> Option<TomlValue> {
     Some(match key.kind {
         Kind::Integer { .. } => TomlValue::from(text.trim().parse::<i64>().ok()?),
+        Kind::Decimal { .. } => TomlValue::from(text.trim().parse::<f64>().ok()?),
         Kind::Bool => TomlValue::from(text.trim().parse::<bool>().ok()?),
         Kind::TextList => {
             let parts = text
@@ -101,12 +108,13 @@ fn entry_table<'a>(
 ) -> Option<&'a mut Table> {
     let item = document.as_table_mut().entry(section.name);
     if section.many {
-        match item {
-            toml_edit::Entry::Occupied(item) => {
-                item.into_mut().as_array_of_tables_mut()?.get_mut(index)
-            }
-            toml_edit::Entry::Vacant(_) => None,
+        let tables = item
+            .or_insert(Item::ArrayOfTables(ArrayOfTables::new()))
+            .as_array_of_tables_mut()?;
+        if index == tables.len() {
+            tables.push(Table::new());
         }
+        tables.get_mut(index)
     } else {
         item.or_insert(Item::Table(Table::new())).as_table_mut()
     }
@@ -124,4 +132,30 @@ fn put(table: &mut Table, key: &str, new: TomlValue) {
             table.insert(key, value(new));
         }
     }
+}
+
+/// Writes a file beside the old one and puts it in its place, so that a power cut leaves one of
+/// the two whole.
+///
+/// # Errors
+/// What the system said; the old file is untouched then.
+pub fn write_whole(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    // The new name must be on the disk too.
+    if let Some(directory) = path
+        .parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+    {
+        std::fs::File::open(directory)?.sync_all()?;
+    }
+    Ok(())
 }

@@ -84,6 +84,7 @@ fn literal(value: &Value) -> String {
     match value {
         Value::Text(text) => quoted(text),
         Value::Integer(number) => number.to_string(),
+        Value::Decimal(number) => crate::schema::thousandths(*number),
         Value::Bool(flag) => flag.to_string(),
         Value::List(list) => {
             format!(

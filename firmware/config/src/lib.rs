@@ -12,12 +12,13 @@ mod schedule;
 pub mod schema;
 mod template;
 
-pub use edit::{Change, apply_changes};
+pub use edit::{Change, apply_changes, write_whole};
 pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
-    Access, Account, Call, Card, Codec, Config, Console, Door, EchoControl, Handset, Incoming,
-    Journal, Line, Media, Ring, Route, Secret, Sip, Trace, Unanswered, route_at,
+    Access, Account, Call, Card, Codec, Config, Console, CryptoSuite, Door, EchoControl, Handset,
+    Incoming, Journal, Line, Media, MediaEncryption, Override, PcapRtp, Ring, Route, Secret, Sip,
+    Trace, Unanswered, route_at,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

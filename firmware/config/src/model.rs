@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use line_interface::{OVERRIDE_KEYS, Profile};
+
 use crate::host::HostPort;
+use crate::problem::{Problem, ProblemKind};
 use crate::schedule::{LocalTime, Schedule};
 use crate::template::{Header, Template};
 
@@ -33,6 +36,8 @@ impl std::fmt::Debug for Secret {
 /// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The file, as it was named.
+    pub(crate) file: String,
     /// SIP user agent.
     pub sip: Sip,
     /// Accounts, at least one.
@@ -41,6 +46,8 @@ pub struct Config {
     pub cards: Vec<Card>,
     /// Lines.
     pub lines: Vec<Line>,
+    /// Values that apartments have of their own.
+    pub overrides: Vec<Override>,
     /// Routes, at least one without a schedule for each apartment that has a line.
     pub routes: Vec<Route>,
     /// Parts of the week.
@@ -63,6 +70,8 @@ pub struct Config {
     pub console: Option<Console>,
     /// Captures.
     pub trace: Trace,
+    /// Settings that work but are not wise, for the log and the technician.
+    pub warnings: Vec<Problem>,
 }
 
 /// Section `sip`.
@@ -99,6 +108,8 @@ pub struct Account {
     pub expires_s: u32,
     /// OPTIONS period in seconds; 0 is off.
     pub keepalive_s: u32,
+    /// Whether the sound is encrypted.
+    pub media_encryption: MediaEncryption,
 }
 
 /// Section `card`.
@@ -145,6 +156,53 @@ pub enum Ring {
     InTurn,
     /// All at once.
     Together,
+}
+
+/// Section `override`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Override {
+    /// Apartment.
+    pub apartment: u16,
+    /// Where the values come from.
+    pub source: String,
+    /// Values by the names of [`line_interface::OVERRIDE_KEYS`], in that order.
+    pub values: Vec<(&'static str, f32)>,
+    /// Where the section and each of its values stands in the file.
+    pub(crate) lines: (usize, Vec<usize>),
+}
+
+impl Override {
+    /// The profile with these values.
+    pub(crate) fn apply(&self, base: &Profile) -> Result<Profile, Problem> {
+        base.overridden(&self.values, &self.source)
+            .map_err(|error| {
+                let own = |figure: &(&str, &str)| {
+                    let named = format!("{}.{}", figure.0, figure.1);
+                    error.cause.contains(&named)
+                };
+                let first = self.values.iter().position(|(name, _)| {
+                    OVERRIDE_KEYS
+                        .iter()
+                        .any(|key| key.name == *name && own(&key.figure))
+                });
+                let line = first.and_then(|at| self.lines.1.get(at)).copied();
+                let key = first.and_then(|at| self.values.get(at));
+                Problem {
+                    file: String::new(),
+                    line: line.unwrap_or(self.lines.0),
+                    key: format!("override.{}", key.map_or("apartment", |(name, _)| name)),
+                    kind: ProblemKind::OutOfRange,
+                    cause: format!("with profile {}: {}", base.name, error.cause),
+                    hint: error.hint.to_owned(),
+                }
+            })
+    }
+
+    /// The values as a person writes them, `on_hook_max_volts = 4.4`.
+    pub fn words(&self) -> Vec<String> {
+        let word = |(name, value): &(&str, f32)| format!("{name} = {value}");
+        self.values.iter().map(word).collect()
+    }
 }
 
 /// Section `route`.
@@ -270,6 +328,30 @@ pub enum Codec {
     Pcmu,
 }
 
+/// Whether the sound of an account's calls is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaEncryption {
+    /// Never.
+    Off,
+    /// When the other side can.
+    Optional,
+    /// Always.
+    Required,
+}
+
+/// What SRTP encrypts with (RFC 4568, RFC 6188).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CryptoSuite {
+    /// `AES_CM_128_HMAC_SHA1_80`.
+    AesCm128HmacSha1_80,
+    /// `AES_CM_128_HMAC_SHA1_32`.
+    AesCm128HmacSha1_32,
+    /// `AES_256_CM_HMAC_SHA1_80`.
+    AesCm256HmacSha1_80,
+    /// `AES_256_CM_HMAC_SHA1_32`.
+    AesCm256HmacSha1_32,
+}
+
 /// What is done about echo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EchoControl {
@@ -288,6 +370,8 @@ pub struct Media {
     pub rtp_ports: Vec<u16>,
     /// Codecs in order of preference.
     pub codecs: Vec<Codec>,
+    /// What SRTP encrypts with, in order of preference.
+    pub crypto_suites: Vec<CryptoSuite>,
     /// Packet length.
     pub ptime_ms: u32,
     /// Payload type offered for key events.
@@ -331,9 +415,45 @@ pub struct Trace {
     pub pcap: Option<PathBuf>,
     /// Size at which the capture stops, in bytes.
     pub pcap_limit_bytes: u64,
+    /// Time after which the capture stops.
+    pub pcap_limit: Duration,
+    /// What it holds of RTP.
+    pub pcap_rtp: PcapRtp,
+}
+
+/// What a capture holds of RTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PcapRtp {
+    /// Headers: no sound, no keys.
+    Headers,
+    /// Everything.
+    All,
+    /// Nothing.
+    None,
 }
 
 impl Config {
+    /// The values that an apartment has of its own.
+    pub fn override_of(&self, apartment: u16) -> Option<&Override> {
+        self.overrides
+            .iter()
+            .find(|entry| entry.apartment == apartment)
+    }
+
+    /// The profile for the calls of an apartment: the line's, with the apartment's own values.
+    ///
+    /// # Errors
+    /// The problem when the values make no profile, with the line of the first value it names.
+    pub fn profile_for(&self, apartment: u16, base: &Profile) -> Result<Profile, Problem> {
+        match self.override_of(apartment) {
+            None => Ok(base.clone()),
+            Some(entry) => entry.apply(base).map_err(|problem| Problem {
+                file: self.file.clone(),
+                ..problem
+            }),
+        }
+    }
+
     /// The route of an apartment that is always in force.
     pub fn route(&self, apartment: u16) -> Option<&Route> {
         self.route_at(apartment, None)

@@ -23,6 +23,8 @@ pub enum ProblemKind {
     UnroutableTarget,
     /// The file, or one that it names, cannot be read.
     Unreadable,
+    /// It would work, but not protect.
+    Unwise,
 }
 
 impl ProblemKind {
@@ -38,6 +40,7 @@ impl ProblemKind {
             ProblemKind::UnknownReference => "unknown_reference",
             ProblemKind::UnroutableTarget => "unroutable_target",
             ProblemKind::Unreadable => "unreadable",
+            ProblemKind::Unwise => "unwise",
         }
     }
 }

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use line_interface::Profile;
+use line_interface::{OVERRIDE_KEYS, OverrideKey, Profile};
+
+mod media;
 
 mod access;
 mod routes;
@@ -15,8 +17,8 @@ pub use routes::check_target;
 use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
-    Account, Card, Codec, Config, Console, Door, EchoControl, Handset, Journal, Line, Media,
-    Secret, Sip, Trace,
+    Account, Card, Config, Console, Door, Handset, Journal, Line, Override, PcapRtp, Secret, Sip,
+    Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -25,6 +27,7 @@ pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
     let mut resolver = Resolver {
         document,
         problems: Vec::new(),
+        warnings: Vec::new(),
     };
     let config = resolver.config();
     if resolver.problems.is_empty() {
@@ -37,6 +40,7 @@ pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
 struct Resolver<'a> {
     document: &'a Document,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
 }
 
 impl<'a> Resolver<'a> {
@@ -48,14 +52,32 @@ impl<'a> Resolver<'a> {
         cause: String,
         hint: impl Into<String>,
     ) {
-        self.problems.push(Problem {
+        let problem = self.at(entry, key, kind, cause, hint.into());
+        self.problems.push(problem);
+    }
+
+    /// Something that works but is not wise.
+    fn warning(&mut self, entry: &Entry, key: &str, cause: String, hint: &str) {
+        let warning = self.at(entry, key, ProblemKind::Unwise, cause, hint.to_owned());
+        self.warnings.push(warning);
+    }
+
+    fn at(
+        &self,
+        entry: &Entry,
+        key: &str,
+        kind: ProblemKind,
+        cause: String,
+        hint: String,
+    ) -> Problem {
+        Problem {
             file: self.document.file.clone(),
             line: entry.line_of(key),
             key: format!("{}.{key}", entry.schema.name),
             kind,
             cause,
-            hint: hint.into(),
-        });
+            hint,
+        }
     }
 
     fn missing_section(&mut self, name: &str, hint: &str) {
@@ -73,6 +95,7 @@ impl<'a> Resolver<'a> {
         let accounts = self.accounts();
         let cards = self.cards();
         let lines = self.lines(&cards);
+        let overrides = self.overrides(&lines);
         let schedules = self.schedules();
         let routes = self.routes(&accounts, &lines, &schedules);
         let empty = Entry {
@@ -85,6 +108,7 @@ impl<'a> Resolver<'a> {
         let (console, trace, control) = (one("console"), one("trace"), one("control"));
         let media = self.media(one("media"));
         Config {
+            file: self.document.file.clone(),
             sip: Sip {
                 listen: sip
                     .text("listen")
@@ -95,6 +119,7 @@ impl<'a> Resolver<'a> {
             accounts,
             cards,
             lines,
+            overrides,
             routes,
             schedules,
             time_zone: one("time").optional_text("zone"),
@@ -123,7 +148,14 @@ impl<'a> Resolver<'a> {
             trace: Trace {
                 pcap: trace.optional_text("pcap").map(PathBuf::from),
                 pcap_limit_bytes: u64::from(number(trace, "pcap_limit_kib")) * 1024,
+                pcap_limit: seconds(trace, "pcap_limit_s"),
+                pcap_rtp: match trace.text("pcap_rtp").as_str() {
+                    "all" => PcapRtp::All,
+                    "none" => PcapRtp::None,
+                    _ => PcapRtp::Headers,
+                },
             },
+            warnings: std::mem::take(&mut self.warnings),
         }
     }
 
@@ -176,6 +208,7 @@ impl<'a> Resolver<'a> {
                     "keep password_file and remove password",
                 );
             }
+            let media_encryption = self.media_encryption(entry);
             accounts.push(Account {
                 name: entry.text("name"),
                 extension,
@@ -188,6 +221,7 @@ impl<'a> Resolver<'a> {
                 register: entry.bool("register"),
                 expires_s: number(entry, "expires_s"),
                 keepalive_s: number(entry, "keepalive_s"),
+                media_encryption,
             });
         }
         if accounts.is_empty() {
@@ -264,85 +298,56 @@ impl<'a> Resolver<'a> {
         lines
     }
 
-    fn media(&mut self, entry: &Entry) -> Media {
-        let (first, last) = (
-            entry.integer("rtp_port_first"),
-            entry.integer("rtp_port_last"),
-        );
-        if first % 2 != 0 {
-            let cause = format!("{first} is odd");
-            self.problem(
-                entry,
-                "rtp_port_first",
-                ProblemKind::OutOfRange,
-                cause,
-                "RTP uses even ports; RTCP is one above",
-            );
+    fn overrides(&mut self, lines: &[Line]) -> Vec<Override> {
+        self.unique("override", "apartment", |entry| {
+            entry.integer("apartment").to_string()
+        });
+        let document = self.document;
+        let mut overrides = Vec::new();
+        for entry in document.many("override") {
+            let apartment = number(entry, "apartment") as u16;
+            let given = |key: &OverrideKey| Some((key.name, entry.optional_decimal(key.name)?));
+            let values: Vec<(&'static str, f32)> = OVERRIDE_KEYS.iter().filter_map(given).collect();
+            let at = values.iter().map(|(name, _)| entry.line_of(name)).collect();
+            let of_apartment = Override {
+                apartment,
+                source: entry.text("source"),
+                values,
+                lines: (entry.line, at),
+            };
+            let serving: Vec<&Line> = lines.iter().filter(|l| l.apartment == apartment).collect();
+            if serving.is_empty() && !lines.is_empty() {
+                let cause = format!("no [[line]] serves apartment {apartment}");
+                let hint = "correct the apartment or remove this override";
+                self.problem(
+                    entry,
+                    "apartment",
+                    ProblemKind::UnknownReference,
+                    cause,
+                    hint,
+                );
+            }
+            if of_apartment.values.is_empty() {
+                let cause = format!("nothing of apartment {apartment} is overridden");
+                let hint =
+                    "give a value, for example on_hook_max_volts = 4.4, or remove the section";
+                self.problem(entry, "apartment", ProblemKind::MissingKey, cause, hint);
+            }
+            // Profiles that are files are read later; what they make of it is checked then.
+            for profile in serving
+                .iter()
+                .filter_map(|line| Profile::builtin(&line.profile))
+            {
+                if let Err(problem) = of_apartment.apply(&profile) {
+                    self.problems.push(Problem {
+                        file: self.document.file.clone(),
+                        ..problem
+                    });
+                }
+            }
+            overrides.push(of_apartment);
         }
-        if last <= first {
-            let cause = format!("{last} does not lie above rtp_port_first = {first}");
-            self.problem(
-                entry,
-                "rtp_port_last",
-                ProblemKind::OutOfRange,
-                cause,
-                "leave room for two ports a call",
-            );
-        } else if last - first > 512 {
-            let cause = format!("{} ports are more than one box can use", last - first + 1);
-            self.problem(
-                entry,
-                "rtp_port_last",
-                ProblemKind::OutOfRange,
-                cause,
-                "512 ports at the most: each pair is opened at start",
-            );
-        }
-        let names = entry.list("codecs");
-        let codecs: Vec<Codec> = names
-            .iter()
-            .filter_map(|name| match name.as_str() {
-                "pcma" => Some(Codec::Pcma),
-                "pcmu" => Some(Codec::Pcmu),
-                _ => None,
-            })
-            .collect();
-        if codecs.len() != names.len() || codecs.is_empty() {
-            let cause = format!("{names:?} is not a list of known codecs");
-            self.problem(
-                entry,
-                "codecs",
-                ProblemKind::OutOfRange,
-                cause,
-                "known: pcma, pcmu",
-            );
-        }
-        if entry.integer("ptime_ms") % 10 != 0 {
-            let cause = "not a multiple of 10".to_owned();
-            self.problem(
-                entry,
-                "ptime_ms",
-                ProblemKind::OutOfRange,
-                cause,
-                "use 20 unless the PBX demands another length",
-            );
-        }
-        let ports = first.max(0) as u16..=last.clamp(0, 65_535) as u16;
-        Media {
-            rtp_ports: ports
-                .step_by(2)
-                .filter(|port| i64::from(*port) < last)
-                .collect(),
-            codecs,
-            ptime_ms: number(entry, "ptime_ms"),
-            telephone_event_payload_type: number(entry, "telephone_event_payload_type") as u8,
-            echo_control: match entry.text("echo_control").as_str() {
-                "off" => EchoControl::Off,
-                "linear" => EchoControl::Linear,
-                _ => EchoControl::Full,
-            },
-            echo_tail_ms: number(entry, "echo_tail_ms"),
-        }
+        overrides
     }
 }
 

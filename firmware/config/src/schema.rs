@@ -17,6 +17,13 @@ pub enum Kind {
         /// Greatest value.
         max: i64,
     },
+    /// Decimal number within the range, ends included; the range is in thousandths.
+    Decimal {
+        /// Least value, in thousandths.
+        min: i64,
+        /// Greatest value, in thousandths.
+        max: i64,
+    },
     /// `true` or `false`.
     Bool,
     /// `ADDRESS:PORT`, IPv6 in brackets.
@@ -40,6 +47,9 @@ impl Kind {
             Kind::Text => "text".into(),
             Kind::Secret => "text, kept secret".into(),
             Kind::Integer { min, max } => format!("whole number {min}..{max}"),
+            Kind::Decimal { min, max } => {
+                format!("number {}..{}", thousandths(min), thousandths(max))
+            }
             Kind::Bool => "true or false".into(),
             Kind::SocketAddress => "address:port".into(),
             Kind::Host => "host name or address, optional :port".into(),
@@ -49,6 +59,11 @@ impl Kind {
             Kind::Digits => "DTMF keys 0-9 * # A-D".into(),
         }
     }
+}
+
+/// A number that is kept in thousandths, as a person writes it.
+pub(crate) fn thousandths(number: i64) -> String {
+    format!("{}", number as f64 / 1000.0)
 }
 
 /// What a key falls back to.
@@ -111,6 +126,17 @@ const fn key(name: &'static str, kind: Kind, default: Fallback, doc: &'static st
 
 const fn int(min: i64, max: i64) -> Kind {
     Kind::Integer { min, max }
+}
+
+/// A value that an apartment may have of its own: the line interface says which there are.
+const fn volts(index: usize) -> Key {
+    let known = &line_interface::OVERRIDE_KEYS[index];
+    // Volts and milliamps of a low-voltage line; the rules of a profile narrow it down.
+    let kind = Kind::Decimal {
+        min: 10,
+        max: 100_000,
+    };
+    key(known.name, kind, Unset, known.doc)
 }
 
 use Fallback::{Literal, None as Unset, Required};
@@ -207,6 +233,18 @@ pub static SECTIONS: &[Section] = &[
                 Literal("20"),
                 "Period of OPTIONS keep-alives in seconds; 0 turns them off.",
             ),
+            key(
+                "media_encryption",
+                Kind::OneOf(&["off", "optional", "required"]),
+                Literal("\"off\""),
+                "SRTP with keys in the session description (SDES): off; optional encrypts when the other side can and falls back to plain RTP; required refuses calls without it. Wants SIP over TLS, because the keys travel in SIP.",
+            ),
+            key(
+                "media_encryption_without_tls",
+                Kind::Bool,
+                Literal("false"),
+                "Allow media_encryption although SIP itself is not encrypted: who can read the SIP messages can then decrypt the sound.",
+            ),
         ],
     },
     Section {
@@ -281,6 +319,37 @@ pub static SECTIONS: &[Section] = &[
                 Unset,
                 "Name of the panel that the line belongs to, for display names and headers, for example \"Entrance 2\"; the line's name unless given.",
             ),
+        ],
+    },
+    Section {
+        name: "override",
+        many: true,
+        doc: "Values of the line profile that one apartment has of its own, because its cable or its handset differs. trubka line learn --live LINE --override proposes them.",
+        keys: &[
+            key(
+                "apartment",
+                int(1, 9_999),
+                Required,
+                "Apartment whose calls these values are for.",
+            ),
+            key(
+                "source",
+                Kind::Text,
+                Literal("\"override in the configuration\""),
+                "Where the values come from, for example \"measured 2026-05-31\".",
+            ),
+            volts(0),
+            volts(1),
+            volts(2),
+            volts(3),
+            volts(4),
+            volts(5),
+            volts(6),
+            volts(7),
+            volts(8),
+            volts(9),
+            volts(10),
+            volts(11),
         ],
     },
     Section {
@@ -587,6 +656,14 @@ pub static SECTIONS: &[Section] = &[
                 "Codecs in order of preference: pcma, pcmu.",
             ),
             key(
+                "crypto_suites",
+                Kind::TextList,
+                Literal(
+                    "[\"AES_CM_128_HMAC_SHA1_80\", \"AES_256_CM_HMAC_SHA1_80\", \"AES_CM_128_HMAC_SHA1_32\"]",
+                ),
+                "What SRTP encrypts with, in order of preference, for accounts with media_encryption; AES_256_CM_HMAC_SHA1_32 is known too.",
+            ),
+            key(
                 "ptime_ms",
                 int(10, 60),
                 Literal("20"),
@@ -694,13 +771,25 @@ pub static SECTIONS: &[Section] = &[
                 "pcap",
                 Kind::Path,
                 Unset,
-                "File for a capture of SIP and RTP with secrets removed; left out, nothing is captured.",
+                "File for a capture of SIP and RTP with secrets removed, for trubka sip trace FILE or Wireshark; left out, nothing is captured. SIP over TCP and TLS is written as UDP, decrypted.",
             ),
             key(
                 "pcap_limit_kib",
                 int(64, 1_048_576),
                 Literal("16384"),
                 "The capture stops at this size, in KiB.",
+            ),
+            key(
+                "pcap_limit_s",
+                int(10, 2_592_000),
+                Literal("3600"),
+                "The capture stops after this time, in seconds.",
+            ),
+            key(
+                "pcap_rtp",
+                Kind::OneOf(&["headers", "all", "none"]),
+                Literal("\"headers\""),
+                "What the capture holds of RTP: headers, enough to see loss and jitter; all, which records what people say and which keys they press; or none.",
             ),
         ],
     },

@@ -330,3 +330,175 @@ fn the_reference_page_is_what_the_table_says() {
         "write it anew: TRUBKA_WRITE_DOCS=1 cargo test -p trubka-config"
     );
 }
+
+#[test]
+fn keys_of_srtp_do_not_travel_in_the_clear_unawares() {
+    let with = |more: &str| {
+        GOOD.replacen(
+            "password = \"geheim\"",
+            &format!("password = \"geheim\"\n{more}"),
+            1,
+        )
+    };
+    for wish in ["optional", "required"] {
+        let found = problems(&with(&format!("media_encryption = \"{wish}\"")));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].key, "account.media_encryption");
+        assert_eq!(found[0].kind, ProblemKind::Unwise);
+        assert!(found[0].hint.contains("media_encryption_without_tls"));
+        let text = with(&format!(
+            "media_encryption = \"{wish}\"\nmedia_encryption_without_tls = true"
+        ));
+        let config = Config::parse(&text, "box.toml").unwrap();
+        assert_eq!(config.warnings.len(), 1);
+        assert!(
+            config.warnings[0].hint.contains("TLS"),
+            "{}",
+            config.warnings[0]
+        );
+    }
+    assert!(Config::parse(GOOD, "box.toml").unwrap().warnings.is_empty());
+    assert!(problems(&with("media_encryption = \"off\"")).is_empty());
+}
+
+#[test]
+fn suites_of_srtp_have_names() {
+    let with = |list: &str| format!("{GOOD}\n[media]\ncrypto_suites = {list}\n");
+    for list in ["[]", "[\"AES\"]", "[\"AES_CM_128_HMAC_SHA1_80\", \"f8\"]"] {
+        let found = problems(&with(list));
+        assert_eq!(found.len(), 1, "{list}");
+        assert!(found[0].hint.contains("AES_CM_128_HMAC_SHA1_80"));
+    }
+    let config = Config::parse(&with("[\"AES_256_CM_HMAC_SHA1_32\"]"), "box.toml").unwrap();
+    assert_eq!(config.media.crypto_suites.len(), 1);
+}
+
+#[test]
+fn an_apartment_may_have_values_of_its_own() {
+    let with = |more: &str| GOOD.replacen("[door]", &format!("[[override]]\n{more}\n\n[door]"), 1);
+    let text = with("apartment = 42\non_hook_max_volts = 4.0\noff_hook_min_volts = 5");
+    let config = Config::parse(&text, "box.toml").unwrap();
+    let own = config.override_of(42).unwrap();
+    assert_eq!(
+        own.words(),
+        ["on_hook_max_volts = 4", "off_hook_min_volts = 5"]
+    );
+    assert!(
+        effective(&text, "")
+            .unwrap()
+            .contains("off_hook_min_volts = 5")
+    );
+    for (more, line, key, kind, hint) in [
+        (
+            "apartment = 43\nopen_min_volts = 9.3",
+            26,
+            "apartment",
+            ProblemKind::UnknownReference,
+            "correct the apartment",
+        ),
+        (
+            "apartment = 42",
+            26,
+            "apartment",
+            ProblemKind::MissingKey,
+            "give a value",
+        ),
+        (
+            "open_min_volts = 9.3",
+            25,
+            "apartment",
+            ProblemKind::MissingKey,
+            "apartment =",
+        ),
+        (
+            "apartment = 42\nopen_min_volts = \"9.3\"",
+            27,
+            "open_min_volts",
+            ProblemKind::WrongType,
+            "bare number of volts",
+        ),
+        (
+            "apartment = 42\nopen_min_volts = -9.3",
+            27,
+            "open_min_volts",
+            ProblemKind::OutOfRange,
+            "door button",
+        ),
+        (
+            "apartment = 42\nopen_min_volts = nan",
+            27,
+            "open_min_volts",
+            ProblemKind::OutOfRange,
+            "door button",
+        ),
+        (
+            "apartment = 42\nhold_off_ms = 4000",
+            27,
+            "hold_off_ms",
+            ProblemKind::UnknownKey,
+            "known here",
+        ),
+        // The rules of the line's profile hold with them too.
+        (
+            "apartment = 42\nopen_min_volts = 9.3\non_hook_max_volts = 5.0",
+            28,
+            "on_hook_max_volts",
+            ProblemKind::OutOfRange,
+            "rise in the order",
+        ),
+        (
+            "apartment = 42\noff_hook_min_volts = 4.4",
+            27,
+            "off_hook_min_volts",
+            ProblemKind::OutOfRange,
+            "wiring fault",
+        ),
+        (
+            "apartment = 42\nopen_min_volts = 9.3\n\n[[override]]\napartment = 42\nopen_min_volts = 9.4",
+            30,
+            "apartment",
+            ProblemKind::Duplicate,
+            "its own apartment",
+        ),
+    ] {
+        let found = problems(&with(more));
+        let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found.len(), 1, "{more}: {texts:#?}");
+        let path = format!("override.{key}");
+        assert_eq!(
+            (found[0].line, found[0].key.as_str(), found[0].kind),
+            (line, path.as_str(), kind),
+            "{more}: {texts:?}"
+        );
+        assert!(found[0].hint.contains(hint), "{more}: {texts:?}");
+    }
+}
+
+#[test]
+fn an_edit_may_add_an_entry_and_takes_decimals() {
+    use trubka_config::{Change, apply_changes};
+    let change = |index: usize, key: &str, value: &str| Change {
+        section: "override".into(),
+        index,
+        key: key.into(),
+        value: value.into(),
+    };
+    let new = apply_changes(
+        GOOD,
+        "box.toml",
+        &[
+            change(0, "apartment", "42"),
+            change(0, "open_min_volts", "9.35"),
+        ],
+    )
+    .unwrap();
+    let config = Config::parse(&new, "box.toml").unwrap();
+    assert_eq!(
+        config.override_of(42).unwrap().words(),
+        ["open_min_volts = 9.35"]
+    );
+    let gap = apply_changes(GOOD, "box.toml", &[change(1, "apartment", "42")]).unwrap_err();
+    assert_eq!(gap[0].kind, ProblemKind::MissingKey);
+    let bad = apply_changes(GOOD, "box.toml", &[change(0, "open_min_volts", "much")]).unwrap_err();
+    assert_eq!(bad[0].kind, ProblemKind::WrongType);
+}

@@ -4,6 +4,7 @@
 //! talks to the daemon through the local socket like every other client, and changes the
 //! configuration file by checked edits that keep its comments.
 
+mod learning;
 mod login;
 mod menu;
 mod settings;

@@ -9,6 +9,7 @@ use control::{Client, ClientError, render, table};
 use serde_json::Value;
 
 use crate::Setup;
+use crate::learning;
 use crate::login::{PasswordFile, new_password};
 use crate::settings;
 use crate::terminal::{Closed, Terminal};
@@ -40,6 +41,7 @@ pub(crate) fn run<S: Read + Write, F: FnMut() -> bool>(
             "9" => {
                 new_password(terminal, passwords)?;
             }
+            "l" => learning::learn(terminal, setup)?,
             "0" | "q" | "exit" => {
                 terminal.write("logged out\n")?;
                 return Err(Closed::LoggedOut);
@@ -105,6 +107,11 @@ fn screen(status: Option<&Status>, config: Option<&Config>) -> String {
         ("7", "Log", "the last records of the journal".into()),
         ("8", "Doctor", "checks everything, says what to do".into()),
         ("9", "Password", "of this console".into()),
+        (
+            "l",
+            "Learn a line",
+            "measures it over a call, proposes a profile".into(),
+        ),
         ("0", "Log out", String::new()),
     ];
     let mut text = format!("\n{}\n{}\n", clip(&head, 79), "-".repeat(79));

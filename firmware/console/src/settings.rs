@@ -1,12 +1,10 @@
 //! Changing the configuration: every value is shown, Enter keeps it, the whole is checked before
 //! anything is written.
 
-use std::fs::OpenOptions;
 use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
 
-use config::{Change, Config, apply_changes};
+use config::{Change, Config, apply_changes, write_whole};
 
 use crate::Setup;
 use crate::menu::{ask_daemon, choose, read_config};
@@ -216,27 +214,4 @@ fn save<S: Read + Write, F: FnMut() -> bool>(
         Ok(_) => terminal.write("saved; the daemon starts anew\n"),
         Err(error) => terminal.write(&format!("saved, but: {error}\n")),
     }
-}
-
-/// Writes a file beside the old one and puts it in its place, so that a power cut leaves one of
-/// the two whole.
-fn write_whole(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)?;
-    // The new name must be on the disk too.
-    if let Some(directory) = path
-        .parent()
-        .filter(|directory| !directory.as_os_str().is_empty())
-    {
-        std::fs::File::open(directory)?.sync_all()?;
-    }
-    Ok(())
 }

@@ -117,6 +117,14 @@ impl<S: Read + Write, F: FnMut() -> bool> Terminal<S, F> {
         ))
     }
 
+    /// Whether a key was pressed; waits no longer than a read of the stream does.
+    pub(crate) fn key(&mut self) -> Result<bool, Closed> {
+        if (self.stop)() {
+            return Err(Closed::Stopped);
+        }
+        Ok(self.byte()?.is_some())
+    }
+
     /// Waits before the next try after a wrong password.
     pub(crate) fn pause(&mut self, time: Duration) -> Result<(), Closed> {
         let end = Instant::now() + time;

@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use control::reply::{LineReading, Readings};
+use line_interface::{BlockReading, DriveBlock, SenseBlock};
+use line_simulation::{Action, Script, Setup as Parts, Simulation};
 use serialport::{SerialPort as _, TTYPort};
 use trubka_console::{Setup, serve};
 
@@ -76,8 +79,12 @@ fn stand_in(socket: &Path) -> Receiver<String> {
                 let answer =
                     serde_json::json!({ "done": { "id": request["id"], "result": result } });
                 let mut stream = stream.try_clone().unwrap();
+                let tapped = command == "line tap";
                 if writeln!(stream, "{answer}").is_err() || tell.send(command).is_err() {
                     return;
+                }
+                if tapped && !send_call(&mut stream, &request["id"]) {
+                    break;
                 }
                 line.clear();
             }
@@ -86,9 +93,55 @@ fn stand_in(socket: &Path) -> Receiver<String> {
     told
 }
 
+/// The readings of a whole call that the old handset answers, as the daemon would send them.
+fn send_call(stream: &mut impl std::io::Write, id: &serde_json::Value) -> bool {
+    let mut sim = Simulation::new(Parts::brand("eltis").unwrap(), Script::default()).unwrap();
+    let (drive, mut sense) = (DriveBlock::default(), SenseBlock::default());
+    for batch in 0..350_u64 {
+        match batch {
+            30 => sim.visitor_dial(42),
+            120 => sim.lift_handset(),
+            150 => sim.act(&Action::Press(Duration::from_millis(600))),
+            200 => sim.replace_handset(),
+            _ => {}
+        }
+        let readings: Vec<LineReading> = (0..10)
+            .map(|_| {
+                sim.step(&drive, &mut sense);
+                let r = BlockReading::of(&sense);
+                LineReading {
+                    volts: r.mean_volts,
+                    level_volts: r.level_volts,
+                    low_volts: r.low_volts,
+                    high_volts: r.high_volts,
+                    swing_volts: r.swing_volts,
+                    fill: r.fill,
+                    tone_hz: r.tone_hz,
+                    chopped: r.chopped,
+                    load: "off".into(),
+                    relay: "through".into(),
+                    ..LineReading::default()
+                }
+            })
+            .collect();
+        let batch = Readings {
+            line: "apt42".into(),
+            t_ms: batch * 100,
+            missed: 0,
+            readings,
+        };
+        let event = serde_json::json!({ "event": { "id": id, "event": batch } });
+        if writeln!(stream, "{event}").is_err() {
+            return false;
+        }
+    }
+    true
+}
+
 struct Technician {
     port: TTYPort,
     seen: String,
+    last: &'static str,
 }
 
 impl Technician {
@@ -113,6 +166,27 @@ impl Technician {
             );
         }
         self.seen.drain(..at);
+    }
+
+    /// Waits for any of several texts; the first that is there is `last`.
+    fn expect_one(&mut self, texts: &[&'static str]) {
+        let end = Instant::now() + Duration::from_secs(20);
+        let mut buffer = [0; 512];
+        loop {
+            let first = texts
+                .iter()
+                .filter_map(|text| self.seen.find(text).map(|at| (at, *text)))
+                .min();
+            if let Some((at, text)) = first {
+                self.seen.drain(..at + text.len());
+                self.last = text;
+                return;
+            }
+            assert!(Instant::now() < end, "waited for {texts:?}: {}", self.seen);
+            if let Ok(length) = self.port.read(&mut buffer) {
+                self.seen += &String::from_utf8_lossy(&buffer[..length]);
+            }
+        }
     }
 
     fn types(&mut self, text: &str) {
@@ -153,6 +227,7 @@ impl Session {
             technician: Technician {
                 port: ours,
                 seen: String::new(),
+                last: "",
             },
             commands,
             directory,
@@ -302,4 +377,82 @@ fn the_doctor_shows_its_hints() {
     session.technician.types("8");
     session.technician.expect("FAIL  line apt42");
     session.technician.expect("hint: unplug the handset");
+}
+
+#[test]
+fn a_line_is_learned_and_only_a_yes_writes_it() {
+    let mut session = Session::start("learn");
+    session.log_in();
+    for accept in [false, true] {
+        let technician = &mut session.technician;
+        technician.types("l");
+        technician.expect("how many calls [1]: ");
+        technician.types("");
+        technician.expect("as an override? [y/N] ");
+        technician.types("");
+        for words in [
+            "Nothing is loaded and nothing is written",
+            "1 rest",
+            "2 dial",
+            "3 ring",
+            "4 lift",
+            "6 button",
+            "button: ",
+            "7 replace",
+            "back on its hook",
+            "call 1 is measured",
+            "on-hook",
+        ] {
+            technician.expect(words);
+        }
+        // The proposal goes on for more than a page.
+        technician.expect("-- Enter goes on");
+        technician.types("");
+        loop {
+            technician.expect_one(&["[y/N] ", "-- Enter goes on"]);
+            if technician.last == "[y/N] " {
+                break;
+            }
+            technician.types("");
+        }
+        technician.types(if accept { "y" } else { "" });
+        technician.expect(if accept {
+            "written;"
+        } else {
+            "nothing was changed"
+        });
+        technician.expect("choose: ");
+        let config = std::fs::read_to_string(session.directory.0.join("trubka.toml")).unwrap();
+        let profile = session.directory.0.join("apt42-learned.toml");
+        if accept {
+            assert!(config.contains("apt42-learned.toml") && config.contains("# the box"));
+            let text = std::fs::read_to_string(profile).unwrap();
+            line_interface::Profile::from_toml(&text).unwrap();
+        } else {
+            assert_eq!(config, CONFIG);
+            assert!(!profile.exists());
+        }
+    }
+    assert!(
+        session
+            .commands
+            .try_iter()
+            .any(|command| command == "reload")
+    );
+}
+
+#[test]
+fn learning_ends_at_any_key() {
+    let mut session = Session::start("learn-key");
+    session.log_in();
+    let technician = &mut session.technician;
+    technician.types("l");
+    technician.expect("how many calls [1]: ");
+    // More calls than ever come.
+    technician.types("9");
+    technician.expect("as an override? [y/N] ");
+    technician.types("y");
+    technician.expect("call 1 is measured");
+    technician.types("x");
+    technician.expect("ended; nothing was changed");
 }

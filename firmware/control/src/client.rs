@@ -59,6 +59,8 @@ impl std::error::Error for ClientError {}
 pub struct Client {
     reader: BufReader<UnixStream>,
     next_id: u64,
+    /// The beginning of a line whose rest has not come in time.
+    partial: Vec<u8>,
 }
 
 impl Client {
@@ -74,6 +76,7 @@ impl Client {
         Ok(Client {
             reader: BufReader::new(stream),
             next_id: 0,
+            partial: Vec::new(),
         })
     }
 
@@ -129,12 +132,38 @@ impl Client {
         }
     }
 
+    /// The next event if one comes within the timeout that was set.
+    ///
+    /// # Errors
+    /// [`ClientError::Broken`] when the daemon leaves.
+    pub fn poll_event(&mut self) -> Result<Option<Value>, ClientError> {
+        loop {
+            match self.read_line()? {
+                None => return Ok(None),
+                Some(Response::Event { event, .. }) => return Ok(Some(event)),
+                Some(_) => {}
+            }
+        }
+    }
+
     fn read(&mut self) -> Result<Response, ClientError> {
-        let mut line = Vec::new();
-        let mut limited = (&mut self.reader).take(MAX_LINE as u64);
-        match limited.read_until(b'\n', &mut line) {
+        self.read_line()?.ok_or_else(|| {
+            ClientError::Failed(Failure::new(
+                FailureKind::Refused,
+                "no answer in time",
+                "run: trubka doctor",
+            ))
+        })
+    }
+
+    /// One line; `None` when it did not end in time. What came of it is kept.
+    fn read_line(&mut self) -> Result<Option<Response>, ClientError> {
+        let room = MAX_LINE.saturating_sub(self.partial.len()) as u64;
+        let mut limited = (&mut self.reader).take(room);
+        match limited.read_until(b'\n', &mut self.partial) {
             Ok(0) => Err(ClientError::Broken("end of the stream".into())),
-            Ok(_) => serde_json::from_slice(&line)
+            Ok(_) => serde_json::from_slice(&std::mem::take(&mut self.partial))
+                .map(Some)
                 .map_err(|error| ClientError::Broken(error.to_string())),
             Err(error)
                 if matches!(
@@ -142,11 +171,7 @@ impl Client {
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
                 ) =>
             {
-                Err(ClientError::Failed(Failure::new(
-                    FailureKind::Refused,
-                    "no answer in time",
-                    "run: trubka doctor",
-                )))
+                Ok(None)
             }
             Err(error) => Err(ClientError::Broken(error.to_string())),
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::reply::{Doctor, Journal, LineStatus, Record, Status, TestCall, Verdict};
+use crate::reply::{Doctor, Journal, LineStatus, Readings, Record, Status, TestCall, Verdict};
 
 /// Width that no line of output passes.
 pub const WIDTH: usize = 80;
@@ -35,7 +35,7 @@ fn clip(text: &str, width: usize) -> String {
 }
 
 /// Breaks a sentence into lines that are indented by `indent` blanks.
-fn wrapped(text: &str, indent: usize) -> String {
+pub fn wrapped(text: &str, indent: usize) -> String {
     let (mut out, mut column) = (" ".repeat(indent), indent);
     for word in text.split_whitespace() {
         if column > indent && column + 1 + word.chars().count() > WIDTH {
@@ -51,6 +51,15 @@ fn wrapped(text: &str, indent: usize) -> String {
     }
     out.push('\n');
     out
+}
+
+/// What the apartment has of its own; nothing when it is all the profile's.
+fn own_values(line: &LineStatus) -> String {
+    if line.overrides.is_empty() {
+        return String::new();
+    }
+    let values = line.overrides.join(", ");
+    wrapped(&format!("own values: {values}"), 4)
 }
 
 /// `status`.
@@ -89,6 +98,7 @@ pub fn status(status: &Status) -> String {
             line.party.as_deref().unwrap_or("-"),
         );
         let _ = writeln!(out, "{}", clip(&row, WIDTH));
+        out.push_str(&own_values(line));
     }
     let _ = writeln!(
         out,
@@ -168,6 +178,7 @@ pub fn levels(lines: &[LineStatus]) -> String {
             clip(&line.relay, 9),
             line.handset_volts,
         );
+        out.push_str(&own_values(line));
         if let Some(fault) = &line.fault {
             out.push_str(&wrapped(&format!("fault: {fault}"), 4));
         }
@@ -176,6 +187,32 @@ pub fn levels(lines: &[LineStatus]) -> String {
         }
     }
     out
+}
+
+/// One message of `line tap`: the mean of its readings, and a tone if there is one.
+pub fn readings(event: &Value) -> String {
+    let Ok(batch) = serde_json::from_value::<Readings>(event.clone()) else {
+        return format!("{event}\n");
+    };
+    let count = batch.readings.len().max(1) as f32;
+    let mean = |of: fn(&crate::reply::LineReading) -> f32| {
+        batch.readings.iter().map(of).sum::<f32>() / count
+    };
+    let last = batch.readings.last();
+    let tone = batch.readings.iter().rev().find_map(|r| r.tone_hz);
+    let lost = if batch.missed > 0 {
+        format!("  {} ms lost", batch.missed * 10)
+    } else {
+        String::new()
+    };
+    format!(
+        "{:>9.1} s {:>7.2} V {:>7.1} mA  load {:<8} {}{lost}\n",
+        batch.t_ms as f32 / 1000.0,
+        mean(|r| r.level_volts),
+        mean(|r| r.milliamps),
+        last.map_or("", |r| r.load.as_str()),
+        tone.map_or(String::new(), |hz| format!("tone {hz:.0} Hz")),
+    )
 }
 
 /// `journal`.

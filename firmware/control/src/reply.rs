@@ -31,6 +31,9 @@ pub struct LineStatus {
     pub apartment: u16,
     /// Profile name.
     pub profile: String,
+    /// Values that the apartment has of its own, as `key = value`.
+    #[serde(default)]
+    pub overrides: Vec<String>,
     /// Phase of the call on it: `idle`, `selected`, `ringing`, `unanswered`, `announcing`,
     /// `talking`, `handset`, `over`.
     pub phase: String,
@@ -82,6 +85,8 @@ pub struct CallStatus {
     pub state: String,
     /// Codec, once agreed.
     pub codec: String,
+    /// What the sound is encrypted with, by its name in RFC 4568; `none` in the clear.
+    pub encryption: String,
     /// Packets received.
     pub packets_received: u64,
     /// Packets sent.
@@ -114,6 +119,48 @@ pub struct CardStatus {
 pub struct Levels {
     /// Lines.
     pub lines: Vec<LineStatus>,
+}
+
+/// Readings of one line over 10 ms.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct LineReading {
+    /// Mean voltage.
+    pub volts: f32,
+    /// Mean current.
+    pub milliamps: f32,
+    /// Mean voltage on the handset side of the relay.
+    pub handset_volts: f32,
+    /// The voltage to compare with the bands: the fed half of a ring burst, else the mean.
+    pub level_volts: f32,
+    /// Lowest sample.
+    pub low_volts: f32,
+    /// Highest sample.
+    pub high_volts: f32,
+    /// Distance of the means of the upper and the lower half of the signal.
+    pub swing_volts: f32,
+    /// Part of the peak-to-peak range that the swing fills.
+    pub fill: f32,
+    /// Frequency of a steady tone, if there is one.
+    pub tone_hz: Option<f32>,
+    /// Whether the line is being switched between fed and not fed.
+    pub chopped: bool,
+    /// Our load: `off`, `on_hook`, `off_hook`, `residue`.
+    pub load: String,
+    /// Handset relay: `through`, `isolated`.
+    pub relay: String,
+}
+
+/// An event of `line tap`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Readings {
+    /// Line name.
+    pub line: String,
+    /// Milliseconds from the beginning of the tap to the first of the readings.
+    pub t_ms: u64,
+    /// Readings lost before these, because the asker was too slow.
+    pub missed: u64,
+    /// Readings, oldest first.
+    pub readings: Vec<LineReading>,
 }
 
 /// One journal record.

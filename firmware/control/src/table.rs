@@ -67,6 +67,13 @@ pub static COMMANDS: &[Command] = &[
         example: "trubka line levels apt42",
     },
     Command {
+        name: "line tap",
+        arguments: &[argument("line", true, "line name")],
+        ask_first: None,
+        help: "Shows the readings of a line as they come, ten blocks of 10 ms at a time, until interrupted.",
+        example: "trubka line tap apt42",
+    },
+    Command {
         name: "sip test-call",
         arguments: &[
             argument("target", true, "extension or sip: address to call"),
@@ -79,6 +86,13 @@ pub static COMMANDS: &[Command] = &[
         ask_first: None,
         help: "Calls a phone, plays a tone, tells what came back, and hangs up.",
         example: "trubka sip test-call 400",
+    },
+    Command {
+        name: "sip trace",
+        arguments: &[],
+        ask_first: None,
+        help: "Shows SIP messages as they come and go, secrets removed, until interrupted; or those of a capture file.",
+        example: "trubka sip trace --call 400",
     },
     Command {
         name: "door test",

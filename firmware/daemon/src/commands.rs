@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::doctor;
 use crate::journal::Journal;
 use crate::startup;
+use crate::taps::Taps;
 
 type Reply = mpsc::Sender<Response>;
 
@@ -27,6 +28,7 @@ pub(crate) struct Commands {
     journal: Arc<Journal>,
     test_calls: HashMap<LegId, (u64, Reply)>,
     last_codec: Option<String>,
+    taps: Taps,
 }
 
 impl Commands {
@@ -37,7 +39,13 @@ impl Commands {
             journal,
             test_calls: HashMap::new(),
             last_codec: None,
+            taps: Taps::default(),
         }
+    }
+
+    /// A card delivered a block: whoever follows its lines gets the readings.
+    pub(crate) fn block(&mut self, gateway: &Gateway, card: usize) {
+        self.taps.block(gateway, card);
     }
 
     /// Handles one request; `true` when it orders a reload.
@@ -105,6 +113,14 @@ impl Commands {
         match command.name {
             "status" => now_json(&self.status(now, gateway)),
             "line levels" => levels(gateway, argument(0)),
+            "line tap" => {
+                let name = argument(0).unwrap_or("");
+                let line = gateway
+                    .line_named(name)
+                    .ok_or_else(|| no_line(name, gateway))?;
+                self.taps.open((line, name), request.id, reply)?;
+                Ok(Answer::Now("following".into()))
+            }
             "sip test-call" => self.test_call(now, gateway, request, reply),
             "door test" => door_test(now, gateway, argument(0).unwrap_or(""), argument(1)),
             "do-not-disturb" => do_not_disturb(now, gateway, argument(0), argument(1)),

@@ -3,16 +3,20 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use control::{Failure, FailureKind, MAX_LINE, Request, Response};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
+use trace::Sighting;
 
 use crate::fanout::{Stamped, Subscribers};
 use crate::input::{Inbox, Input};
+use crate::tracer::Followers;
 
 /// Clients at one time.
 const CLIENTS: usize = 32;
@@ -46,13 +50,22 @@ pub(crate) fn unbind(path: &Path) {
 }
 
 /// Serves clients until the task is dropped.
-pub(crate) async fn serve(listener: UnixListener, inbox: Inbox, subscribers: Subscribers) {
+pub(crate) async fn serve(
+    listener: UnixListener,
+    inbox: Inbox,
+    subscribers: Subscribers,
+    followers: Followers,
+) {
+    let ears = Ears {
+        events: subscribers,
+        sip: followers,
+    };
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 if let Ok((stream, _)) = accepted && clients.len() < CLIENTS {
-                    clients.spawn(client(stream, inbox.clone(), subscribers.clone()));
+                    clients.spawn(client(stream, inbox.clone(), ears.clone()));
                 }
             }
             Some(_) = clients.join_next() => {}
@@ -60,11 +73,18 @@ pub(crate) async fn serve(listener: UnixListener, inbox: Inbox, subscribers: Sub
     }
 }
 
-async fn client(stream: UnixStream, inbox: Inbox, subscribers: Subscribers) {
+/// What a client can follow.
+#[derive(Clone)]
+struct Ears {
+    events: Subscribers,
+    sip: Followers,
+}
+
+async fn client(stream: UnixStream, inbox: Inbox, ears: Ears) {
     let (reader, writer) = stream.into_split();
     let (reply, replies) = mpsc::channel(16);
     let writing = tokio::spawn(write(writer, replies));
-    read(reader, inbox, subscribers, reply).await;
+    read(reader, inbox, ears, reply).await;
     let _ = writing.await;
 }
 
@@ -80,12 +100,7 @@ async fn write(mut writer: OwnedWriteHalf, mut replies: mpsc::Receiver<Response>
     }
 }
 
-async fn read(
-    reader: OwnedReadHalf,
-    inbox: Inbox,
-    subscribers: Subscribers,
-    reply: mpsc::Sender<Response>,
-) {
+async fn read(reader: OwnedReadHalf, inbox: Inbox, ears: Ears, reply: mpsc::Sender<Response>) {
     let mut reader = BufReader::new(reader);
     let mut subscriptions = JoinSet::new();
     let mut line = Vec::new();
@@ -116,23 +131,26 @@ async fn read(
                 continue;
             }
         };
+        let (id, reply) = (request.id, reply.clone());
         if request.command == "events" {
-            subscriptions.spawn(follow(request.id, subscribers.subscribe(), reply.clone()));
-        } else if inbox
-            .send(Input::Command {
-                request,
-                reply: reply.clone(),
-            })
-            .await
-            .is_err()
-        {
+            let json = |stamped: &Stamped| Value::Object(stamped.to_json());
+            subscriptions.spawn(follow(id, ears.events.subscribe(), json, reply));
+        } else if request.command == "sip trace" {
+            let json = |seen: &Arc<Sighting>| serde_json::to_value(&**seen).unwrap_or_default();
+            subscriptions.spawn(follow(id, ears.sip.subscribe(), json, reply));
+        } else if inbox.send(Input::Command { request, reply }).await.is_err() {
             return;
         }
     }
 }
 
-/// Sends events until the client leaves. One that reads too slowly loses the oldest and is told.
-async fn follow(id: u64, mut events: broadcast::Receiver<Stamped>, reply: mpsc::Sender<Response>) {
+/// Sends what happens until the client leaves. One that reads too slowly loses the oldest and is told.
+async fn follow<T: Clone>(
+    id: u64,
+    mut events: broadcast::Receiver<T>,
+    json: impl Fn(&T) -> Value,
+    reply: mpsc::Sender<Response>,
+) {
     // The answer at once says that nothing from now on is missed.
     if reply
         .send(Response::Done {
@@ -146,7 +164,7 @@ async fn follow(id: u64, mut events: broadcast::Receiver<Stamped>, reply: mpsc::
     }
     loop {
         let event = match events.recv().await {
-            Ok(stamped) => serde_json::Value::Object(stamped.to_json()),
+            Ok(event) => json(&event),
             Err(broadcast::error::RecvError::Lagged(missed)) => {
                 serde_json::json!({ "event": "missed", "count": missed })
             }

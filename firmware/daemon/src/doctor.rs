@@ -111,8 +111,12 @@ fn supply(gateway: &Gateway) -> Check {
 
 fn line_levels(line: &control::reply::LineStatus) -> Check {
     let name = format!("line {}", line.name);
+    let own = match line.overrides.len() {
+        0 => String::new(),
+        count => format!(", {count} own value(s)"),
+    };
     let finding = format!(
-        "{:.2} V {:.1} mA, band {}, {}",
+        "{:.2} V {:.1} mA, band {}, {}{own}",
         line.volts, line.milliamps, line.band, line.state
     );
     match &line.fault {

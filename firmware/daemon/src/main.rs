@@ -10,12 +10,13 @@ mod fanout;
 mod input;
 mod journal;
 mod logging;
-mod pcap;
 mod recording;
 mod run;
 mod sockets;
 mod startup;
 mod state;
+mod taps;
+mod tracer;
 mod wall_clock;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use gateway::{Gateway, Output, Setup};
 use line_interface::{DriveBlock, Profile};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
+use trace::Carrier;
 
 use crate::cards::CardThread;
 use crate::clock::Clock;
@@ -20,10 +21,10 @@ use crate::control_server;
 use crate::fanout::{self, Stamped, Subscribers};
 use crate::input::{Input, QUEUE};
 use crate::journal::Journal;
-use crate::pcap::Capture;
 use crate::sockets::Sockets;
 use crate::startup::{self, Arguments};
 use crate::state::StateKeeper;
+use crate::tracer::{Followers, Tracer};
 use crate::wall_clock;
 
 /// How long the end waits for releases and hang-ups that are under way on the lines, and for the
@@ -51,10 +52,11 @@ pub(crate) async fn run(arguments: &Arguments) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let (subscribers, _) = broadcast::channel(256);
+    let (followers, _) = broadcast::channel(256);
     let mut console = None;
     loop {
         keep_console(&mut console, &loaded.0, arguments);
-        match serve(arguments, loaded.0, loaded.1, &subscribers).await {
+        match serve(arguments, loaded.0, loaded.1, &subscribers, &followers).await {
             Ok(End::Stop) => return ExitCode::SUCCESS,
             Ok(End::Reload) => match startup::load(&arguments.config) {
                 Ok(again) => loaded = again,
@@ -121,7 +123,7 @@ struct Daemon {
     sockets: Sockets,
     journal: Arc<Journal>,
     subscribers: Subscribers,
-    capture: Capture,
+    tracer: Tracer,
     commands: Commands,
     state: StateKeeper,
 }
@@ -131,6 +133,7 @@ async fn serve(
     config: Config,
     profiles: Vec<Profile>,
     subscribers: &Subscribers,
+    followers: &Followers,
 ) -> Result<End, String> {
     let mut registrars = Vec::new();
     for account in &config.accounts {
@@ -160,7 +163,13 @@ async fn serve(
             config.control_socket.display()
         )
     })?;
-    let capture = Capture::open(&config.trace, own, bound.port(), &config.media.rtp_ports);
+    let tracer = Tracer::open(
+        &config.trace,
+        own,
+        bound.port(),
+        &config.media.rtp_ports,
+        followers.clone(),
+    );
     let setup = Setup {
         config: config.clone(),
         profiles,
@@ -181,7 +190,7 @@ async fn serve(
         sockets,
         journal,
         subscribers: subscribers.clone(),
-        capture,
+        tracer,
     };
 
     let mut tasks = daemon.sockets.read_into(&inbox);
@@ -189,6 +198,7 @@ async fn serve(
         listener,
         inbox.clone(),
         subscribers.clone(),
+        followers.clone(),
     ));
     tasks.spawn(wall_clock::keep_telling(zone, inbox.clone()));
     tasks.spawn(watch_network(
@@ -324,7 +334,7 @@ impl Daemon {
         let now = self.clock.now();
         match input {
             Input::Sip { source, payload } => {
-                self.capture.sip_in(source, &payload);
+                self.tracer.sip_in(Carrier::Udp, source, &payload);
                 self.gateway.handle_sip(now, source, &payload);
             }
             Input::Rtp {
@@ -333,7 +343,7 @@ impl Daemon {
                 source,
                 payload,
             } => {
-                self.capture.rtp_in(slot, rtcp, source, &payload);
+                self.tracer.rtp_in(slot, rtcp, source, &payload);
                 self.gateway.handle_rtp(now, slot, rtcp, source, &payload);
             }
             Input::CardPresent { card, info } => self.gateway.card_present(now, card, &info),
@@ -346,6 +356,7 @@ impl Daemon {
                 self.gateway
                     .handle_block(now, card, &exchange.sense, &mut exchange.drive);
                 let _ = back.send(exchange);
+                self.commands.block(&self.gateway, card);
             }
             Input::JournalDone { record } => self.gateway.journal_done(now, record),
             Input::JournalAlarm(event) => self.tell(event),
@@ -366,8 +377,8 @@ impl Daemon {
         while let Some(output) = self.gateway.poll_output() {
             match output {
                 Output::Sip(transmit) => {
-                    self.capture
-                        .sip_out(transmit.destination, &transmit.payload);
+                    self.tracer
+                        .sip_out(Carrier::Udp, transmit.destination, &transmit.payload);
                     let sent = self
                         .sockets
                         .send_sip(transmit.destination, &transmit.payload);
@@ -382,7 +393,7 @@ impl Daemon {
                     destination,
                     payload,
                 } => {
-                    self.capture.rtp_out(slot, rtcp, destination, &payload);
+                    self.tracer.rtp_out(slot, rtcp, destination, &payload);
                     self.sockets.send_rtp(slot, rtcp, destination, &payload);
                 }
                 Output::Record { record, event } => {

@@ -82,6 +82,9 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> 
     })?;
     let mut config = Config::parse(&text, &path.display().to_string())?;
     warn_if_readable(path, &config);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let mut problems = Vec::new();
     for account in &mut config.accounts {
         let Some(file) = &account.password_file else {
@@ -101,7 +104,9 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> 
     }
     let mut profiles = Vec::new();
     for line in &config.lines {
-        match load_profile(&line.profile) {
+        let profile = load_profile(&line.profile)
+            .and_then(|profile| config.profile_for(line.apartment, &profile));
+        match profile {
             Ok(profile) => profiles.push(profile),
             Err(problem) => problems.push(problem),
         }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use call::{Action, LegId};
+use media::Encryption;
 use sip::OutgoingCall;
 
-use crate::leg::{Kind, Leg};
+use crate::leg::{Again, Kind, Leg};
 use crate::sounds::Player;
 use crate::{Gateway, Output};
 
@@ -118,7 +119,25 @@ impl Gateway {
         id: LegId,
         order: CallOrder<'_>,
     ) -> Result<(), String> {
-        let (slot, mut session) = self.new_session(id).ok_or("all audio ports are in use")?;
+        let encryption = self.encryption_of(Some(order.account));
+        self.place_encrypted(now, id, order, encryption)
+    }
+
+    fn place_encrypted(
+        &mut self,
+        now: Duration,
+        id: LegId,
+        order: CallOrder<'_>,
+        encryption: Encryption,
+    ) -> Result<(), String> {
+        let (slot, mut session) = self
+            .new_session(id, encryption)
+            .ok_or("all audio ports are in use")?;
+        let again = (encryption == Encryption::Optional).then(|| Again {
+            target: order.target.to_owned(),
+            display_name: order.display_name.clone(),
+            headers: order.headers.clone(),
+        });
         let request = OutgoingCall {
             target: order.target.to_owned(),
             sdp_offer: session.create_offer(),
@@ -129,6 +148,8 @@ impl Gateway {
             Ok(call) => {
                 let mut leg = Leg::new(call, slot, session, order.kind, order.target.to_owned());
                 leg.line = order.line;
+                leg.account = Some(order.account);
+                leg.again = again;
                 self.keep_leg(id, leg);
                 Ok(())
             }
@@ -137,6 +158,33 @@ impl Gateway {
                 Err(error.to_string())
             }
         }
+    }
+
+    /// An offer that leaves the choice (`RTP/AVP` with keys) was refused: some PBXs that want encryption take only
+    /// `RTP/SAVP`. Places the call once more in that form; false when there is nothing more to try.
+    pub(crate) fn place_again(&mut self, now: Duration, id: LegId, status: Option<u16>) -> bool {
+        let refused = matches!(status, Some(415 | 488 | 606));
+        let again = self
+            .legs
+            .get_mut(&id)
+            .filter(|leg| refused && !leg.connected);
+        let Some(((again, account), leg)) = again
+            .and_then(|leg| leg.again.take().zip(leg.account))
+            .and_then(|again| Some((again, self.legs.remove(&id)?)))
+        else {
+            return false;
+        };
+        self.calls.remove(&leg.call);
+        let order = CallOrder {
+            account,
+            target: &again.target,
+            display_name: again.display_name,
+            headers: again.headers,
+            line: leg.line,
+            kind: leg.kind,
+        };
+        self.place_encrypted(now, id, order, Encryption::Required)
+            .is_ok()
     }
 
     fn answer_incoming(&mut self, now: Duration, id: LegId, line: usize) {

@@ -11,7 +11,6 @@ use crate::service::Service;
 use crate::test_call::TestCallState;
 
 /// What a leg is for.
-#[derive(Debug)]
 pub(crate) enum Kind {
     /// A phone called for a visitor.
     Outgoing,
@@ -21,6 +20,26 @@ pub(crate) enum Kind {
     Service(Service),
     /// A technician's test call.
     Test(Box<TestCallState>),
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The description of an incoming call may hold keys.
+        f.write_str(match self {
+            Kind::Outgoing => "Outgoing",
+            Kind::Incoming { .. } => "Incoming",
+            Kind::Service(_) => "Service",
+            Kind::Test(_) => "Test",
+        })
+    }
+}
+
+/// What is needed to place a call once more.
+#[derive(Debug, Clone)]
+pub(crate) struct Again {
+    pub(crate) target: String,
+    pub(crate) display_name: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// One call leg.
@@ -33,6 +52,10 @@ pub(crate) struct Leg {
     pub(crate) kind: Kind,
     pub(crate) party: String,
     pub(crate) connected: bool,
+    /// Account the call belongs to.
+    pub(crate) account: Option<usize>,
+    /// How to place the call again with encryption that must be, after the PBX has refused encryption that may be.
+    pub(crate) again: Option<Again>,
 }
 
 impl Leg {
@@ -52,6 +75,8 @@ impl Leg {
             kind,
             party,
             connected: false,
+            account: None,
+            again: None,
         }
     }
 

@@ -339,7 +339,7 @@ impl Gateway {
             block.audio.fill(0);
             if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
                 leg.session.pull_audio(now, &mut block.audio);
-                slot.voice.play(&block.audio);
+                slot.voice.play(&mut block.audio);
             } else if let Some(player) = &mut slot.player {
                 player.fill(&mut block.audio);
             }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use call::LegId;
-use media::{Codec, JitterConfig, MediaEvent, Session, SessionConfig};
+use call::{Event, LegId};
+use config::MediaEncryption;
+use media::{Codec, CryptoSuite, Encryption, JitterConfig, MediaEvent, Session, SessionConfig};
 
 use crate::Gateway;
 use crate::leg::Leg;
@@ -15,8 +16,22 @@ impl Gateway {
         self.legs.insert(id, leg);
     }
 
+    /// What an account says about encryption; calls that belong to none are in the clear.
+    pub(crate) fn encryption_of(&self, account: Option<usize>) -> Encryption {
+        let account = account.and_then(|account| self.config.accounts.get(account));
+        match account.map(|account| account.media_encryption) {
+            Some(MediaEncryption::Required) => Encryption::Required,
+            Some(MediaEncryption::Optional) => Encryption::Optional,
+            Some(MediaEncryption::Off) | None => Encryption::Off,
+        }
+    }
+
     /// A media session on a free pair of ports, and the index of the pair.
-    pub(crate) fn new_session(&mut self, id: LegId) -> Option<(usize, Session)> {
+    pub(crate) fn new_session(
+        &mut self,
+        id: LegId,
+        encryption: Encryption,
+    ) -> Option<(usize, Session)> {
         let slot = self.slot_of.iter().position(Option::is_none)?;
         self.slot_of[slot] = Some(id);
         self.sessions += 1;
@@ -31,6 +46,8 @@ impl Gateway {
         };
         let config = SessionConfig {
             codecs: media.codecs.iter().map(codec).collect(),
+            encryption,
+            crypto_suites: media.crypto_suites.iter().map(suite).collect(),
             ptime_ms: media.ptime_ms,
             telephone_event_pt: media.telephone_event_payload_type,
             rtp_timeout_ms: Some(self.config.call.rtp_timeout.as_millis() as u64),
@@ -38,6 +55,23 @@ impl Gateway {
             ..SessionConfig::new(self.rtp_local[slot])
         };
         Some((slot, Session::new(config, seed)))
+    }
+
+    /// Tells that a call did not come about because of its encryption.
+    pub(crate) fn encryption_refused(
+        &mut self,
+        account: Option<usize>,
+        party: &str,
+        reason: &str,
+        hint: &str,
+    ) {
+        let account = account.and_then(|account| self.config.accounts.get(account));
+        self.tell(Event::EncryptionRefused {
+            account: account.map_or_else(String::new, |account| account.name.clone()),
+            party: party.to_owned(),
+            reason: reason.to_owned(),
+            hint: hint.to_owned(),
+        });
     }
 
     pub(crate) fn drain_media(&mut self, now: Duration) -> bool {
@@ -62,5 +96,14 @@ impl Gateway {
             }
         }
         busy
+    }
+}
+
+fn suite(suite: &config::CryptoSuite) -> CryptoSuite {
+    match suite {
+        config::CryptoSuite::AesCm128HmacSha1_80 => CryptoSuite::AesCm128HmacSha1_80,
+        config::CryptoSuite::AesCm128HmacSha1_32 => CryptoSuite::AesCm128HmacSha1_32,
+        config::CryptoSuite::AesCm256HmacSha1_80 => CryptoSuite::AesCm256HmacSha1_80,
+        config::CryptoSuite::AesCm256HmacSha1_32 => CryptoSuite::AesCm256HmacSha1_32,
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use call::{Event, LegId};
 use config::Config;
+use media::{Encryption, SdpErrorKind};
 use sip::{CallId, OfferId, RegistrationState, SourcePolicy, UaConfig, UaEvent};
 
 use crate::Gateway;
@@ -55,6 +56,7 @@ impl Gateway {
             UaEvent::PeerReachable { account } => self.reachable(account, true),
             UaEvent::Incoming {
                 call,
+                account,
                 from,
                 asserted,
                 request_user,
@@ -63,7 +65,10 @@ impl Gateway {
                 ..
             } => {
                 let asserted = asserted.filter(|_| self.config.access.asserted_identity);
-                let caller = self.caller(&asserted.unwrap_or(from), source);
+                let caller = Caller {
+                    account,
+                    name: self.caller(&asserted.unwrap_or(from), source),
+                };
                 self.incoming(now, call, &caller, &request_user, sdp);
             }
             UaEvent::Provisional { call, status, .. } => {
@@ -102,6 +107,10 @@ impl Gateway {
             UaEvent::Ended { call, cause } => {
                 if let Some(leg) = self.calls.get(&call).copied() {
                     self.finish_leg(now, leg);
+                    if self.place_again(now, leg, cause.status) {
+                        return;
+                    }
+                    self.tell_if_encryption_failed(leg, cause.status, &cause.reason);
                     self.test_call_failed(leg, cause.status, &cause.reason);
                     self.legs.remove(&leg);
                     self.calls.remove(&call);
@@ -181,12 +190,13 @@ impl Gateway {
         &mut self,
         now: Duration,
         call: CallId,
-        caller: &str,
+        caller: &Caller,
         request_user: &str,
         sdp: Option<Vec<u8>>,
     ) {
         let id = self.controller.new_leg();
-        let Some((slot, mut session)) = self.new_session(id) else {
+        let encryption = self.encryption_of(caller.account);
+        let Some((slot, mut session)) = self.new_session(id, encryption) else {
             let reason = "SIP;cause=486;text=\"all audio ports are in use\"";
             self.ua.reject(now, call, 486, Some(reason));
             return;
@@ -199,18 +209,24 @@ impl Gateway {
         match answer {
             Ok(sdp) => {
                 let kind = Kind::Incoming { answer: Some(sdp) };
-                self.keep_leg(id, Leg::new(call, slot, session, kind, caller.to_owned()));
-                self.controller.leg_incoming(now, id, request_user, caller);
+                let mut leg = Leg::new(call, slot, session, kind, caller.name.clone());
+                leg.account = caller.account;
+                self.keep_leg(id, leg);
+                self.controller
+                    .leg_incoming(now, id, request_user, &caller.name);
             }
             Err(error) => {
                 self.slot_of[slot] = None;
                 let status = error.kind.sip_status();
                 self.ua.reject(now, call, status, None);
                 self.tell(Event::CallRefused {
-                    party: caller.to_owned(),
+                    party: caller.name.clone(),
                     status,
                     reason: error.to_string(),
                 });
+                if is_about_encryption(error.kind) {
+                    self.encryption_refused(caller.account, &caller.name, &error.cause, error.hint);
+                }
             }
         }
     }
@@ -222,11 +238,12 @@ impl Gateway {
         let Some(leg) = self.legs.get_mut(&id) else {
             return;
         };
+        let mut about_encryption = None;
         let taken = match sdp {
-            Some(sdp) => leg
-                .session
-                .accept_answer(now, sdp)
-                .map_err(|error| error.to_string()),
+            Some(sdp) => leg.session.accept_answer(now, sdp).map_err(|error| {
+                about_encryption = is_about_encryption(error.kind).then_some(error.hint);
+                error.to_string()
+            }),
             None => Err("the answer holds no session description".to_owned()),
         };
         match taken {
@@ -240,8 +257,12 @@ impl Gateway {
                 }
             }
             Err(why) => {
+                if let Some(hint) = about_encryption {
+                    let (account, party) = (leg.account, leg.party.clone());
+                    self.encryption_refused(account, &party, &why, hint);
+                }
                 self.ua
-                    .hang_up(now, call, Some("SIP;cause=488;text=\"no common codec\""));
+                    .hang_up(now, call, Some("SIP;cause=488;text=\"no common media\""));
                 self.test_call_failed(id, Some(488), &why);
                 self.controller.leg_ended(now, id, Some(488), &why);
                 self.finish_leg(now, id);
@@ -257,6 +278,10 @@ impl Gateway {
             return;
         };
         if let Err(error) = leg.session.accept_answer(now, sdp) {
+            if is_about_encryption(error.kind) {
+                let (account, party) = (leg.account, leg.party.clone());
+                self.encryption_refused(account, &party, &error.cause, error.hint);
+            }
             self.end_leg(now, id, "no common codec");
             self.controller
                 .leg_ended(now, id, Some(488), &error.to_string());
@@ -272,6 +297,20 @@ impl Gateway {
                 .ua
                 .reject_offer(now, call, offer, error.kind.sip_status()),
             None => self.ua.reject_offer(now, call, offer, 488),
+        }
+    }
+
+    /// A call that had to be encrypted was refused the way a PBX refuses encryption.
+    fn tell_if_encryption_failed(&mut self, id: LegId, status: Option<u16>, reason: &str) {
+        let Some(leg) = self.legs.get(&id) else {
+            return;
+        };
+        let account = leg.account;
+        let required = self.encryption_of(account) == Encryption::Required;
+        if required && !leg.connected && matches!(status, Some(415 | 488 | 606)) {
+            let party = leg.party.clone();
+            let hint = media::SdpErrorKind::EncryptionMissing.hint();
+            self.encryption_refused(account, &party, reason, hint);
         }
     }
 
@@ -315,6 +354,22 @@ fn reason_header(why: &str) -> String {
         }
         _ => format!("Q.850;cause=16;text=\"{why}\""),
     }
+}
+
+/// Who calls in, and by which account.
+struct Caller {
+    account: Option<usize>,
+    name: String,
+}
+
+/// Whether the two sides differ about encryption.
+fn is_about_encryption(kind: SdpErrorKind) -> bool {
+    matches!(
+        kind,
+        SdpErrorKind::EncryptionMissing
+            | SdpErrorKind::NoCommonCrypto
+            | SdpErrorKind::UnsupportedTransport
+    )
 }
 
 /// A registration state as name, detail and hint.

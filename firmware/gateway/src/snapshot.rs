@@ -1,6 +1,6 @@
 //! What the tools show.
 
-use control::reply::{AccountStatus, CallStatus, CardStatus, LineStatus};
+use control::reply::{AccountStatus, CallStatus, CardStatus, LineReading, LineStatus};
 
 use crate::Gateway;
 use crate::sip_side::registration_words;
@@ -19,6 +19,11 @@ impl Gateway {
                     name: settings.name.clone(),
                     apartment: settings.apartment,
                     profile: settings.profile.clone(),
+                    overrides: self
+                        .config
+                        .override_of(settings.apartment)
+                        .map(config::Override::words)
+                        .unwrap_or_default(),
                     phase: view.as_ref().map_or("idle", |view| view.phase).to_owned(),
                     state: status.state.name().to_owned(),
                     party: view.and_then(|view| view.party),
@@ -33,6 +38,26 @@ impl Gateway {
                 }
             })
             .collect()
+    }
+
+    /// The last block of a line, if `card` carries it.
+    pub fn line_reading(&self, line: usize, card: usize) -> Option<LineReading> {
+        let slot = self.lines.get(line).filter(|slot| slot.card == card)?;
+        let (r, drive) = (slot.line.reading(), slot.line.drive());
+        Some(LineReading {
+            volts: r.mean_volts,
+            milliamps: r.milliamps,
+            handset_volts: r.handset_volts,
+            level_volts: r.level_volts,
+            low_volts: r.low_volts,
+            high_volts: r.high_volts,
+            swing_volts: r.swing_volts,
+            fill: r.fill,
+            tone_hz: r.tone_hz,
+            chopped: r.chopped,
+            load: drive.load.name().to_owned(),
+            relay: drive.relay.name().to_owned(),
+        })
     }
 
     /// Every account as it is now.
@@ -75,6 +100,10 @@ impl Gateway {
                         .codec
                         .map(|codec| format!("{codec:?}").to_uppercase())
                         .unwrap_or_default(),
+                    encryption: stats
+                        .encryption
+                        .map_or("none", media::CryptoSuite::name)
+                        .to_owned(),
                     packets_received: stats.packets_received,
                     packets_sent: stats.packets_sent,
                     lost: u64::try_from(stats.lost).unwrap_or(0),
@@ -83,7 +112,7 @@ impl Gateway {
                     dropped: stats.dropped.total(),
                     erle_db: leg
                         .line
-                        .map_or(0.0, |line| self.lines[line].voice.erle_db()),
+                        .map_or(0.0, |line| self.lines[line].voice.status().erle_db),
                 }
             })
             .collect()

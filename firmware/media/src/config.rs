@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::Codec;
+use crate::{Codec, CryptoSuite, Encryption};
 
 /// Settings of one session. [`SessionConfig::new`] gives the defaults of a door call.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,10 @@ pub struct SessionConfig {
     pub advertised_address: Option<IpAddr>,
     /// Codecs in order of preference. An empty list means PCMA, PCMU.
     pub codecs: Vec<Codec>,
+    /// Whether the sound is encrypted (SRTP with keys in the description, RFC 4568).
+    pub encryption: Encryption,
+    /// What it is encrypted with, in order of preference. An empty list means all, [`CryptoSuite::ALL`].
+    pub crypto_suites: Vec<CryptoSuite>,
     /// Packet time we send unless the peer asks for another, 10..=60 ms in steps of 10.
     pub ptime_ms: u32,
     /// Payload type of `telephone-event/8000` in our offers, 96..=127.
@@ -37,6 +41,8 @@ impl SessionConfig {
             rtp_local,
             advertised_address: None,
             codecs: vec![Codec::Pcma, Codec::Pcmu],
+            encryption: Encryption::Off,
+            crypto_suites: Vec::new(),
             ptime_ms: 20,
             telephone_event_pt: 101,
             accept_unnegotiated_events: false,

@@ -13,8 +13,12 @@ pub enum SdpErrorKind {
     NoAudio,
     /// Audio, but in no codec that this session has.
     NoCommonCodec,
-    /// Audio, but over a transport other than plain RTP (SRTP, DTLS).
+    /// Audio, but over a transport that this session does not have (DTLS; SRTP while encryption is off).
     UnsupportedTransport,
+    /// Audio in the clear although this session must encrypt.
+    EncryptionMissing,
+    /// Encrypted audio, but without a key that this session can use.
+    NoCommonCrypto,
     /// The connection address cannot be sent to: a host name, multicast, or port 0 by mistake.
     UnusableAddress,
     /// The answer refuses our stream (port 0).
@@ -47,7 +51,13 @@ impl SdpErrorKind {
                 "enable G.711 A-law (alaw, PCMA) or mu-law (ulaw, PCMU) for this extension on the PBX"
             }
             SdpErrorKind::UnsupportedTransport => {
-                "set media encryption to none or optional for this extension on the PBX"
+                "set media encryption to none or optional for this extension on the PBX, or media_encryption = \"optional\" for the account here"
+            }
+            SdpErrorKind::EncryptionMissing => {
+                "set media encryption to SDES (SRTP) for this extension on the PBX, or media_encryption = \"optional\" for the account here"
+            }
+            SdpErrorKind::NoCommonCrypto => {
+                "set media encryption to SDES (not DTLS) with AES_CM_128_HMAC_SHA1_80 for this extension on the PBX"
             }
             SdpErrorKind::UnusableAddress => {
                 "the PBX must advertise an IP address for media (media_address, external_media_address)"

@@ -1,4 +1,4 @@
-//! The media session of a call, without I/O: offer/answer, RTP and RTCP, G.711, key presses and the jitter buffer.
+//! The media session of a call, without I/O: offer/answer, RTP and RTCP, SRTP, the codecs, key presses and the jitter buffer.
 //!
 //! A [`Session`] owns no socket, clock or thread. Datagrams, 10 ms blocks of line audio and `now` (a
 //! [`std::time::Duration`] since an epoch of the caller's choice) go in; datagrams to send, [`MediaEvent`]s and the next
@@ -27,6 +27,7 @@ mod rtcp;
 mod rtp;
 mod sdp;
 mod session;
+mod srtp;
 mod stats;
 
 pub use codec::Codec;
@@ -35,6 +36,7 @@ pub use error::{MediaError, MediaErrorKind, SdpError, SdpErrorKind};
 pub use event::{DigitSource, MediaEvent, MediaTransmit, TransmitKind};
 pub use quality::{CallQuality, mos_of_rating};
 pub use session::Session;
+pub use srtp::{CryptoSuite, Encryption};
 pub use stats::{DropCounts, MediaStats};
 
 /// Samples per second on the line and in G.711.

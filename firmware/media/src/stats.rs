@@ -1,12 +1,14 @@
 //! Counters of a session.
 
-use crate::Codec;
+use crate::{Codec, CryptoSuite};
 
 /// A snapshot of the session's counters. Counters run from the creation of the session.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct MediaStats {
     /// The codec we send, once agreed.
     pub codec: Option<Codec>,
+    /// What the sound is encrypted with; `None` in the clear.
+    pub encryption: Option<CryptoSuite>,
     /// Packet time we send, ms.
     pub ptime_ms: u32,
     /// RTP packets accepted.
@@ -68,6 +70,10 @@ pub struct DropCounts {
     pub wrong_ssrc: u64,
     /// A datagram that is no RTP or RTCP, or a payload of impossible size.
     pub bad_packet: u64,
+    /// SRTP or SRTCP whose tag does not fit, or anything in the clear in an encrypted call.
+    pub forged: u64,
+    /// A copy of SRTP or SRTCP that was taken before, or one too old to tell.
+    pub replayed: u64,
     /// Anything before the call was answered.
     pub before_start: u64,
     /// Anything after the session was closed.
@@ -87,6 +93,8 @@ impl DropCounts {
             + self.wrong_pt
             + self.wrong_ssrc
             + self.bad_packet
+            + self.forged
+            + self.replayed
             + self.before_start
             + self.after_close
             + self.unnegotiated_event

@@ -3,186 +3,21 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod chip_models;
 mod common;
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 
+use chip_models::{Adc, Bus, Card, CrosspointBus, Pin, TALK, map, on, pin, sane};
 use common::Dice;
-use embedded_hal::{digital, i2c, spi};
-use line_interface::chips::{
-    AdcScale, Board, BoardMap, ChipErrorKind, Contact, CrosspointBoard, Mcp3208, Pins, Register,
-};
+use line_interface::chips::{AdcScale, Board, BoardMap, ChipErrorKind, CrosspointBoard, Mcp3208};
 use line_interface::matrix::{MatrixReader, SCANS_PER_BLOCK, TapBlock, TapLayout};
 use line_interface::switch::{Cell, Switch};
 use line_interface::{Drive, DriveSide, HandsetRelay, Load, Profile};
 use line_simulation::matrix::{BusParts, Buses};
 use line_simulation::network::{Diode, Network, Node, Part};
-
-fn map() -> &'static BoardMap {
-    BoardMap::reference().unwrap()
-}
-
-/// An expander by its registers, what its pins switch, and the watchdog that can take the supply
-/// of that.
-struct Card {
-    address: u8,
-    pins: Pins,
-    registers: [u8; 22],
-    /// Writes of this chip are acknowledged.
-    present: bool,
-    stuck: bool,
-    wrong: bool,
-    /// The next so many writes are not acknowledged.
-    nacks: u32,
-    writes: Vec<(u8, u16)>,
-    /// Everything that was ever switched on, state after state.
-    outputs: Vec<u16>,
-    last_edge: Option<Duration>,
-    now: Duration,
-}
-
-impl Card {
-    /// The expander of load and relay.
-    fn new() -> Rc<RefCell<Self>> {
-        Self::at(map().line_expander())
-    }
-
-    fn at(address: u8) -> Rc<RefCell<Self>> {
-        let mut card = Self {
-            address,
-            pins: map().pins(address),
-            registers: [0; 22],
-            present: true,
-            stuck: false,
-            wrong: false,
-            nacks: 0,
-            writes: Vec::new(),
-            outputs: Vec::new(),
-            last_edge: None,
-            now: Duration::ZERO,
-        };
-        card.brown_out();
-        Rc::new(RefCell::new(card))
-    }
-
-    fn brown_out(&mut self) {
-        self.registers = [0; 22];
-        self.registers[0] = 0xff;
-        self.registers[1] = 0xff;
-        self.note();
-    }
-
-    fn word(&self, at: usize) -> u16 {
-        u16::from_le_bytes([self.registers[at], self.registers[at + 1]])
-    }
-
-    /// What is switched on: an input switches nothing, an output by its own polarity.
-    fn pins(&self) -> u16 {
-        let outputs = !self.word(Register::Direction as usize);
-        (self.word(Register::Latch as usize) ^ self.pins.off) & outputs & self.pins.outputs
-    }
-
-    fn note(&mut self) {
-        let pins = self.pins();
-        self.outputs.push(pins);
-    }
-
-    /// What the loads and relays really do.
-    fn switched(&self) -> u16 {
-        let fed = self
-            .last_edge
-            .is_some_and(|at| self.now - at < Duration::from_millis(map().watchdog_max_ms));
-        if fed { self.pins() } else { 0 }
-    }
-}
-
-#[derive(Clone)]
-struct Bus(Rc<RefCell<Card>>);
-
-impl i2c::ErrorType for Bus {
-    type Error = i2c::ErrorKind;
-}
-
-impl i2c::I2c for Bus {
-    fn transaction(
-        &mut self,
-        address: u8,
-        operations: &mut [i2c::Operation<'_>],
-    ) -> Result<(), i2c::ErrorKind> {
-        let mut card = self.0.borrow_mut();
-        if card.stuck {
-            return Err(i2c::ErrorKind::Bus);
-        }
-        let nack = i2c::ErrorKind::NoAcknowledge(i2c::NoAcknowledgeSource::Address);
-        if !card.present || address != card.address {
-            return Err(nack);
-        }
-        if card.nacks > 0 {
-            card.nacks -= 1;
-            return Err(nack);
-        }
-        let mut pointer = 0;
-        for operation in operations {
-            match operation {
-                i2c::Operation::Write(bytes) => {
-                    pointer = usize::from(bytes[0]);
-                    for byte in &bytes[1..] {
-                        // Byte by byte, as the chip takes them: port A changes before port B.
-                        if !card.wrong {
-                            card.registers[pointer] = *byte;
-                        }
-                        card.note();
-                        pointer += 1;
-                    }
-                    if let [register, a, b] = bytes {
-                        card.writes.push((*register, u16::from_le_bytes([*a, *b])));
-                    }
-                }
-                i2c::Operation::Read(bytes) => {
-                    for byte in bytes.iter_mut() {
-                        *byte = if card.wrong {
-                            0x5a
-                        } else {
-                            card.registers[pointer]
-                        };
-                        pointer += 1;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-struct Pin(Rc<RefCell<Card>>, bool);
-
-impl digital::ErrorType for Pin {
-    type Error = Infallible;
-}
-
-impl digital::OutputPin for Pin {
-    fn set_low(&mut self) -> Result<(), Infallible> {
-        self.set(false)
-    }
-    fn set_high(&mut self) -> Result<(), Infallible> {
-        self.set(true)
-    }
-}
-
-impl Pin {
-    fn set(&mut self, high: bool) -> Result<(), Infallible> {
-        let mut card = self.0.borrow_mut();
-        // Only an edge feeds the watchdog, a pin that hangs high does not.
-        if high != self.1 {
-            card.last_edge = Some(card.now);
-        }
-        self.1 = high;
-        Ok(())
-    }
-}
 
 fn board(card: &Rc<RefCell<Card>>) -> Result<Board<Bus, Pin>, ChipErrorKind> {
     Board::start(Bus(Rc::clone(card)), Pin(Rc::clone(card), false), map()).map_err(|e| {
@@ -191,25 +26,11 @@ fn board(card: &Rc<RefCell<Card>>) -> Result<Board<Bus, Pin>, ChipErrorKind> {
     })
 }
 
-const TALK: Drive = Drive {
-    load: Load::OffHook,
-    relay: HandsetRelay::Isolated,
-};
-
-/// The pin of a signal of the line expander.
-fn pin(name: &str) -> u16 {
-    map().contact(name).unwrap().mask()
-}
-
-/// What a drive switches on.
-fn on(drive: Drive) -> u16 {
-    map().latch(drive) ^ map().pins(map().line_expander()).off
-}
-
-/// At most one load.
-fn sane(pins: u16) -> bool {
-    let loads = ["load_on_hook", "load_off_hook", "load_residue"];
-    loads.iter().filter(|name| pins & pin(name) != 0).count() <= 1
+/// A drive until everything has moved.
+fn settle(board: &mut Board<Bus, Pin>, drive: Drive) {
+    for _ in 0..20 {
+        board.apply(Duration::ZERO, drive).unwrap();
+    }
 }
 
 #[test]
@@ -246,7 +67,7 @@ fn shutdown_panic_and_kill_leave_every_output_off() {
     let talking = || {
         let card = Card::new();
         let mut board = board(&card).unwrap();
-        board.apply(Duration::ZERO, TALK).unwrap();
+        settle(&mut board, TALK);
         assert_eq!(card.borrow().switched(), on(TALK));
         (card, board)
     };
@@ -306,6 +127,7 @@ fn chips_that_fail_are_named_and_the_watchdog_starves() {
     assert_eq!(card.borrow().pins(), 0);
     assert_eq!(tick(&mut board, TALK), Err(ChipErrorKind::Reset));
     assert_eq!(card.borrow().pins(), 0);
+    tick(&mut board, TALK).unwrap();
     tick(&mut board, TALK).unwrap();
     assert_eq!(card.borrow().switched(), on(TALK));
     // A bus that hangs: within the watchdog's time everything is off.
@@ -405,100 +227,6 @@ fn the_crosspoint_is_on_one_pair_or_none_whatever_its_chips_do() {
     }
 }
 
-/// The expanders of the crosspoint on one bus.
-#[derive(Clone)]
-struct CrosspointBus(Vec<Rc<RefCell<Card>>>);
-
-impl CrosspointBus {
-    fn new() -> Self {
-        Self(
-            map()
-                .crosspoint_expanders()
-                .into_iter()
-                .map(Card::at)
-                .collect(),
-        )
-    }
-
-    /// Lines of both buses whose contacts are closed.
-    fn closed(&self) -> (Vec<usize>, Vec<usize>) {
-        let of = |contacts: &[Contact]| {
-            let closed = |contact: &Contact| {
-                let mut cards = self.0.iter().map(|card| card.borrow());
-                cards.any(|card| {
-                    card.address == contact.expander && card.pins() & contact.mask() != 0
-                })
-            };
-            (0..contacts.len())
-                .filter(|i| closed(&contacts[*i]))
-                .collect()
-        };
-        (of(&map().tens), of(&map().units))
-    }
-}
-
-impl i2c::ErrorType for CrosspointBus {
-    type Error = i2c::ErrorKind;
-}
-
-impl i2c::I2c for CrosspointBus {
-    fn transaction(
-        &mut self,
-        address: u8,
-        operations: &mut [i2c::Operation<'_>],
-    ) -> Result<(), i2c::ErrorKind> {
-        let card = self.0.iter().find(|card| card.borrow().address == address);
-        match card {
-            Some(card) => Bus(Rc::clone(card)).transaction(address, operations),
-            None => Err(i2c::ErrorKind::NoAcknowledge(
-                i2c::NoAcknowledgeSource::Address,
-            )),
-        }
-    }
-}
-
-/// A converter on wires of the electrical simulator: 24 clocks a conversion at 1 MHz.
-struct Adc<F> {
-    volts: F,
-    scale: AdcScale,
-    clocks: Rc<RefCell<u64>>,
-    dead: bool,
-}
-
-impl<F> spi::ErrorType for Adc<F> {
-    type Error = spi::ErrorKind;
-}
-
-impl<F: FnMut(u8, u64) -> f64> spi::SpiDevice for Adc<F> {
-    fn transaction(&mut self, ops: &mut [spi::Operation<'_, u8>]) -> Result<(), spi::ErrorKind> {
-        for op in ops {
-            let spi::Operation::TransferInPlace(bytes) = op else {
-                return Err(spi::ErrorKind::Other);
-            };
-            if self.dead {
-                bytes.fill(0xff);
-                continue;
-            }
-            assert_eq!(bytes.len(), 3, "a conversion takes 24 clocks");
-            assert_eq!(bytes[0] & 0xfe, 0x06, "start bit and single-ended");
-            let channel = (bytes[0] & 1) << 2 | bytes[1] >> 6;
-            // The sample is held from the seventh clock on.
-            let at = *self.clocks.borrow() + 7;
-            let AdcScale {
-                volts_per_count,
-                zero_counts,
-            } = self.scale;
-            let counts = (self.volts)(channel, at) / f64::from(volts_per_count);
-            let counts = (counts + f64::from(zero_counts)).round();
-            let counts = counts.clamp(0.0, 4095.0) as u16;
-            bytes[1] = 0xe0 | (counts >> 8) as u8;
-            bytes[2] = counts as u8;
-            *self.clocks.borrow_mut() += 24;
-        }
-        Ok(())
-    }
-}
-
 /// Taps of a card that reads -16 to +16 V.
 const TAPS: AdcScale = AdcScale {
     volts_per_count: 32.0 / 4096.0,
@@ -551,7 +279,7 @@ fn the_converter_reads_the_pair_that_the_expander_loads() {
             load,
             relay: HandsetRelay::Isolated,
         };
-        board.apply(Duration::ZERO, drive).unwrap();
+        settle(&mut board, drive);
         let volts = line.scale.volts(adc.read(line.channel).unwrap());
         assert_eq!(profile.band(volts).name(), band, "{load:?} {volts}");
     }

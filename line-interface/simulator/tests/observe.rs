@@ -7,7 +7,7 @@ mod common;
 use common::{BRANDS, seed};
 use std::time::Duration;
 
-use line_interface::learn::{guess_brand, propose};
+use line_interface::learn::guess_brand;
 use line_interface::observe::{LevelBook, Observation, PairObserver, Seen};
 use line_interface::{DriveBlock, Profile, SenseBlock};
 use line_simulation::{Action, Fault, PanelEvent, Script, Setup, Simulation, Stamped};
@@ -298,60 +298,6 @@ fn foreign_voltages_and_leakage_are_told_and_hum_is_not() {
     assert!(
         matches!(vain.as_slice(), [("foreign_voltage", _)]),
         "{vain:?}"
-    );
-}
-
-#[test]
-fn learned_values_make_a_profile_that_fits_and_noise_is_refused() {
-    for brand in BRANDS {
-        let mut book = LevelBook::default();
-        for n in 0..2 {
-            let mut b = Bench::new(brand, "custom", n, true);
-            call(&mut b);
-            book.merge(&b.end().1);
-        }
-        let base = Profile::builtin_toml(brand).unwrap();
-        let proposal = propose(base, &book).unwrap();
-        let learned = Profile::from_toml(&proposal.toml).unwrap();
-        assert!(learned.bands.on_hook_max_volts.value > book.on_hook.max_volts);
-        assert!(learned.bands.off_hook_min_volts.value < book.off_hook.min_volts);
-        assert!(learned.bands.open_min_volts.value < book.button.min_volts);
-        let panel = Setup::brand(brand).unwrap().panel;
-        let hz = panel.ring.frequency_hz.value;
-        assert!(
-            learned.ring.min_frequency_hz.value < hz && learned.ring.max_frequency_hz.value > hz
-        );
-        assert!(learned.ring.hold_off_ms.value > panel.ring.pause_ms.value);
-        // The learned profile tells the same call.
-        let mut b = Bench::new(brand, "custom", 5, true);
-        b.observer = PairObserver::new(learned, false);
-        call(&mut b);
-        let mut told = names(&b.end().0);
-        told.sort_unstable();
-        told.dedup();
-        assert_eq!(told.len(), 8);
-    }
-    let empty = propose(
-        Profile::builtin_toml("vizit").unwrap(),
-        &LevelBook::default(),
-    )
-    .unwrap_err();
-    assert_eq!(empty.len(), 5);
-    assert!(empty.iter().all(|r| !r.hint.is_empty()));
-    // A handset whose off-hook level comes too close to its on-hook level.
-    let mut b = Bench::new("vizit", "custom", 1, true);
-    call(&mut b);
-    let mut book = b.end().1;
-    book.off_hook = line_interface::observe::LevelRange::default();
-    for _ in 0..50 {
-        book.off_hook.add(book.on_hook.max_volts + 0.2);
-    }
-    let refused = propose(Profile::builtin_toml("vizit").unwrap(), &book).unwrap_err();
-    assert!(
-        refused
-            .iter()
-            .any(|r| r.cause.contains("0.20 V apart") && r.cause.contains("of noise")),
-        "{refused:?}"
     );
 }
 

@@ -1,13 +1,14 @@
-//! The outputs of the pair card: load and relay of its line.
+//! The outputs of the card: loads, relay and settings of its line.
 
 use std::time::Duration;
 
 use embedded_hal::digital::OutputPin;
 use embedded_hal::i2c::I2c;
 
-use super::error::ChipError;
-use super::map::BoardMap;
-use super::mcp23017::Mcp23017;
+use super::error::{ChipError, ChipErrorKind};
+use super::map::{BoardMap, Switched};
+use super::mcp23017::{Mcp23017, Register};
+use super::sequence::Sequence;
 use super::watchdog::Watchdog;
 use crate::card::Drive;
 
@@ -17,6 +18,7 @@ pub struct Board<I: I2c, P: OutputPin> {
     map: &'static BoardMap,
     expander: Mcp23017<I>,
     watchdog: Watchdog<P>,
+    sequence: Sequence,
     running: bool,
 }
 
@@ -37,25 +39,58 @@ impl<I: I2c, P: OutputPin> Board<I, P> {
             map,
             expander,
             watchdog: Watchdog::new(pin, map.watchdog_max_ms),
+            sequence: Sequence::new(map),
             running: true,
         })
     }
 
-    /// Sets load and relay, then feeds the watchdog. One write changes both at once, so no load is
-    /// ever seen beside another one. The chip is looked at before: a chip that was reset is started
-    /// anew with everything off, and the caller must begin again.
+    /// Whether the parts of the matrix variant are on the card: it says so by a strap.
+    ///
+    /// # Errors
+    /// [`ChipError`] when the expander does not answer.
+    pub fn matrix_fitted(&mut self) -> Result<bool, ChipError> {
+        let levels = self.expander.read(Register::Pins)?;
+        let strap = self.map.contact("matrix_fitted");
+        Ok(strap.is_some_and(|strap| (levels & strap.mask() == 0) == strap.active_low))
+    }
+
+    /// Moves loads and relay towards a drive, one step of [`Sequence`] a block, then feeds the
+    /// watchdog. What moves in a block moves in one write, so no load is seen beside one that it
+    /// must not stand beside. The chip is looked at before: a chip that was reset is started anew
+    /// with everything off, and the caller must begin again.
     ///
     /// # Errors
     /// [`ChipError`]; the watchdog is not fed then and lets go of everything soon.
     pub fn apply(&mut self, now: Duration, drive: Drive) -> Result<(), ChipError> {
+        let switched = self.sequence.next(drive);
+        self.write(switched)?;
+        self.watchdog.feed(now)
+    }
+
+    /// The next step towards a drive; for a card that switches more than load and relay.
+    pub(super) fn step(&mut self, drive: Drive) -> Switched {
+        self.sequence.next(drive)
+    }
+
+    /// Switches, without feeding the watchdog.
+    pub(super) fn write(&mut self, switched: Switched) -> Result<(), ChipError> {
         if let Err(e) = self.expander.check() {
-            let _ = self.expander.start();
+            // A chip that only did not answer still holds what it was told; the next block asks
+            // again, and the watchdog ends it if none does.
+            if e.kind == ChipErrorKind::Reset {
+                let _ = self.expander.start();
+                self.sequence.reset();
+            }
             return Err(e);
         }
-        let latch = self.map.latch(drive);
-        if latch != self.expander.latch() {
-            self.expander.set(latch)?;
+        let latch = self.map.latch_of(switched);
+        if latch == self.expander.latch() {
+            return Ok(());
         }
+        self.expander.set(latch)
+    }
+
+    pub(super) fn feed(&mut self, now: Duration) -> Result<(), ChipError> {
         self.watchdog.feed(now)
     }
 
@@ -65,6 +100,7 @@ impl<I: I2c, P: OutputPin> Board<I, P> {
     /// [`ChipError`]; the watchdog lets go of everything soon.
     pub fn stop(&mut self) -> Result<(), ChipError> {
         self.running = false;
+        self.sequence.reset();
         self.expander.stop()
     }
 }

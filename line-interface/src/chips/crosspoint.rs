@@ -67,6 +67,12 @@ impl<I: I2c> CrosspointBoard<I> {
         done
     }
 
+    /// Whether every contact is known to be open.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.closed.is_none() && !self.doubtful
+    }
+
     /// The pair whose contacts are closed.
     #[must_use]
     pub const fn closed(&self) -> Option<(usize, usize)> {

@@ -19,6 +19,10 @@ pub enum ChipErrorKind {
     NoSuchChannel,
     /// The pin of the watchdog cannot be set.
     Pin,
+    /// A supply of the card is not what it should be.
+    Supply,
+    /// The watchdog is kicked and does not let the drives work.
+    WatchdogHolds,
     /// The parameters of the card are not what the drivers understand.
     Parameters,
 }
@@ -69,6 +73,12 @@ impl ChipError {
             }
             ChipErrorKind::Parameters => {
                 "board-schematics/parameters.toml is generated: run board-schematics/check --update"
+            }
+            ChipErrorKind::Supply => {
+                "measure the card's 5 V and 3.3 V (board-schematics/docs/bring-up.md, step 1.6)"
+            }
+            ChipErrorKind::WatchdogHolds => {
+                "the watchdog gets no edges from us: check watchdog_gpio of the [[card]] and the wire WDT_KICK (pin 11 of the header)"
             }
             ChipErrorKind::Pin => "is the watchdog's GPIO line free and does the service own it?",
         }

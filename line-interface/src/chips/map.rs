@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::error::{ChipError, ChipErrorKind};
 use super::mcp3208::AdcScale;
+use super::mux::MuxMap;
 use crate::card::{Drive, HandsetRelay, Load};
 
 const PARAMETERS: &str = include_str!("../../../board-schematics/parameters.toml");
@@ -46,9 +47,40 @@ struct Parameters {
     schema: u32,
     signals: BTreeMap<String, Contact>,
     crosspoint: RawCrosspoint,
+    mux: RawMux,
+    pulse_counter: RawCounter,
     adc: RawAdc,
     audio: RawAudio,
+    taps: RawTaps,
+    timing: RawTiming,
     watchdog: RawWatchdog,
+}
+
+#[derive(Deserialize)]
+struct RawMux {
+    select: [(u8, u8); 4],
+    enable_tens: (u8, u8),
+    enable_units: (u8, u8),
+    tens_inputs: Vec<String>,
+    units_inputs: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct RawCounter {
+    bits: Vec<(u8, u8)>,
+}
+
+#[derive(Deserialize)]
+struct RawTaps {
+    counts_per_volt: f32,
+    settle_us: u32,
+}
+
+#[derive(Deserialize)]
+struct RawTiming {
+    overlap_ms: u64,
+    relay_isolate_ms: f32,
+    relay_through_ms: f32,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +92,8 @@ struct RawCrosspoint {
 #[derive(Deserialize)]
 struct RawAdc {
     channels: BTreeMap<String, u8>,
+    bits: u32,
+    reference_volts: f32,
     line_counts_per_volt: f32,
     line_zero_counts: f32,
     handset_counts_per_volt: f32,
@@ -75,6 +109,8 @@ struct RawAudio {
 
 #[derive(Deserialize)]
 struct RawWatchdog {
+    gpio: u32,
+    arms_after_ms: f32,
     drops_after_ms_min: f32,
     drops_after_ms_max: f32,
 }
@@ -102,8 +138,30 @@ pub struct BoardMap {
     pub line_milliamps: Measure,
     /// Volts behind the handset relay.
     pub handset_volts: Measure,
+    /// Half of the line side's 5 V.
+    pub half_supply: Measure,
+    /// Half of the rail that the watchdog switches.
+    pub half_drive_rail: Measure,
+    /// The 2.5 V in the middle of the supply.
+    pub mid_supply: Measure,
+    /// A channel that is tied to ground.
+    pub zero: Measure,
+    /// Volts of the bus line that the multiplexer has selected.
+    pub tap: Measure,
+    /// The multiplexer of the taps.
+    pub mux: MuxMap,
+    /// A tap has its level this long after it was selected, microseconds.
+    pub tap_settle_us: u32,
     /// Setting of the hybrid's balance, 0 to 3.
     pub balance: u8,
+    /// On-hook and off-hook load stay together for this long when one takes over from the other.
+    pub overlap_ms: u64,
+    /// The relay has moved, bounce included, this long after its command.
+    pub relay_ms: u64,
+    /// GPIO of the host that kicks the watchdog.
+    pub watchdog_gpio: u32,
+    /// The watchdog holds the drives this long after the first kick.
+    pub watchdog_arms_ms: u64,
     /// Without a kick the watchdog may let go after this long.
     pub watchdog_min_ms: u64,
     /// Without a kick the watchdog has let go after this long.
@@ -115,8 +173,13 @@ const OFF_HOOK_TRIM: u8 = 1;
 /// Signals that the card reads; every other one is an output.
 const READ: [&str; 1] = ["matrix_fitted"];
 /// Signals that the drivers need.
-const NEEDED: [&str; 8] = [
+const NEEDED: [&str; 13] = [
     "relay_isolate",
+    "load_on_hook_boost",
+    "reverse",
+    "scan",
+    "bias_tens",
+    "bias_units",
     "load_on_hook",
     "load_off_hook",
     "load_residue",
@@ -126,7 +189,7 @@ const NEEDED: [&str; 8] = [
     "balance_1",
 ];
 
-fn wrong(cause: impl Into<String>) -> ChipError {
+pub(super) fn wrong(cause: impl Into<String>) -> ChipError {
     ChipError::new(ChipErrorKind::Parameters, cause)
 }
 
@@ -165,7 +228,26 @@ impl BoardMap {
                 },
             })
         };
+        let full = raw.adc.reference_volts / (raw.adc.bits as f32).exp2();
+        let monitor = |name: &str, times: f32| measure(name, 1.0 / (full * times), 0.0);
+        let whole_ms = |ms: f32| ms.ceil().max(0.0) as u64;
+        let mux = MuxMap::new(
+            raw.mux.select,
+            [raw.mux.enable_tens, raw.mux.enable_units],
+            [&raw.mux.tens_inputs, &raw.mux.units_inputs],
+        )?;
         let map = BoardMap {
+            half_supply: monitor("half_5v", 2.0)?,
+            half_drive_rail: monitor("half_drive_rail", 2.0)?,
+            mid_supply: monitor("mid_supply", 1.0)?,
+            zero: monitor("zero", 1.0)?,
+            tap: measure("tap", raw.taps.counts_per_volt, 0.0)?,
+            mux,
+            tap_settle_us: raw.taps.settle_us,
+            overlap_ms: raw.timing.overlap_ms,
+            relay_ms: whole_ms(raw.timing.relay_isolate_ms.max(raw.timing.relay_through_ms)),
+            watchdog_gpio: raw.watchdog.gpio,
+            watchdog_arms_ms: whole_ms(raw.watchdog.arms_after_ms),
             line_volts: measure(
                 "line_volts",
                 raw.adc.line_counts_per_volt,
@@ -188,11 +270,16 @@ impl BoardMap {
             watchdog_max_ms: raw.watchdog.drops_after_ms_max.ceil() as u64,
             signals: raw.signals,
         };
-        map.check()?;
+        let counter = raw.pulse_counter.bits.iter();
+        map.check(counter.map(|(expander, bit)| Contact {
+            expander: *expander,
+            bit: *bit,
+            active_low: false,
+        }))?;
         Ok(map)
     }
 
-    fn check(&self) -> Result<(), ChipError> {
+    fn check(&self, read: impl Iterator<Item = Contact>) -> Result<(), ChipError> {
         if let Some(missing) = NEEDED
             .iter()
             .find(|name| !self.signals.contains_key(**name))
@@ -223,7 +310,9 @@ impl BoardMap {
             .iter()
             .enumerate()
             .map(|(i, contact)| (format!("units {i}"), *contact));
-        for (name, contact) in named.chain(tens).chain(units) {
+        let mux = self.mux.contacts().map(|pin| ("mux".to_owned(), pin));
+        let read = read.map(|pin| ("pulse counter".to_owned(), pin));
+        for (name, contact) in named.chain(tens).chain(units).chain(mux).chain(read) {
             if contact.bit > 15 {
                 return Err(wrong(format!("{name} is on pin {}", contact.bit)));
             }
@@ -280,7 +369,9 @@ impl BoardMap {
         let contacts = driven
             .map(|(_, contact)| contact)
             .chain(&self.tens)
-            .chain(&self.units);
+            .chain(&self.units)
+            .copied()
+            .chain(self.mux.contacts());
         let mut pins = Pins { outputs: 0, off: 0 };
         for contact in contacts.filter(|contact| contact.expander == expander) {
             pins.outputs |= contact.mask();
@@ -294,29 +385,72 @@ impl BoardMap {
     /// Latch of the line expander for a drive.
     #[must_use]
     pub fn latch(&self, drive: Drive) -> u16 {
-        let load = match drive.load {
-            Load::Off => None,
-            Load::OnHook => Some("load_on_hook"),
-            Load::OffHook => Some("load_off_hook"),
-            Load::Residue => Some("load_residue"),
-        };
-        let isolate = (drive.relay == HandsetRelay::Isolated).then_some("relay_isolate");
+        self.latch_of(Switched::of(drive))
+    }
+
+    /// Latch of the line expander for what shall be switched on.
+    #[must_use]
+    pub fn latch_of(&self, switched: Switched) -> u16 {
+        let off_hook = switched.off_hook;
         // The trims matter while the load carries a call and draw nothing otherwise.
-        let off_hook = drive.load == Load::OffHook;
-        let set = |name, value: u8, bit: u8| (off_hook && value >> bit & 1 == 1).then_some(name);
+        let set = |value: u8, bit: u8| off_hook && value >> bit & 1 == 1;
         let on = [
-            load,
-            isolate,
-            set("off_hook_trim_0", OFF_HOOK_TRIM, 0),
-            set("off_hook_trim_1", OFF_HOOK_TRIM, 1),
-            set("balance_0", self.balance, 0),
-            set("balance_1", self.balance, 1),
+            ("relay_isolate", switched.isolated),
+            ("load_on_hook", switched.on_hook),
+            ("load_off_hook", off_hook),
+            ("load_residue", switched.residue),
+            ("off_hook_trim_0", set(OFF_HOOK_TRIM, 0)),
+            ("off_hook_trim_1", set(OFF_HOOK_TRIM, 1)),
+            ("balance_0", set(self.balance, 0)),
+            ("balance_1", set(self.balance, 1)),
+            ("scan", switched.scan),
+            ("reverse", switched.reverse),
+            ("bias_tens", switched.bias_tens),
+            ("bias_units", switched.bias_units),
         ];
         let active = on
             .into_iter()
-            .flatten()
-            .fold(0, |all, name| all | self.signal(name).mask());
+            .filter(|(_, on)| *on)
+            .fold(0, |all, (name, _)| all | self.signal(name).mask());
         self.pins(self.line_expander()).off ^ active
+    }
+}
+
+/// What is switched on at the line expander.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Switched {
+    /// The on-hook load.
+    pub on_hook: bool,
+    /// The off-hook load.
+    pub off_hook: bool,
+    /// The residue load.
+    pub residue: bool,
+    /// The handset relay.
+    pub isolated: bool,
+    /// The card is tied to the panel's ground, to read the taps.
+    pub scan: bool,
+    /// The units side of the crosspoint is plus.
+    pub reverse: bool,
+    /// The weak bias of the tens taps points up.
+    pub bias_tens: bool,
+    /// The weak bias of the units taps points up.
+    pub bias_units: bool,
+}
+
+impl Switched {
+    /// What a drive switches on once everything has moved.
+    #[must_use]
+    pub const fn of(drive: Drive) -> Self {
+        Self {
+            on_hook: matches!(drive.load, Load::OnHook),
+            off_hook: matches!(drive.load, Load::OffHook),
+            residue: matches!(drive.load, Load::Residue),
+            isolated: matches!(drive.relay, HandsetRelay::Isolated),
+            scan: false,
+            reverse: false,
+            bias_tens: false,
+            bias_units: false,
+        }
     }
 }
 

@@ -141,7 +141,7 @@ impl<I: I2c> Mcp23017<I> {
             .map_err(|e| ChipError::i2c(self.address, &e))
     }
 
-    fn read(&mut self, register: Register) -> Result<u16, ChipError> {
+    pub(super) fn read(&mut self, register: Register) -> Result<u16, ChipError> {
         let mut bits = [0; 2];
         self.i2c
             .write_read(self.address, &[register as u8], &mut bits)

@@ -1,5 +1,6 @@
 //! Line profiles: every figure that differs between brands, as validated data with marks and sources.
 
+mod overrides;
 mod validate;
 
 use std::fmt;
@@ -8,6 +9,7 @@ use serde::Deserialize;
 
 use crate::bands::{Band, BandTracker};
 
+pub use overrides::{OVERRIDE_KEYS, OverrideKey};
 pub use validate::{ProfileError, ProfileErrorKind};
 
 /// How sure a figure is (line-facts 0).

@@ -59,12 +59,24 @@ fn error(kind: ProfileErrorKind, cause: String, hint: &'static str) -> ProfileEr
 
 pub(super) fn load(text: &str) -> Result<Profile, ProfileError> {
     let profile: Profile = toml::from_str(text).map_err(|e| parse_error(&e))?;
-    sources(&profile)
-        .and_then(|()| bands(&profile))
-        .and_then(|()| times(&profile))
-        .and_then(|()| door(&profile))
-        .map_err(|e| at_line(text, e))?;
+    check(&profile).map_err(|e| at_line(text, e))?;
     Ok(profile)
+}
+
+/// Everything that a profile must hold to work on a line.
+pub(super) fn check(profile: &Profile) -> Result<(), ProfileError> {
+    sources(profile)
+        .and_then(|()| bands(profile))
+        .and_then(|()| times(profile))
+        .and_then(|()| door(profile))
+}
+
+pub(super) fn unknown_override(name: &str) -> ProfileError {
+    error(
+        ProfileErrorKind::UnknownKey,
+        format!("{name} is no value of one apartment"),
+        "trubka config explain override lists the values that an apartment may have of its own",
+    )
 }
 
 /// Puts the line of the first `section.key` that the cause names before it.

@@ -15,6 +15,7 @@ use media::{MediaEvent, Session, SessionConfig, TransmitKind};
 use sip::message::read;
 use sip::{CallId, OutgoingCall, SourcePolicy, UaConfig, UaEvent, UserAgent};
 
+pub use media::{Codec, Encryption};
 pub use registrar::Registrar;
 pub use script::{Behaviour, KeyBy, KeyPress, Script};
 pub use sip::digest::Algorithm;
@@ -43,6 +44,10 @@ pub struct PhoneConfig {
     pub script: Script,
     /// Seed of tags and nonces.
     pub seed: [u8; 32],
+    /// Whether the phone encrypts its sound.
+    pub encryption: Encryption,
+    /// Codecs of the phone, best first; an empty list means G.711.
+    pub codecs: Vec<Codec>,
 }
 
 /// A datagram to send.
@@ -334,6 +339,8 @@ impl Phone {
         Session::new(
             SessionConfig {
                 cname: "phone".into(),
+                encryption: self.config.encryption,
+                codecs: self.config.codecs.clone(),
                 ..SessionConfig::new(self.config.rtp_local)
             },
             seed,

@@ -68,6 +68,7 @@ pub(crate) fn command() -> Command {
     }
     root.subcommands(groups.into_iter().map(|group| match group.get_name() {
         "line" => crate::line_command::add_to(group),
+        "sip" => crate::sip_command::add_to(group),
         _ => group,
     }))
 }

@@ -1,8 +1,10 @@
-//! `trubka line analyze` and `trubka line learn`: recordings of a line, without a daemon.
+//! `trubka line analyze` and `trubka line learn`: recordings of a line, without a daemon; and
+//! learning a live line, with one.
 
 mod analyze;
 mod channels;
 mod learn;
+mod learn_live;
 mod recording;
 
 use std::path::PathBuf;
@@ -95,11 +97,33 @@ pub(crate) fn add_to(group: Command) -> Command {
         )
         .subcommand(
             Command::new("learn")
-                .about("Measures a line over recorded calls and proposes profile values as a diff.")
-                .arg(file.num_args(1..))
-                .arg(volts)
+                .about("Measures a line over calls, live or recorded, and proposes profile values as a diff.")
+                .arg(file.required(false).num_args(1..).required_unless_present("live"))
+                .arg(volts.required(false).required_unless_present("live"))
                 .arg(profile)
-                .after_help("Record one or more whole calls in which the old handset answers and its button is pressed.\nExample:\n  trubka line learn call1.wav call2.wav --full-scale-volts 16 --profile vizit"),
+                .arg(
+                    Arg::new("live")
+                        .long("live")
+                        .value_name("LINE")
+                        .conflicts_with_all(["file", "full-scale-volts"])
+                        .help("measure this line of the running daemon, step by step"),
+                )
+                .arg(
+                    Arg::new("override")
+                        .long("override")
+                        .action(clap::ArgAction::SetTrue)
+                        .requires("live")
+                        .help("propose an [[override]] for this apartment, keep the line's profile"),
+                )
+                .arg(
+                    Arg::new("calls")
+                        .long("calls")
+                        .value_name("N")
+                        .default_value("1")
+                        .value_parser(clap::value_parser!(u32).range(1..=20))
+                        .help("calls to measure live"),
+                )
+                .after_help("In each call the old handset answers and its button is pressed.\nExample:\n  trubka line learn --live apt42\n  trubka line learn call1.wav call2.wav --full-scale-volts 16 --profile vizit"),
         )
 }
 
@@ -107,6 +131,7 @@ pub(crate) fn add_to(group: Command) -> Command {
 pub(crate) fn run(globals: &Globals, matches: &ArgMatches) -> Option<Result<(), Failed>> {
     match matches.subcommand() {
         Some(("analyze", sub)) => Some(analyze::run(sub)),
+        Some(("learn", sub)) if sub.contains_id("live") => Some(learn_live::run(globals, sub)),
         Some(("learn", sub)) => Some(learn::run(globals, sub)),
         _ => None,
     }

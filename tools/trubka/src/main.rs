@@ -8,6 +8,7 @@ mod demo;
 mod exit;
 mod line_command;
 mod remote;
+mod sip_command;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,9 @@ fn main() -> ExitCode {
         Some(("demo", sub)) => demo::run(&globals, sub),
         Some(("line", sub)) => {
             line_command::run(&globals, sub).unwrap_or_else(|| remote::run(&globals, "line", sub))
+        }
+        Some(("sip", sub)) => {
+            sip_command::run(&globals, sub).unwrap_or_else(|| remote::run(&globals, "sip", sub))
         }
         Some((word, sub)) => remote::run(&globals, word, sub),
         None => Ok(()),

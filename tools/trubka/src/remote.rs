@@ -12,17 +12,18 @@ use serde_json::Value;
 use crate::arguments::Globals;
 use crate::exit::{ABSENT, FAILURE, Failed, LINE_FAULT, NOT_REGISTERED};
 
-/// Prints to standard output; a closed pipe is no fault of ours.
+/// Prints to standard output. A reader who left has seen enough: the program ends.
 pub(crate) fn print(text: &str) -> Result<(), Failed> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(()),
     }
 }
 
 /// The control socket: as given, else as the configuration says, else the default.
-fn socket(globals: &Globals) -> PathBuf {
+pub(crate) fn socket(globals: &Globals) -> PathBuf {
     let configured = || {
         let text = std::fs::read_to_string(&globals.config).ok()?;
         let config = config::Config::parse(&text, "").ok()?;
@@ -54,8 +55,8 @@ pub(crate) fn run(globals: &Globals, word: &str, matches: &ArgMatches) -> Result
         ask(question)?;
     }
     let mut client = Client::connect(&socket(globals))?;
-    if command.name == "events" {
-        return follow(globals, &mut client);
+    if matches!(command.name, "events" | "line tap") {
+        return follow(globals, &mut client, command.name, &arguments);
     }
     client.set_timeout(Some(Duration::from_secs(60)))?;
     let result = client.call(command.name, &arguments)?;
@@ -68,7 +69,7 @@ pub(crate) fn run(globals: &Globals, word: &str, matches: &ArgMatches) -> Result
 }
 
 /// Asks on the terminal; without one nothing is done.
-fn ask(question: &str) -> Result<(), Failed> {
+pub(crate) fn ask(question: &str) -> Result<(), Failed> {
     if !std::io::stdin().is_terminal() {
         return Err(Failed::new(
             FAILURE,
@@ -85,14 +86,21 @@ fn ask(question: &str) -> Result<(), Failed> {
     }
 }
 
-fn follow(globals: &Globals, client: &mut Client) -> Result<(), Failed> {
-    client.call("events", &[])?;
+fn follow(
+    globals: &Globals,
+    client: &mut Client,
+    command: &str,
+    arguments: &[String],
+) -> Result<(), Failed> {
+    client.call(command, arguments)?;
     loop {
         let event = client.next_event()?;
         print(&if globals.json {
             format!("{event}\n")
-        } else {
+        } else if command == "events" {
             event_line(&event)
+        } else {
+            render::readings(&event)
         })?;
     }
 }

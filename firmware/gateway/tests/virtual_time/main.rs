@@ -8,6 +8,7 @@ mod attack_rtp;
 mod attack_sip;
 mod attack_sound;
 mod disk;
+mod encrypted_sound;
 mod extra_phones;
 mod hold_and_resume;
 mod incoming_calls;

@@ -6,6 +6,7 @@ use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 
 use super::remote::{Direction, MediaLine};
 use crate::Codec;
+use crate::srtp::{CryptoLine, write_crypto};
 
 /// Our side of the audio stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(crate) struct LocalAudio {
     pub(crate) event_pt: Option<u8>,
     pub(crate) direction: Direction,
     pub(crate) ptime_ms: u32,
+    /// Our keys; in an answer the one that was chosen.
+    pub(crate) crypto: Vec<CryptoLine>,
 }
 
 impl LocalAudio {
@@ -35,6 +38,10 @@ impl LocalAudio {
                 format!("{pt} telephone-event/8000"),
             ));
             attributes.push(Attribute::with_value("fmtp", format!("{pt} 0-15")));
+        }
+        for line in &self.crypto {
+            let value = write_crypto(line.tag, &line.spelling, &line.key);
+            attributes.push(Attribute::with_value("crypto", value));
         }
         attributes.push(Attribute::with_value("ptime", self.ptime_ms));
         attributes.push(Attribute::new(self.direction.name()));

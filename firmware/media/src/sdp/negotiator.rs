@@ -1,13 +1,16 @@
 //! The offer/answer state of one session (RFC 3264).
 
+use std::fmt;
 use std::net::SocketAddr;
 
+use rand_core::Rng;
 use sdp_types::Session as Description;
 
 use super::local::{LocalAudio, describe, own_address, to_bytes};
-use super::remote::{Direction, MediaLine, Remote, RemoteAudio, read};
+use super::remote::{Direction, MediaLine, Remote, RemoteAudio, Wanted, read};
 use crate::error::{SdpError, SdpErrorKind};
-use crate::{Codec, SessionConfig};
+use crate::srtp::{AgreedKeys, CryptoLine, MasterKey};
+use crate::{Codec, CryptoSuite, Encryption, SessionConfig};
 
 /// What both sides agreed to.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +29,19 @@ pub(crate) struct Agreed {
     pub(crate) may_send: bool,
     /// The peer said it will send.
     pub(crate) expects: bool,
+    /// The keys; `None` in the clear.
+    pub(crate) keys: Option<AgreedKeys>,
+    /// The transport as it stands in the media line.
+    proto: String,
+}
+
+/// A description of ours, which may hold keys.
+struct Written(Description);
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// Offers, answers, and what they led to.
@@ -36,10 +52,14 @@ pub(crate) struct Negotiator {
     codecs: Vec<Codec>,
     event_pt: u8,
     ptime_ms: u32,
+    encryption: Encryption,
+    suites: Vec<CryptoSuite>,
+    /// One for each suite, for the whole call; none when nothing is encrypted.
+    own_keys: Vec<MasterKey>,
     session_id: u64,
     version: u64,
     /// The last description sent, with version 0, to see whether the next one differs.
-    last: Option<Description>,
+    last: Option<Written>,
     lines: Vec<MediaLine>,
     audio_index: usize,
     /// Our offer that waits for its answer.
@@ -50,7 +70,25 @@ pub(crate) struct Negotiator {
 }
 
 impl Negotiator {
-    pub(crate) fn new(config: &SessionConfig, session_id: u64) -> Negotiator {
+    /// `random` must be a generator that nobody can predict: the keys come from it.
+    pub(crate) fn new(config: &SessionConfig, random: &mut impl Rng) -> Negotiator {
+        let session_id = random.next_u64();
+        let mut suites: Vec<CryptoSuite> = Vec::new();
+        for suite in &config.crypto_suites {
+            if !suites.contains(suite) {
+                suites.push(*suite);
+            }
+        }
+        if suites.is_empty() {
+            suites = CryptoSuite::ALL.to_vec();
+        }
+        let own_keys = match config.encryption {
+            Encryption::Off => Vec::new(),
+            Encryption::Optional | Encryption::Required => suites
+                .iter()
+                .map(|suite| MasterKey::generate(*suite, random))
+                .collect(),
+        };
         let mut codecs: Vec<Codec> = Vec::new();
         for codec in &config.codecs {
             if !codecs.contains(codec) {
@@ -70,6 +108,9 @@ impl Negotiator {
                 101
             },
             ptime_ms: whole_blocks(config.ptime_ms),
+            encryption: config.encryption,
+            suites,
+            own_keys,
             // RFC 8866, 5.2: numeric; 62 bits keep it positive in signed parsers.
             session_id: session_id >> 2,
             version: 0,
@@ -96,7 +137,7 @@ impl Negotiator {
     pub(crate) fn create_offer(&mut self) -> Vec<u8> {
         let audio = LocalAudio {
             rtp_port: self.bound.port(),
-            proto: "RTP/AVP".to_owned(),
+            proto: self.offered_proto(),
             codecs: self
                 .codecs
                 .iter()
@@ -105,6 +146,7 @@ impl Negotiator {
             event_pt: Some(self.event_pt),
             direction: Direction::SendRecv,
             ptime_ms: self.ptime_ms,
+            crypto: self.offered_keys(),
         };
         if self.lines.is_empty() {
             self.lines.push(own_line());
@@ -126,7 +168,7 @@ impl Negotiator {
                 "an answer came without an offer of ours",
             ));
         };
-        let remote = read(body, &self.codecs)?;
+        let remote = read(body, self.wanted())?;
         let Some(line) = remote.lines.get(self.audio_index) else {
             return Err(SdpError::new(
                 SdpErrorKind::NoAudio,
@@ -139,6 +181,7 @@ impl Negotiator {
                 "the answer refuses the audio stream",
             ));
         }
+        let proto = line.proto.clone();
         let audio = remote.audio?;
         if audio.index != self.audio_index {
             return Err(SdpError::new(
@@ -146,7 +189,9 @@ impl Negotiator {
                 "the answer puts audio at another place than the offer",
             ));
         }
-        self.agreed = Some(agree(offered, &audio, self.ptime_ms)?);
+        let mut agreed = agree(offered, &audio, self.ptime_ms)?;
+        agreed.proto = proto;
+        self.agreed = Some(agreed);
         Ok(())
     }
 
@@ -158,7 +203,7 @@ impl Negotiator {
 
     /// Answers an offer. On an error the state in force stays as it is (RFC 3261, 14.2).
     pub(crate) fn answer_offer(&mut self, body: &[u8]) -> Result<Vec<u8>, SdpError> {
-        let Remote { lines, audio } = read(body, &self.codecs)?;
+        let Remote { lines, audio } = read(body, self.wanted())?;
         if self.offered.is_some() && self.agreed.is_some() {
             return Err(SdpError::new(
                 SdpErrorKind::WrongState,
@@ -176,6 +221,7 @@ impl Negotiator {
             event_pt: audio.event_pt,
             direction: audio.direction.answered(),
             ptime_ms: packet_time(&audio, self.ptime_ms),
+            crypto: self.answered_key(&audio),
         };
         let agreed = agree(&answer, &audio, self.ptime_ms)?;
         self.withdraw_offer();
@@ -183,6 +229,54 @@ impl Negotiator {
         self.audio_index = audio.index;
         self.agreed = Some(agreed);
         Ok(self.write(&answer))
+    }
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            codecs: &self.codecs,
+            encryption: self.encryption,
+            suites: &self.suites,
+        }
+    }
+
+    /// What an offer says about encryption: `RTP/SAVP` must be encrypted, `RTP/AVP` with keys may be. A call under way keeps
+    /// the form that the peer has taken.
+    fn offered_proto(&self) -> String {
+        let encrypted = self.agreed.as_ref().filter(|agreed| agreed.keys.is_some());
+        match (encrypted, self.encryption) {
+            (Some(agreed), _) => agreed.proto.clone(),
+            (None, Encryption::Required) => "RTP/SAVP".to_owned(),
+            (None, _) => "RTP/AVP".to_owned(),
+        }
+    }
+
+    fn offered_keys(&self) -> Vec<CryptoLine> {
+        let line = |(tag, key): (u32, &MasterKey)| CryptoLine {
+            tag,
+            spelling: key.suite().name().to_owned(),
+            key: key.clone(),
+            identifier: Vec::new(),
+        };
+        (1..).zip(&self.own_keys).map(line).collect()
+    }
+
+    /// Our key for an answer: of our most preferred suite among those of the offer, with the offer's number and spelling.
+    fn answered_key(&self, audio: &RemoteAudio) -> Vec<CryptoLine> {
+        self.own_keys
+            .iter()
+            .find_map(|own| {
+                let theirs = audio
+                    .crypto
+                    .iter()
+                    .find(|line| line.key.suite() == own.suite())?;
+                Some(CryptoLine {
+                    key: own.clone(),
+                    identifier: Vec::new(),
+                    ..theirs.clone()
+                })
+            })
+            .into_iter()
+            .collect()
     }
 
     /// Our most preferred codec among those the peer has.
@@ -203,12 +297,12 @@ impl Negotiator {
             self.audio_index,
             audio,
         );
-        if self.last.as_ref() != Some(&plain) {
+        if self.last.as_ref().map(|last| &last.0) != Some(&plain) {
             self.version += 1;
         }
         let mut numbered = plain.clone();
         numbered.origin.sess_version = self.version;
-        self.last = Some(plain);
+        self.last = Some(Written(plain));
         to_bytes(&numbered)
     }
 }
@@ -240,6 +334,7 @@ fn agree(local: &LocalAudio, remote: &RemoteAudio, own_ptime_ms: u32) -> Result<
             event_receive.push(theirs);
         }
     }
+    let keys = common_keys(local, remote)?;
     let sends_to_us = remote.direction.sends() && local.direction.receives();
     Ok(Agreed {
         remote_rtp: remote.rtp,
@@ -251,7 +346,34 @@ fn agree(local: &LocalAudio, remote: &RemoteAudio, own_ptime_ms: u32) -> Result<
         ptime_ms: packet_time(remote, own_ptime_ms),
         may_send: remote.direction.receives() && local.direction.sends() && remote.rtp.is_some(),
         expects: sends_to_us && remote.rtp.is_some(),
+        keys,
+        proto: local.proto.clone(),
     })
+}
+
+/// The keys of both sides: the peer's line with the number and the suite of one of ours. Without keys of the peer the call is
+/// in the clear; whether that may be was decided when its description was read.
+fn common_keys(local: &LocalAudio, remote: &RemoteAudio) -> Result<Option<AgreedKeys>, SdpError> {
+    let pair = |own: &CryptoLine| {
+        let theirs = remote.crypto.iter().find(|theirs| {
+            theirs.tag == own.tag && theirs.key.suite() == own.key.suite()
+                // Our own key sent back would make two streams of one key.
+                && local.crypto.iter().all(|own| own.key != theirs.key)
+        })?;
+        Some(AgreedKeys {
+            own: own.key.clone(),
+            peer: theirs.key.clone(),
+            identifier: theirs.identifier.clone(),
+        })
+    };
+    let keys = local.crypto.iter().find_map(pair);
+    if keys.is_none() && !local.crypto.is_empty() && remote.has_crypto {
+        return Err(SdpError::new(
+            SdpErrorKind::NoCommonCrypto,
+            "the other side's key belongs to none of ours",
+        ));
+    }
+    Ok(keys)
 }
 
 /// The packet time to send: what the peer asks for, inside what we do and what it takes at most.

@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use sdp_types::{Attribute, Connection, Media, RtpMap, Session};
 
 use super::cleaner::clean;
-use crate::Codec;
 use crate::error::{SdpError, SdpErrorKind};
+use crate::srtp::{CryptoLine, read_crypto};
+use crate::{Codec, CryptoSuite, Encryption};
 
 /// The four directions of RFC 3264, seen from whoever wrote the description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +81,18 @@ pub(crate) struct RemoteAudio {
     pub(crate) event_pt: Option<u8>,
     pub(crate) ptime_ms: Option<u32>,
     pub(crate) max_ptime_ms: Option<u32>,
+    /// The peer's keys that we can use.
+    pub(crate) crypto: Vec<CryptoLine>,
+    /// Whether the peer gave keys at all, usable or not.
+    pub(crate) has_crypto: bool,
+}
+
+/// What a description is read for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) codecs: &'a [Codec],
+    pub(crate) encryption: Encryption,
+    pub(crate) suites: &'a [CryptoSuite],
 }
 
 /// A parsed description.
@@ -90,8 +103,8 @@ pub(crate) struct Remote {
     pub(crate) audio: Result<RemoteAudio, SdpError>,
 }
 
-/// Reads `body` and picks the first audio stream that can be used with `codecs`.
-pub(crate) fn read(body: &[u8], codecs: &[Codec]) -> Result<Remote, SdpError> {
+/// Reads `body` and picks the first audio stream that can be used.
+pub(crate) fn read(body: &[u8], wanted: Wanted<'_>) -> Result<Remote, SdpError> {
     let text = clean(body)?;
     let session = Session::parse(text.as_bytes())
         .map_err(|error| SdpError::new(SdpErrorKind::Malformed, error.to_string()))?;
@@ -113,7 +126,7 @@ pub(crate) fn read(body: &[u8], codecs: &[Codec]) -> Result<Remote, SdpError> {
         if !media.media.eq_ignore_ascii_case("audio") {
             continue;
         }
-        match read_audio(&session, media, index, codecs) {
+        match read_audio(&session, media, index, wanted) {
             Ok(stream) => {
                 audio = Ok(stream);
                 break;
@@ -136,7 +149,7 @@ fn read_audio(
     session: &Session,
     media: &Media,
     index: usize,
-    codecs: &[Codec],
+    wanted: Wanted<'_>,
 ) -> Result<RemoteAudio, SdpError> {
     if media.port == 0 {
         return Err(SdpError::new(
@@ -144,15 +157,8 @@ fn read_audio(
             "the audio stream has port 0",
         ));
     }
-    if !["RTP/AVP", "RTP/AVPF"]
-        .iter()
-        .any(|proto| media.proto.eq_ignore_ascii_case(proto))
-    {
-        return Err(SdpError::new(
-            SdpErrorKind::UnsupportedTransport,
-            format!("audio over {}", media.proto),
-        ));
-    }
+    let has_crypto = crypto_values(media).next().is_some();
+    let crypto = read_keys(media, wanted)?;
     let mut found = Vec::new();
     let mut event_pt = None;
     for payload_type in media
@@ -163,7 +169,8 @@ fn read_audio(
     {
         match format_of(media, payload_type) {
             Some(Format::Speech(codec))
-                if codecs.contains(&codec) && !found.iter().any(|(pt, _)| *pt == payload_type) =>
+                if wanted.codecs.contains(&codec)
+                    && !found.iter().any(|(pt, _)| *pt == payload_type) =>
             {
                 found.push((payload_type, codec));
             }
@@ -218,7 +225,54 @@ fn read_audio(
         event_pt,
         ptime_ms: milliseconds(attribute(media, session, "ptime")),
         max_ptime_ms: milliseconds(attribute(media, session, "maxptime")),
+        crypto,
+        has_crypto,
     })
+}
+
+fn crypto_values(media: &Media) -> impl Iterator<Item = &str> {
+    media
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.attribute.eq_ignore_ascii_case("crypto"))
+        .filter_map(|attribute| attribute.value.as_deref())
+}
+
+/// The keys of a stream that we can use, or why it cannot be used with or without them. A peer that encrypts when it can
+/// gives keys with `RTP/AVP`, one that must with `RTP/SAVP`.
+fn read_keys(media: &Media, wanted: Wanted<'_>) -> Result<Vec<CryptoLine>, SdpError> {
+    let is = |names: [&str; 2]| {
+        names
+            .iter()
+            .any(|name| media.proto.eq_ignore_ascii_case(name))
+    };
+    let secure = is(["RTP/SAVP", "RTP/SAVPF"]);
+    if !secure && !is(["RTP/AVP", "RTP/AVPF"]) || secure && wanted.encryption == Encryption::Off {
+        return Err(SdpError::new(
+            SdpErrorKind::UnsupportedTransport,
+            format!("audio over {}", media.proto),
+        ));
+    }
+    if wanted.encryption == Encryption::Off {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<CryptoLine> = crypto_values(media)
+        .filter_map(read_crypto)
+        .filter(|line| wanted.suites.contains(&line.key.suite()))
+        .collect();
+    if keys.is_empty() && secure {
+        return Err(SdpError::new(
+            SdpErrorKind::NoCommonCrypto,
+            "encrypted audio without a key of a known suite",
+        ));
+    }
+    if keys.is_empty() && wanted.encryption == Encryption::Required {
+        return Err(SdpError::new(
+            SdpErrorKind::EncryptionMissing,
+            "the other side gives no key for encrypted audio, which is required here",
+        ));
+    }
+    Ok(keys)
 }
 
 enum Format {

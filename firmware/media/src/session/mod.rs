@@ -17,6 +17,7 @@ use crate::jitter::JitterBuffer;
 use crate::quality::{CallQuality, burst_ratio};
 use crate::rtp::{AudioSender, Source};
 use crate::sdp::Negotiator;
+use crate::srtp::Vault;
 use crate::stats::MediaStats;
 use crate::{BLOCK_SAMPLES, SessionConfig};
 
@@ -38,6 +39,9 @@ pub struct Session {
     config: SessionConfig,
     random: ChaCha12Rng,
     negotiator: Negotiator,
+    vault: Vault,
+    /// The last packet that was decrypted; kept to spare an allocation.
+    clear: Vec<u8>,
     phase: Phase,
     held: bool,
     /// Where RTP came from by the last description.
@@ -68,17 +72,19 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that has neither offered nor started. `seed` must be unpredictable: SSRC, first sequence number and first
-    /// timestamp come from it (RFC 3550, 5.1).
+    /// A session that has neither offered nor started. `seed` must be unpredictable: SSRC, first sequence number, first
+    /// timestamp (RFC 3550, 5.1) and the keys of SRTP come from it.
     pub fn new(mut config: SessionConfig, seed: [u8; 32]) -> Session {
         let mut random = ChaCha12Rng::from_seed(seed);
         // RFC 3550, 6.5: an SDES item has at most 255 octets.
         while config.cname.len() > 255 {
             config.cname.pop();
         }
-        let negotiator = Negotiator::new(&config, random.next_u64());
+        let negotiator = Negotiator::new(&config, &mut random);
         Session {
             negotiator,
+            vault: Vault::new(),
+            clear: Vec::new(),
             phase: Phase::New,
             held: false,
             peer: None,
@@ -89,7 +95,9 @@ impl Session {
             key_down_until: Duration::ZERO,
             audio: AudioSender::new(
                 random.next_u32(),
-                random.next_u32() as u16,
+                // In the lower half (RFC 3711, 3.3.1): who misses the first packets of an encrypted stream shall not miss a
+                // wrap of the counter with them.
+                random.next_u32() as u16 & 0x7fff,
                 random.next_u32(),
             ),
             keys: EventSender::default(),
@@ -144,6 +152,7 @@ impl Session {
         let Some(agreed) = self.negotiator.agreed() else {
             return;
         };
+        self.vault.set(now, agreed.keys.as_ref());
         let moved = agreed.remote_rtp != self.peer;
         self.peer = agreed.remote_rtp;
         let on = !agreed.may_send;
@@ -302,6 +311,7 @@ impl Session {
         let counters = self.jitter.counters;
         let mut stats = MediaStats {
             codec: agreed.map(|agreed| agreed.send.1),
+            encryption: self.vault.suite(),
             ptime_ms: agreed.map_or(0, |agreed| agreed.ptime_ms),
             lost: self.lost_before + self.source.as_ref().map_or(0, Source::lost),
             jitter_ms: self.source.as_ref().map_or(0.0, Source::jitter_ms),

@@ -10,6 +10,7 @@ use crate::MediaEvent;
 use crate::digits::{EventPacket, Road, digit_of_code};
 use crate::event::DigitSource;
 use crate::rtp::{Arrival, Packet, Source};
+use crate::srtp::Refused;
 
 /// A new SSRC is followed once the current one has been silent for this long. While the honest stream runs, nobody can take
 /// its place; a transfer at the PBX is followed after a pause nobody hears.
@@ -32,7 +33,8 @@ impl Session {
     /// A datagram from the RTP socket.
     ///
     /// It is taken only from the address and port of the peer's current description, only between the answer and the end of
-    /// the call, and only with an agreed payload type; everything else is counted and dropped.
+    /// the call, only under the peer's key when the call is encrypted, and only with an agreed payload type; everything else
+    /// is counted and dropped.
     pub fn handle_rtp(&mut self, now: Duration, source: SocketAddr, payload: &[u8]) {
         if !self.is_open() {
             return;
@@ -45,6 +47,26 @@ impl Session {
             self.stats.dropped.wrong_source += 1;
             return;
         }
+        let mut clear = std::mem::take(&mut self.clear);
+        match self.vault.open(now, false, payload, &mut clear) {
+            Ok(packet) => self.receive_rtp(now, packet),
+            Err(refused) => self.count_refused(refused),
+        }
+        self.clear = clear;
+    }
+
+    /// Counts what the keys did not let in.
+    pub(super) fn count_refused(&mut self, refused: Refused) {
+        let counts = &mut self.stats.dropped;
+        match refused {
+            Refused::Malformed => counts.bad_packet += 1,
+            Refused::Forged => counts.forged += 1,
+            Refused::Replayed => counts.replayed += 1,
+        }
+    }
+
+    /// An RTP packet from the right place, decrypted.
+    fn receive_rtp(&mut self, now: Duration, payload: &[u8]) {
         let Some(packet) = Packet::parse(payload) else {
             self.stats.dropped.bad_packet += 1;
             return;

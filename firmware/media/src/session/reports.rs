@@ -22,6 +22,16 @@ impl Session {
             self.stats.dropped.wrong_source += 1;
             return;
         }
+        let mut clear = std::mem::take(&mut self.clear);
+        match self.vault.open(now, true, payload, &mut clear) {
+            Ok(packet) => self.receive_rtcp(now, packet),
+            Err(refused) => self.count_refused(refused),
+        }
+        self.clear = clear;
+    }
+
+    /// A report from the right place, decrypted.
+    fn receive_rtcp(&mut self, now: Duration, payload: &[u8]) {
         let peer = self.source.as_ref().map(|source| source.ssrc);
         let Some(report) = read(payload, self.audio.ssrc, peer) else {
             self.stats.dropped.bad_packet += 1;
@@ -72,7 +82,9 @@ impl Session {
             .negotiator
             .agreed()
             .and_then(|agreed| agreed.remote_rtcp);
-        if let (Some(payload), Some(destination)) = (payload, destination) {
+        if let (Some(mut payload), Some(destination)) = (payload, destination)
+            && self.vault.protect_rtcp(&mut payload)
+        {
             self.stats.rtcp_sent += 1;
             self.push_transmit(MediaTransmit {
                 kind: TransmitKind::Rtcp,

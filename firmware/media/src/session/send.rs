@@ -48,7 +48,9 @@ impl Session {
             ssrc,
             payload: full.payload,
         });
-        if let Some(payload) = payload {
+        if let Some(mut payload) = payload
+            && self.vault.protect_rtp(&mut payload)
+        {
             self.audio.sent(octets);
             self.audio.marker = false;
             self.stats.packets_sent += 1;
@@ -117,7 +119,9 @@ impl Session {
                 ssrc: self.audio.ssrc,
                 payload: &event.payload,
             });
-            if let Some(payload) = payload {
+            if let Some(mut payload) = payload
+                && self.vault.protect_rtp(&mut payload)
+            {
                 self.audio.sent(event.payload.len());
                 self.stats.packets_sent += 1;
                 self.stats.octets_sent += event.payload.len() as u64;

@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use phone::{
-    Algorithm, Behaviour, KeyBy, KeyPress, Phone, PhoneConfig, PhoneEvent, PhoneTransmit, Script,
+    Algorithm, Behaviour, Encryption, KeyBy, KeyPress, Phone, PhoneConfig, PhoneEvent,
+    PhoneTransmit, Script,
 };
 
 use super::stage::{PHONE, PbxAddress, Stage, free_address, write_wav};
@@ -112,6 +113,8 @@ impl Pbx for Builtin {
                 hang_up_after: None,
             },
             seed,
+            encryption: Encryption::Off,
+            codecs: Vec::new(),
         });
         let stopped = self.stop.clone();
         self.thread = Some(std::thread::spawn(move || {

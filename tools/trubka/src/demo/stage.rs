@@ -104,7 +104,7 @@ impl Stage {
              [door]\ndigits = \"9\"\nhangup_after_open_s = 3\n\n\
              [journal]\npath = {journal}\n\n\
              [control]\nsocket = {control}\n\n\
-             [trace]\npcap = {pcap}\n",
+             [trace]\npcap = {pcap}\npcap_rtp = \"all\"\n",
             gateway = self.gateway,
             pbx = self.pbx.ip,
             extension = self.pbx.extension,

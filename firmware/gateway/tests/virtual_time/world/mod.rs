@@ -115,6 +115,8 @@ impl World {
             algorithms: options.algorithms,
             script: options.phone,
             seed: seed.map(|byte| byte ^ 0x55),
+            encryption: options.phone_encryption,
+            codecs: options.phone_codecs,
         };
         let mut world = World {
             now: Duration::ZERO,

@@ -63,6 +63,8 @@ pub(crate) struct Options {
     pub(crate) keep_sound: bool,
     /// The panel's talk limit, where it is not the brand's.
     pub(crate) panel_talk: Option<Duration>,
+    pub(crate) phone_encryption: media::Encryption,
+    pub(crate) phone_codecs: Vec<media::Codec>,
 }
 
 impl Default for Options {
@@ -84,6 +86,8 @@ impl Default for Options {
             handset: true,
             keep_sound: false,
             panel_talk: None,
+            phone_encryption: media::Encryption::Off,
+            phone_codecs: Vec::new(),
         }
     }
 }

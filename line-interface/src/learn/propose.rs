@@ -1,5 +1,6 @@
 //! From measured levels to profile values with margins, or the reasons why not (line-facts 7).
 
+use super::guide::slug;
 use crate::observe::{LevelBook, LevelRange};
 use crate::profile::Profile;
 
@@ -34,6 +35,15 @@ pub struct Change {
     pub source: String,
 }
 
+/// Which line was measured and when: the source of every learned figure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// Name of the line, or of the recording.
+    pub line: String,
+    /// Day, as in 2026-05-31.
+    pub date: String,
+}
+
 /// Values that a line's own readings ask for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proposal {
@@ -43,11 +53,12 @@ pub struct Proposal {
     pub toml: String,
 }
 
-/// Proposes values for a profile file.
+/// Proposes values for a profile file: thresholds between the measured levels, with margins, marked
+/// as measured.
 ///
 /// # Errors
 /// All reasons why the measurements do not carry a profile.
-pub fn propose(base: &str, levels: &LevelBook) -> Result<Proposal, Vec<Refusal>> {
+pub fn propose(base: &str, levels: &LevelBook, stamp: &Stamp) -> Result<Proposal, Vec<Refusal>> {
     let mut refusals = missing(levels);
     if !refusals.is_empty() {
         return Err(refusals);
@@ -85,7 +96,7 @@ pub fn propose(base: &str, levels: &LevelBook) -> Result<Proposal, Vec<Refusal>>
             source,
         });
     };
-    let between = |what: &str| format!("learned: midpoint of {what}");
+    let between = |what: &str| format!("midpoint of {what}");
     volts(
         "bands",
         "idle_max_volts",
@@ -120,7 +131,7 @@ pub fn propose(base: &str, levels: &LevelBook) -> Result<Proposal, Vec<Refusal>>
         "bands",
         "open_min_volts",
         open,
-        "learned: below the button by a margin".to_owned(),
+        "below the button by a margin".to_owned(),
     );
     let leak = (idle_on - half - 0.05)
         .min(levels.idle.max_volts + need)
@@ -129,10 +140,14 @@ pub fn propose(base: &str, levels: &LevelBook) -> Result<Proposal, Vec<Refusal>>
         "fault",
         "leakage_min_volts",
         leak.min(idle_on - half - 0.01),
-        "learned: above idle by a margin".to_owned(),
+        "above idle by a margin".to_owned(),
     );
     ring(levels, &mut changes);
-    let toml = apply(base, &changes);
+    for change in &mut changes {
+        let (line, date) = (&stamp.line, &stamp.date);
+        change.source = format!("measured on {} {date}: {}", plain(line), change.source);
+    }
+    let toml = apply(base, &changes, stamp);
     if let Err(e) = Profile::from_toml(&toml) {
         return Err(vec![Refusal {
             cause: format!("the readings make no profile: {e}"),
@@ -192,7 +207,7 @@ fn ring(levels: &LevelBook, changes: &mut Vec<Change>) {
             section: "ring",
             key,
             value,
-            source: format!("learned: {source}"),
+            source: source.to_owned(),
         });
     };
     if let Some((swing, _)) = levels.weakest_ring {
@@ -223,12 +238,29 @@ fn ring(levels: &LevelBook, changes: &mut Vec<Change>) {
     }
 }
 
-/// The file with the values of the changes; marks become measured.
-fn apply(base: &str, changes: &[Change]) -> String {
+/// Text that needs no escape inside a TOML string.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c == '"' || c == '\\' || c.is_control() {
+                '-'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// The file with the values of the changes, under a name of its own; marks become measured.
+fn apply(base: &str, changes: &[Change], stamp: &Stamp) -> String {
     let mut section = String::new();
     let mut out = String::new();
     for line in base.lines() {
         let trimmed = line.trim();
+        if section.is_empty() && trimmed.split('=').next().map(str::trim) == Some("name") {
+            out.push_str(&format!("name = \"{}-learned\"\n", slug(&stamp.line)));
+            continue;
+        }
         if let Some(name) = trimmed.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
             section = name.to_owned();
         }

@@ -1,0 +1,213 @@
+//! The sound of one call between the line and the phone, everything in its order.
+//!
+//! [`Chain::play`] takes what the phone says on its way to the line, [`Chain::hear`] what the line says on its way to the
+//! phone; both are called once for each block of 10 ms, `hear` with what was recorded while the block of the last `play`
+//! sounded.
+//!
+//! ```text
+//! phone -> gain -> voice switch -> mute -> howl notches -> limiter -> line
+//!                                                             |
+//! phone <- limiter <- mute <- gain <- AGC <- switch <- suppressor <- canceller <- line
+//!                                                                        |
+//!                                                      Chain::linear: for digits and tones
+//! ```
+//!
+//! Nothing allocates after set-up and the same input gives the same bits. The delay is that of the suppressor
+//! ([`Chain::delay_ms`]); without it there is none.
+
+mod config;
+mod status;
+
+pub use config::{ChainConfig, EchoMode};
+pub use status::{ChainStatus, Duplex};
+
+use crate::agc::Agc;
+use crate::duplex::VoiceSwitch;
+use crate::echo::{BLOCK, EchoCanceller};
+use crate::howl::HowlGuard;
+use crate::level::{Gain, LevelMeter, Limiter, Ramp};
+use crate::sample::finite;
+use crate::suppressor::Suppressor;
+use crate::talk::TalkMeter;
+
+/// Magnitude at which both directions are limited, -1 dBFS.
+const LIMIT: f32 = 0.89;
+/// How fast a limiter lets go, ms.
+const RELEASE_MS: f32 = 80.0;
+/// Time constant of the meters, ms.
+const METER_MS: f32 = 125.0;
+
+/// The sound processing of one call. 8 kHz, blocks of [`BLOCK`] samples, full scale at 1.0.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    config: ChainConfig,
+    canceller: Option<EchoCanceller>,
+    suppressor: Option<Suppressor>,
+    agc: Option<Agc>,
+    talk: TalkMeter,
+    switch: VoiceSwitch,
+    howl: Option<HowlGuard>,
+    to_line: Direction,
+    to_phone: Direction,
+    from_line: LevelMeter,
+    /// What the line plays while the next block is recorded.
+    far: [f32; BLOCK],
+    linear: [f32; BLOCK],
+    status: ChainStatus,
+}
+
+/// What both directions have.
+#[derive(Debug, Clone)]
+struct Direction {
+    gain: Gain,
+    mute: Ramp,
+    limiter: Limiter,
+    meter: LevelMeter,
+}
+
+impl Direction {
+    fn new(gain_db: f32) -> Direction {
+        Direction {
+            gain: Gain::new(gain_db),
+            mute: Ramp::new(),
+            limiter: Limiter::new(LIMIT, RELEASE_MS),
+            meter: LevelMeter::new(METER_MS),
+        }
+    }
+
+    /// Everything behind the gain.
+    fn finish(&mut self, block: &mut [f32; BLOCK]) {
+        self.mute.process(block);
+        self.limiter.process(block);
+        self.meter.process(block);
+    }
+}
+
+impl Chain {
+    /// A chain that has heard nothing.
+    pub fn new(config: ChainConfig) -> Chain {
+        let cancels = config.echo != EchoMode::Off;
+        let suppresses = config.echo == EchoMode::Full;
+        Chain {
+            canceller: cancels.then(|| EchoCanceller::new(config.tail_ms)),
+            suppressor: suppresses.then(|| Suppressor::new(config.suppressor)),
+            agc: config.agc.map(Agc::new),
+            talk: TalkMeter::new(),
+            switch: VoiceSwitch::new(),
+            howl: config.howl_guard.then(HowlGuard::new),
+            to_line: Direction::new(config.to_line_db),
+            to_phone: Direction::new(config.to_phone_db),
+            from_line: LevelMeter::new(METER_MS),
+            far: [0.0; BLOCK],
+            linear: [0.0; BLOCK],
+            status: ChainStatus::default(),
+            config,
+        }
+    }
+
+    /// The settings that it was made with.
+    pub fn config(&self) -> &ChainConfig {
+        &self.config
+    }
+
+    /// Treats `block`, what the phone says, in place: afterwards it is what the line must play, and what the canceller takes
+    /// for the source of the echo in the next [`Chain::hear`].
+    pub fn play(&mut self, block: &mut [f32; BLOCK]) {
+        block
+            .iter_mut()
+            .for_each(|s| *s = finite(*s).clamp(-8.0, 8.0));
+        self.to_line.gain.process(block);
+        self.switch.to_line(block);
+        if let Some(howl) = &mut self.howl {
+            howl.process(block);
+        }
+        self.to_line.finish(block);
+        self.far = *block;
+    }
+
+    /// Treats `block`, what was recorded from the line while the last block of [`Chain::play`] sounded, in place: afterwards it
+    /// is what the phone shall hear.
+    pub fn hear(&mut self, block: &mut [f32; BLOCK]) {
+        block
+            .iter_mut()
+            .for_each(|s| *s = finite(*s).clamp(-8.0, 8.0));
+        self.from_line.process(block);
+        let mut echo_left = 0.0;
+        if let Some(canceller) = &mut self.canceller {
+            let report = canceller.process(&self.far, block);
+            self.status.erle_db = report.erle_db;
+            self.linear = *block;
+            echo_left = report.left;
+            if let Some(suppressor) = &mut self.suppressor {
+                suppressor.process(block, Some(report));
+            }
+        } else {
+            self.linear = *block;
+        }
+        let talk = self.talk.judge(&self.far, &self.linear, echo_left);
+        if self.config.voice_switch {
+            self.switch.judge(&self.far, block);
+        }
+        self.switch.to_phone(block);
+        if let Some(agc) = &mut self.agc {
+            agc.process(block, talk);
+        }
+        self.to_phone.gain.process(block);
+        self.to_phone.finish(block);
+    }
+
+    /// The last block of [`Chain::hear`] behind the linear canceller and before anything that could harm a digit.
+    pub fn linear(&self) -> &[f32; BLOCK] {
+        &self.linear
+    }
+
+    /// Changes the gain towards the line, dB; it is reached within about 20 ms.
+    pub fn set_to_line_db(&mut self, db: f32) {
+        self.to_line.gain.set_db(db);
+    }
+
+    /// Changes the gain towards the phone, dB; it is reached within about 20 ms.
+    pub fn set_to_phone_db(&mut self, db: f32) {
+        self.to_phone.gain.set_db(db);
+    }
+
+    /// Silences or opens the direction to the line, without a click.
+    pub fn mute_to_line(&mut self, muted: bool) {
+        self.to_line.mute.set_open(!muted);
+    }
+
+    /// Silences or opens the direction to the phone, without a click.
+    pub fn mute_to_phone(&mut self, muted: bool) {
+        self.to_phone.mute.set_open(!muted);
+    }
+
+    /// Push-to-talk: `Some(true)` opens the line's direction only, `Some(false)` the phone's only, `None` both.
+    pub fn push_to_talk(&mut self, pressed: Option<bool>) {
+        self.mute_to_line(pressed == Some(false));
+        self.mute_to_phone(pressed == Some(true));
+    }
+
+    /// How long the way from the line to the phone is, ms.
+    pub fn delay_ms(&self) -> f32 {
+        self.suppressor
+            .as_ref()
+            .map_or(0.0, |_| Suppressor::DELAY_MS)
+    }
+
+    /// What is known at the moment.
+    pub fn status(&self) -> ChainStatus {
+        ChainStatus {
+            duplex: if self.switch.is_half() {
+                Duplex::Half
+            } else {
+                Duplex::Full
+            },
+            agc_db: self.agc.as_ref().map_or(0.0, Agc::gain_db),
+            from_line_dbm0: self.from_line.dbm0(),
+            to_phone_dbm0: self.to_phone.meter.dbm0(),
+            to_line_dbm0: self.to_line.meter.dbm0(),
+            echo_loss_db: self.switch.loss_db(),
+            ..self.status
+        }
+    }
+}
