@@ -15,5 +15,6 @@ pub mod linphone;
 pub mod rtp;
 pub mod scripted;
 pub mod sipp;
+pub mod sound;
 
 pub use peers::{Failure, Outcome, address, asterisk, failure, folder, process, speech, wait, wav};

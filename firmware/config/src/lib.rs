@@ -1,6 +1,7 @@
 //! The configuration file: one table of settings, checks that name file, line, key and a hint,
 //! explanations, and edits that keep the file's comments.
 
+mod cards;
 mod document;
 mod edit;
 mod explain;
@@ -16,9 +17,9 @@ pub use edit::{Change, apply_changes, write_whole};
 pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
-    Access, Account, Call, Card, Codec, Config, Console, CryptoSuite, Door, EchoControl, Handset,
-    Incoming, Journal, Line, Media, MediaEncryption, Override, PcapRtp, Ring, Route, Secret, Sip,
-    Trace, Unanswered, route_at,
+    Access, Account, Board, Call, Card, CardKind, Codec, Config, Console, CryptoSuite, Door,
+    EchoControl, Handset, InbandKeys, Incoming, Journal, Line, Media, MediaEncryption, Override,
+    PcapRtp, Ring, Route, Secret, Sip, Sound, Trace, Unanswered, route_at,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

@@ -110,6 +110,8 @@ pub struct Account {
     pub keepalive_s: u32,
     /// Whether the sound is encrypted.
     pub media_encryption: MediaEncryption,
+    /// Whether tones in the sound are keys.
+    pub inband_keys: InbandKeys,
 }
 
 /// Section `card`.
@@ -117,8 +119,56 @@ pub struct Account {
 pub struct Card {
     /// Short name.
     pub name: String,
-    /// Local stream socket of a virtual line card.
-    pub socket: PathBuf,
+    /// What it is.
+    pub kind: CardKind,
+}
+
+/// What a card is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardKind {
+    /// A process behind a local stream socket.
+    Virtual {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The board on devices of this computer.
+    Linux(Box<Board>),
+}
+
+/// The real board and its devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Board {
+    /// The matrix variant, else the pair variant.
+    pub matrix: bool,
+    /// SPI device of the converter.
+    pub spi: PathBuf,
+    /// Its clock.
+    pub spi_hz: u32,
+    /// I2C bus of the expanders.
+    pub i2c: PathBuf,
+    /// GPIO device.
+    pub gpio_chip: PathBuf,
+    /// Line of the watchdog when it is not the board's own.
+    pub watchdog_gpio: Option<u32>,
+    /// Its sound, where there is any.
+    pub sound: Option<Sound>,
+}
+
+/// A pair of sound devices, one channel of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sound {
+    /// ALSA name of the PCM that is recorded.
+    pub capture: String,
+    /// ALSA name of the PCM that is played to.
+    pub playback: String,
+    /// Channel of `capture`, from 0.
+    pub capture_channel: u16,
+    /// Channel of `playback`, from 0.
+    pub playback_channel: u16,
+    /// 8000, 16000 or 48000.
+    pub rate_hz: u32,
+    /// Sound kept each way, milliseconds.
+    pub delay_ms: u32,
 }
 
 /// Whether an old handset is there.
@@ -228,6 +278,10 @@ pub struct Route {
     pub called_may_open: bool,
     /// Extensions that may call in and open.
     pub callers_may_open: Vec<String>,
+    /// Gain towards the line, dB, where it differs from the box's.
+    pub gain_to_line_db: Option<i8>,
+    /// Gain towards the phone, dB, where it differs from the box's.
+    pub gain_to_phone_db: Option<i8>,
 }
 
 /// Section `door`.
@@ -339,6 +393,17 @@ pub enum MediaEncryption {
     Required,
 }
 
+/// Whether tones in the phone's sound are keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InbandKeys {
+    /// Never.
+    Off,
+    /// While the other side has not agreed to RFC 4733.
+    WithoutEvents,
+    /// Always.
+    Always,
+}
+
 /// What SRTP encrypts with (RFC 4568, RFC 6188).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CryptoSuite {
@@ -376,6 +441,10 @@ pub struct Media {
     pub ptime_ms: u32,
     /// Payload type offered for key events.
     pub telephone_event_payload_type: u8,
+    /// Gain towards the line, dB.
+    pub gain_to_line_db: i8,
+    /// Gain towards the phone, dB.
+    pub gain_to_phone_db: i8,
     /// Treatment of echo.
     pub echo_control: EchoControl,
     /// Longest echo path.
@@ -502,6 +571,8 @@ impl Route {
             alert_info: None,
             called_may_open: false,
             callers_may_open: Vec::new(),
+            gain_to_line_db: None,
+            gain_to_phone_db: None,
         }
     }
 }

@@ -37,14 +37,14 @@ pub(crate) fn resolve(document: &Document) -> Result<Config, Vec<Problem>> {
     }
 }
 
-struct Resolver<'a> {
-    document: &'a Document,
+pub(crate) struct Resolver<'a> {
+    pub(crate) document: &'a Document,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
 
 impl<'a> Resolver<'a> {
-    fn problem(
+    pub(crate) fn problem(
         &mut self,
         entry: &Entry,
         key: &str,
@@ -95,6 +95,7 @@ impl<'a> Resolver<'a> {
         let accounts = self.accounts();
         let cards = self.cards();
         let lines = self.lines(&cards);
+        self.channels_of_boards(&lines, &cards);
         let overrides = self.overrides(&lines);
         let schedules = self.schedules();
         let routes = self.routes(&accounts, &lines, &schedules);
@@ -160,7 +161,12 @@ impl<'a> Resolver<'a> {
     }
 
     /// Refuses a value that stands in an earlier entry of the same section.
-    fn unique(&mut self, section: &'a str, key: &str, value_of: impl Fn(&Entry) -> String) {
+    pub(crate) fn unique(
+        &mut self,
+        section: &'a str,
+        key: &str,
+        value_of: impl Fn(&Entry) -> String,
+    ) {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let document = self.document;
         for entry in document.many(section) {
@@ -222,6 +228,7 @@ impl<'a> Resolver<'a> {
                 expires_s: number(entry, "expires_s"),
                 keepalive_s: number(entry, "keepalive_s"),
                 media_encryption,
+                inband_keys: media::inband_keys(entry),
             });
         }
         if accounts.is_empty() {
@@ -231,16 +238,6 @@ impl<'a> Resolver<'a> {
             );
         }
         accounts
-    }
-
-    fn cards(&mut self) -> Vec<Card> {
-        self.unique("card", "name", |entry| entry.text("name"));
-        self.unique("card", "socket", |entry| entry.text("socket"));
-        let card = |entry: &Entry| Card {
-            name: entry.text("name"),
-            socket: PathBuf::from(entry.text("socket")),
-        };
-        self.document.many("card").map(card).collect()
     }
 
     fn lines(&mut self, cards: &[Card]) -> Vec<Line> {
@@ -352,7 +349,7 @@ impl<'a> Resolver<'a> {
 }
 
 /// A number whose range the schema has checked.
-fn number(entry: &Entry, key: &str) -> u32 {
+pub(crate) fn number(entry: &Entry, key: &str) -> u32 {
     u32::try_from(entry.integer(key)).unwrap_or(0)
 }
 

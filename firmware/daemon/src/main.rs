@@ -13,6 +13,7 @@ mod logging;
 mod recording;
 mod run;
 mod sockets;
+mod sound_test;
 mod startup;
 mod state;
 mod taps;
@@ -33,6 +34,9 @@ fn main() -> ExitCode {
         }
     };
     logging::start(arguments.log_level);
+    if let Some(test) = &arguments.sound_test {
+        return sound_test::run(test);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

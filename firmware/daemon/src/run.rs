@@ -209,7 +209,7 @@ async fn serve(
     ));
     let mut cards = Vec::new();
     for (index, card) in config.cards.iter().enumerate() {
-        let thread = CardThread::start(index, card.socket.clone(), inbox.clone());
+        let thread = CardThread::start(index, card.kind.clone(), inbox.clone());
         cards.push(
             thread.map_err(|error| {
                 format!("cannot start a thread for card {}: {error}", card.name)

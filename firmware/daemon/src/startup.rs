@@ -16,7 +16,37 @@ use crate::{recording, state, wall_clock};
 
 const USAGE: &str = "usage: trubkad [--config FILE] [--check] [--log error|warn|info|debug]
   --config FILE   configuration, /etc/trubka/trubka.toml unless given
-  --check         check the configuration and end";
+  --check         check the configuration and end
+  --sound-test CAPTURE PLAYBACK [SECONDS [RATE_HZ [CHANNEL]]]
+                  play a 1 kHz tone to an ALSA PCM, tell each second what comes in and how the
+                  devices run, and end; 5 s, 8000 Hz and channel 0 unless given";
+
+/// What `--sound-test` is told.
+#[derive(Debug, Clone)]
+pub(crate) struct SoundTest {
+    pub(crate) capture: String,
+    pub(crate) playback: String,
+    pub(crate) seconds: u32,
+    pub(crate) rate_hz: u32,
+    pub(crate) channel: u16,
+}
+
+impl SoundTest {
+    fn parse(mut words: impl Iterator<Item = String>) -> Option<SoundTest> {
+        let (capture, playback) = (words.next()?, words.next()?);
+        let mut number = |default: u32| match words.next() {
+            Some(word) => word.parse().ok(),
+            None => Some(default),
+        };
+        Some(SoundTest {
+            capture,
+            playback,
+            seconds: number(5)?,
+            rate_hz: number(8000)?,
+            channel: u16::try_from(number(0)?).ok()?,
+        })
+    }
+}
 
 /// The command line.
 #[derive(Debug, Clone)]
@@ -24,6 +54,7 @@ pub(crate) struct Arguments {
     pub(crate) config: PathBuf,
     pub(crate) check: bool,
     pub(crate) log_level: tracing::Level,
+    pub(crate) sound_test: Option<SoundTest>,
 }
 
 impl Arguments {
@@ -32,11 +63,15 @@ impl Arguments {
             config: PathBuf::from("/etc/trubka/trubka.toml"),
             check: false,
             log_level: tracing::Level::INFO,
+            sound_test: None,
         };
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--config" => arguments.config = words.next().ok_or(USAGE)?.into(),
                 "--check" => arguments.check = true,
+                "--sound-test" => {
+                    arguments.sound_test = Some(SoundTest::parse(&mut words).ok_or(USAGE)?);
+                }
                 "--log" => {
                     let level = words.next().ok_or(USAGE)?;
                     arguments.log_level = level.parse().map_err(|_| USAGE)?;

@@ -8,6 +8,7 @@ use sip::OutgoingCall;
 
 use crate::leg::{Again, Kind, Leg};
 use crate::sounds::Player;
+use crate::voice::Gains;
 use crate::{Gateway, Output};
 
 /// A call to be placed.
@@ -95,13 +96,38 @@ impl Gateway {
     }
 
     fn join_line(&mut self, line: usize, leg: LegId) {
+        let gains = self.gains_of(line);
         if let Some(slot) = self.lines.get_mut(line) {
             slot.joined = Some(leg);
+            slot.voice.begin(gains);
             slot.player = None;
         }
         if let Some(leg) = self.legs.get_mut(&leg) {
             leg.line = Some(line);
         }
+    }
+
+    /// Gains of the apartment on a line, where its route sets them, or else of the box.
+    fn gains_of(&self, line: usize) -> Gains {
+        let route = self.config.lines.get(line);
+        let route = route.and_then(|line| self.config.route(line.apartment));
+        let media = &self.config.media;
+        let to_line = route.and_then(|route| route.gain_to_line_db);
+        let to_phone = route.and_then(|route| route.gain_to_phone_db);
+        Gains {
+            to_line_db: to_line.unwrap_or(media.gain_to_line_db).into(),
+            to_phone_db: to_phone.unwrap_or(media.gain_to_phone_db).into(),
+        }
+    }
+
+    /// Silences directions of the call on a line until it ends, or opens them again; false without a call there.
+    pub fn mute(&mut self, line: usize, to_line: bool, to_phone: bool) -> bool {
+        let slot = self
+            .lines
+            .get_mut(line)
+            .filter(|slot| slot.joined.is_some());
+        slot.map(|slot| slot.voice.mute(to_line, to_phone))
+            .is_some()
     }
 
     /// Goes off-hook; a line that cannot be taken any more ends the call that wanted it.
@@ -131,7 +157,7 @@ impl Gateway {
         encryption: Encryption,
     ) -> Result<(), String> {
         let (slot, mut session) = self
-            .new_session(id, encryption)
+            .new_session(id, encryption, Some(order.account))
             .ok_or("all audio ports are in use")?;
         let again = (encryption == Encryption::Optional).then(|| Again {
             target: order.target.to_owned(),
@@ -198,6 +224,7 @@ impl Gateway {
         if let Some(sdp) = answer {
             leg.line = Some(line);
             leg.connected = true;
+            leg.since = Some(now);
             leg.session.start(now);
             self.ua.answer(now, leg.call, sdp);
         }

@@ -145,6 +145,8 @@ impl Resolver<'_> {
             target_timeout: seconds(entry, "target_timeout_s"),
             display_name: self.template(entry, "display_name"),
             alert_info: self.template(entry, "alert_info"),
+            gain_to_line_db: super::media::optional_db(entry, "gain_to_line_db"),
+            gain_to_phone_db: super::media::optional_db(entry, "gain_to_phone_db"),
             called_may_open: may_open.iter().any(|party| party == "called"),
             callers_may_open: may_open
                 .into_iter()
