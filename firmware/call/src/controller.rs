@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use config::{Config, LocalTime, Route, Schedule, Unanswered};
-use line_interface::LineEvent;
+use line_interface::{AddressDoubt, LineEvent};
 
 use crate::digits::{DigitMatcher, KeyPace};
 use crate::door::Opening;
@@ -24,8 +24,10 @@ pub struct LineSettings {
     pub name: String,
     /// Name of the panel for people.
     pub panel: String,
-    /// Apartment of the pair.
-    pub apartment: u16,
+    /// The one apartment of a pair; other lines tell it with each call.
+    pub apartment: Option<u16>,
+    /// Apartments with a route whose visitors may come on this line.
+    pub serves: Vec<u16>,
     /// Whether the visitor hears it when nobody answers.
     pub plays_failure: bool,
 }
@@ -66,7 +68,13 @@ impl Settings {
         let line = |line: &config::Line| LineSettings {
             name: line.name.clone(),
             panel: line.panel.clone(),
-            apartment: line.apartment,
+            apartment: line.apartment(),
+            serves: config
+                .routes
+                .iter()
+                .map(|route| route.apartment)
+                .filter(|apartment| line.serves(*apartment))
+                .collect(),
             plays_failure: match config.call.unanswered {
                 Unanswered::Tone => true,
                 Unanswered::Leave => false,
@@ -91,12 +99,9 @@ impl Settings {
         }
     }
 
-    /// The route in force for an apartment. Without one, which the configuration's own check
-    /// refuses for apartments that have a line, nobody is called and nobody may open.
-    fn route(&self, apartment: u16, time: Option<LocalTime>) -> Route {
-        config::route_at(&self.routes, &self.schedules, apartment, time)
-            .cloned()
-            .unwrap_or_else(|| Route::to_nobody(apartment))
+    /// Index of the route in force for an apartment.
+    fn route_of(&self, apartment: Option<u16>, time: Option<LocalTime>) -> Option<usize> {
+        config::route_at(&self.routes, &self.schedules, apartment?, time)
     }
 }
 
@@ -117,11 +122,9 @@ struct Fork {
     ringing: bool,
 }
 
-/// A visitor who waits, and the phones that are called for him.
-#[derive(Debug, Clone)]
-struct Visit {
-    /// The route in force when he rang.
-    route: Route,
+/// The phones that are called for a visitor who waits.
+#[derive(Debug, Clone, Default)]
+struct Calls {
     /// Calls under way.
     forks: Vec<Fork>,
     /// Targets not called yet.
@@ -161,8 +164,6 @@ struct Talk {
     locked: bool,
     opening: Option<Opening>,
     end_at: Option<Duration>,
-    /// The route in force when the visitor rang: who may open.
-    route: Route,
     /// When the talk limit ends it. A transfer does not lengthen a visit.
     limit_at: Duration,
     /// The party passes the visitor on.
@@ -184,8 +185,10 @@ enum Phase {
     Idle,
     /// The panel selected our pair; the ring rule is not met yet.
     Selected { since: Duration },
+    /// It rings for an apartment without a route: the old handset has it, and we only watch.
+    Unserved,
     /// The visitor waits; phones are being called, unless every target failed.
-    Ringing { since: Duration, visit: Box<Visit> },
+    Ringing { since: Duration, calls: Box<Calls> },
     /// Nobody answered and the visitor is told so, by the end of which the line is freed.
     Announcing { until: Duration },
     /// A party and the visitor talk through us.
@@ -202,7 +205,8 @@ impl Phase {
         match self {
             Phase::Idle => "idle",
             Phase::Selected { .. } => "selected",
-            Phase::Ringing { visit, .. } if visit.forks.is_empty() => "unanswered",
+            Phase::Unserved => "unserved",
+            Phase::Ringing { calls, .. } if calls.forks.is_empty() => "unanswered",
             Phase::Ringing { .. } => "ringing",
             Phase::Announcing { .. } => "announcing",
             Phase::Talking(_) => "talking",
@@ -215,13 +219,26 @@ impl Phase {
 /// A line as tools show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineView {
-    /// Stable name of the phase: `idle`, `selected`, `ringing`, `unanswered`, `announcing`,
-    /// `talking`, `handset`, `over`.
+    /// Stable name of the phase: `idle`, `selected`, `unserved`, `ringing`, `unanswered`,
+    /// `announcing`, `talking`, `handset`, `over`.
     pub phase: &'static str,
+    /// The apartment of the call, or of the pair.
+    pub apartment: Option<u16>,
     /// The party that rings or talks.
     pub party: Option<String>,
     /// Time in the phase, where it is measured.
     pub since: Option<Duration>,
+}
+
+/// Whose call is on a line, or was last.
+#[derive(Debug, Clone, Default)]
+struct Visit {
+    apartment: Option<u16>,
+    /// Index into [`Settings::routes`], of the route in force when the visitor rang; none for an
+    /// apartment that nobody set up.
+    route: Option<usize>,
+    /// The apartment's name on the wires; empty on a pair.
+    code: String,
 }
 
 /// The call controller.
@@ -229,6 +246,7 @@ pub struct LineView {
 pub struct Controller {
     settings: Settings,
     phases: Vec<Phase>,
+    visits: Vec<Visit>,
     actions: VecDeque<Action>,
     /// Local time and when it was told.
     clock: Option<(Duration, LocalTime)>,
@@ -245,9 +263,19 @@ impl Controller {
     /// A controller with every line idle.
     pub fn new(settings: Settings) -> Controller {
         let phases = settings.lines.iter().map(|_| Phase::Idle).collect();
+        let visits = settings
+            .lines
+            .iter()
+            .map(|line| Visit {
+                apartment: line.apartment,
+                route: settings.route_of(line.apartment, None),
+                code: String::new(),
+            })
+            .collect();
         Controller {
             settings,
             phases,
+            visits,
             actions: VecDeque::new(),
             clock: None,
             dnd: false,
@@ -285,8 +313,8 @@ impl Controller {
     pub fn view(&self, line: usize) -> Option<LineView> {
         let phase = self.phases.get(line)?;
         let (party, since) = match phase {
-            Phase::Ringing { since, visit } => {
-                let names: Vec<&str> = visit
+            Phase::Ringing { since, calls } => {
+                let names: Vec<&str> = calls
                     .forks
                     .iter()
                     .map(|fork| fork.target.address.as_str())
@@ -300,6 +328,7 @@ impl Controller {
         };
         Some(LineView {
             phase: phase.name(),
+            apartment: self.visits[line].apartment,
             party,
             since,
         })
@@ -312,6 +341,32 @@ impl Controller {
         }
         let name = self.line_name(line);
         match event {
+            LineEvent::Addressed { code, apartment } => {
+                self.visits[line] = Visit {
+                    apartment,
+                    route: self.settings.route_of(apartment, self.local_time(now)),
+                    code: code.to_string(),
+                };
+            }
+            LineEvent::Unclear { doubt, reading } => {
+                let levels = match doubt {
+                    AddressDoubt::Buses(_) => format!(
+                        ": fed {:.2} V, lowest {:.2} V",
+                        reading.volts, reading.handset_volts
+                    ),
+                    AddressDoubt::Pulses(_) => String::new(),
+                };
+                self.tell(Event::LineFault {
+                    line: name,
+                    kind: doubt.kind().name().to_owned(),
+                    reading: format!("{}{levels}", doubt.name()),
+                    hint: doubt.hint().to_owned(),
+                });
+            }
+            LineEvent::Tone { tone } => self.tell(Event::PanelTone {
+                line: name,
+                tone: tone.name().to_owned(),
+            }),
             LineEvent::CallDetected => {
                 if matches!(self.phases[line], Phase::Idle) {
                     self.phases[line] = Phase::Selected { since: now };
@@ -321,13 +376,14 @@ impl Controller {
             LineEvent::PanelGaveUp => self.panel_left(now, line, "gave_up"),
             LineEvent::PanelEnded => self.panel_left(now, line, "ended"),
             LineEvent::HandsetLifted => self.handset_lifted(now, line),
-            LineEvent::HandsetReplaced => {
-                let apartment = self.settings.lines[line].apartment;
+            LineEvent::HandsetReplaced if !matches!(self.phases[line], Phase::Unserved) => {
+                let apartment = self.apartment(line);
                 self.tell(Event::HandsetReplaced {
                     line: name,
                     apartment,
                 });
             }
+            LineEvent::HandsetReplaced => {}
             LineEvent::OffHookSettled => {
                 if matches!(self.phases[line], Phase::Announcing { .. }) {
                     self.actions.push_back(Action::PlayFailure { line });
@@ -422,9 +478,9 @@ impl Controller {
 
     fn line_deadline(&self, line: usize) -> Option<Duration> {
         match &self.phases[line] {
-            Phase::Ringing { since, visit } => {
-                let first = visit.forks.iter().map(|fork| fork.since).min()?;
-                let target = first + visit.route.target_timeout;
+            Phase::Ringing { since, calls } => {
+                let first = calls.forks.iter().map(|fork| fork.since).min()?;
+                let target = first + self.target_timeout(line);
                 Some(target.min(*since + self.settings.call.ring_limit))
             }
             Phase::Announcing { until } => Some(*until),
@@ -433,7 +489,7 @@ impl Controller {
                 let transfer = talk
                     .transfer
                     .as_ref()
-                    .map(|transfer| transfer.since + talk.route.target_timeout);
+                    .map(|transfer| transfer.since + self.target_timeout(line));
                 [Some(talk.limit_at), talk.end_at, opening, transfer]
                     .into_iter()
                     .flatten()
@@ -471,7 +527,7 @@ impl Controller {
             Phase::Talking(talk) => {
                 let waiting = talk.opening.as_ref().and_then(Opening::waiting);
                 let transfer = talk.transfer.as_ref().map(|transfer| transfer.since);
-                let target_timeout = talk.route.target_timeout;
+                let target_timeout = self.target_timeout(line);
                 if now >= talk.limit_at {
                     self.end_talk(now, line, "talk limit", true);
                 } else if transfer.is_some_and(|since| now >= since + target_timeout) {
@@ -503,6 +559,22 @@ impl Controller {
         record
     }
 
+    /// The route of the call on a line.
+    fn route(&self, line: usize) -> Option<&Route> {
+        self.settings.routes.get(self.visits[line].route?)
+    }
+
+    /// How long one target of the call on a line may ring.
+    fn target_timeout(&self, line: usize) -> Duration {
+        self.route(line)
+            .map_or(Duration::ZERO, |route| route.target_timeout)
+    }
+
+    /// The apartment of the call on a line; 0 where the wires named none that is known.
+    fn apartment(&self, line: usize) -> u16 {
+        self.visits[line].apartment.unwrap_or(0)
+    }
+
     fn line_name(&self, line: usize) -> String {
         self.settings.lines[line].name.clone()
     }
@@ -510,7 +582,10 @@ impl Controller {
     /// The resident's own button while the old handset has the visitor: the panel opens by
     /// itself, we only keep the record.
     fn handset_button(&mut self, line: usize) {
-        let (name, apartment) = (self.line_name(line), self.settings.lines[line].apartment);
+        if matches!(self.phases[line], Phase::Unserved) {
+            return;
+        }
+        let (name, apartment) = (self.line_name(line), self.apartment(line));
         self.record(Event::DoorOpened {
             line: name,
             apartment,

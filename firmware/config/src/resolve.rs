@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use line_interface::pulse::PulseProfile;
 use line_interface::{OVERRIDE_KEYS, OverrideKey, Profile};
 
+mod lines;
 mod media;
 
 mod access;
@@ -18,7 +20,7 @@ use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
     Account, Card, Config, Console, Door, Handset, Journal, Line, Override, PcapRtp, Secret, Sip,
-    Trace,
+    Topology, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -242,9 +244,7 @@ impl<'a> Resolver<'a> {
 
     fn lines(&mut self, cards: &[Card]) -> Vec<Line> {
         self.unique("line", "name", |entry| entry.text("name"));
-        self.unique("line", "apartment", |entry| {
-            entry.integer("apartment").to_string()
-        });
+        self.unique_apartments();
         self.unique("line", "channel", |entry| {
             format!(
                 "{} of card {}",
@@ -266,10 +266,15 @@ impl<'a> Resolver<'a> {
                 );
                 self.problem(entry, "card", ProblemKind::UnknownReference, cause, hint);
             }
+            let topology = self.topology(entry);
             let profile = entry.text("profile");
-            let builtin: Vec<&str> = Profile::builtin_names().collect();
+            let builtin: Vec<&str> = match topology {
+                Topology::Pulse { .. } => PulseProfile::builtin_names().collect(),
+                Topology::Pair { .. } | Topology::Matrix(_) => Profile::builtin_names().collect(),
+            };
             if !profile.ends_with(".toml") && !builtin.contains(&profile.as_str()) {
-                let cause = format!("there is no built-in profile \"{profile}\"");
+                let kind = topology.name();
+                let cause = format!("there is no built-in profile \"{profile}\" of {kind} lines");
                 let hint = format!(
                     "use one of {}, or the path of a profile file ending in .toml",
                     builtin.join(", ")
@@ -281,7 +286,7 @@ impl<'a> Resolver<'a> {
                 card: card.unwrap_or(0),
                 channel: number(entry, "channel") as usize,
                 profile,
-                apartment: number(entry, "apartment") as u16,
+                topology,
                 panel: entry
                     .optional_text("panel")
                     .unwrap_or_else(|| entry.text("name")),
@@ -312,7 +317,7 @@ impl<'a> Resolver<'a> {
                 values,
                 lines: (entry.line, at),
             };
-            let serving: Vec<&Line> = lines.iter().filter(|l| l.apartment == apartment).collect();
+            let serving: Vec<&Line> = lines.iter().filter(|l| l.serves(apartment)).collect();
             if serving.is_empty() && !lines.is_empty() {
                 let cause = format!("no [[line]] serves apartment {apartment}");
                 let hint = "correct the apartment or remove this override";
@@ -331,10 +336,13 @@ impl<'a> Resolver<'a> {
                 self.problem(entry, "apartment", ProblemKind::MissingKey, cause, hint);
             }
             // Profiles that are files are read later; what they make of it is checked then.
-            for profile in serving
-                .iter()
-                .filter_map(|line| Profile::builtin(&line.profile))
-            {
+            let builtin = |line: &&Line| match line.topology {
+                Topology::Pulse { .. } => {
+                    PulseProfile::builtin(&line.profile).map(|profile| profile.line())
+                }
+                Topology::Pair { .. } | Topology::Matrix(_) => Profile::builtin(&line.profile),
+            };
+            for profile in serving.iter().filter_map(builtin) {
                 if let Err(problem) = of_apartment.apply(&profile) {
                     self.problems.push(Problem {
                         file: self.document.file.clone(),

@@ -46,7 +46,7 @@ impl Controller {
             Phase::Announcing { .. } => {
                 self.refuse_call(leg, user, 480, "the visitor is told that nobody answers");
             }
-            Phase::Idle | Phase::Selected { .. } | Phase::Over { .. } => {
+            Phase::Idle | Phase::Selected { .. } | Phase::Unserved | Phase::Over { .. } => {
                 self.refuse_call(leg, user, 480, "no visitor is on the line");
             }
         }
@@ -65,11 +65,38 @@ impl Controller {
     /// The line that a dialled user part means: an apartment, a line name, or, for the extension
     /// itself, the one line on which a visitor is.
     fn dialled_line(&self, user: &str) -> Result<usize, &'static str> {
-        if let Some(line) = self.named_line(user) {
+        let visits = |line: usize| {
+            !matches!(
+                self.phases[line],
+                Phase::Idle | Phase::Unserved | Phase::Over { .. }
+            )
+        };
+        if let Some(line) = self
+            .settings
+            .lines
+            .iter()
+            .position(|line| line.name == user)
+        {
             return Ok(line);
         }
-        let mut active = (0..self.phases.len())
-            .filter(|line| !matches!(self.phases[*line], Phase::Idle | Phase::Over { .. }));
+        if let Ok(apartment) = user.parse::<u16>() {
+            // Several panels may call one apartment: the one on which its visitor is.
+            let own = |line: &usize| self.visits[*line].apartment == Some(apartment);
+            let mut serving = (0..self.phases.len())
+                .filter(|line| self.settings.lines[*line].serves.contains(&apartment));
+            if let Some(line) = (0..self.phases.len()).find(|line| visits(*line) && own(line)) {
+                return Ok(line);
+            }
+            if let Some(line) = serving.next() {
+                // Nobody is there for this apartment; another one's visitor is not its business.
+                return if self.settings.lines[line].apartment.is_some() {
+                    Ok(line)
+                } else {
+                    Err("no visitor is on the line")
+                };
+            }
+        }
+        let mut active = (0..self.phases.len()).filter(|line| visits(*line));
         match (active.next(), active.next()) {
             (Some(line), None) => Ok(line),
             (None, _) => Err("no visitor is on the line"),
@@ -77,14 +104,12 @@ impl Controller {
         }
     }
 
-    fn named_line(&self, user: &str) -> Option<usize> {
-        let named =
-            |line: &super::LineSettings| line.name == user || line.apartment.to_string() == user;
-        self.settings.lines.iter().position(named)
-    }
-
-    /// Whether a dialled user part names a line by its name or apartment.
+    /// Whether a dialled user part names a line, or an apartment that one serves.
     pub(super) fn is_line(&self, user: &str) -> bool {
-        self.named_line(user).is_some()
+        let apartment = user.parse::<u16>().ok();
+        let lines = &self.settings.lines;
+        lines.iter().any(|line| {
+            line.name == user || apartment.is_some_and(|own| line.serves.contains(&own))
+        })
     }
 }

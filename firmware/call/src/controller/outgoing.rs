@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use config::{Facts, Ring};
+use config::{Facts, Ring, Route};
 
-use super::{Controller, Fork, Phase, Talker, Target, Visit};
+use super::{Calls, Controller, Fork, Phase, Talker, Target};
 use crate::access::may_forward;
 use crate::event::Event;
 use crate::leg::{Action, LegId};
@@ -25,14 +25,27 @@ impl Controller {
             Phase::Selected { since } => since,
             _ => return,
         };
-        let (name, apartment) = (self.line_name(line), self.settings.lines[line].apartment);
+        let name = self.line_name(line);
+        let (apartment, code) = (self.visits[line].apartment, self.visits[line].code.clone());
+        let route = self.settings.route_of(apartment, self.local_time(now));
+        self.visits[line].route = route;
+        let Some(route) = self.route(line) else {
+            self.phases[line] = Phase::Unserved;
+            return self.tell(Event::UnknownApartment {
+                line: name,
+                apartment,
+                code,
+            });
+        };
+        let targets = route.targets.clone();
+        let apartment = self.apartment(line);
         let after_ms = now.saturating_sub(since).as_millis() as u64;
         self.tell(Event::Ring {
             line: name,
             apartment,
+            code,
             after_ms,
         });
-        let route = self.settings.route(apartment, self.local_time(now));
         let target = |address: &String| Target {
             address: address.clone(),
             redirects: 0,
@@ -41,15 +54,13 @@ impl Controller {
         let waiting: VecDeque<Target> = if quiet {
             VecDeque::new()
         } else {
-            route.targets.iter().map(target).collect()
+            targets.iter().map(target).collect()
         };
         self.phases[line] = Phase::Ringing {
             since: now,
-            visit: Box::new(Visit {
-                route,
-                forks: Vec::new(),
+            calls: Box::new(Calls {
                 waiting,
-                tried: Vec::new(),
+                ..Calls::default()
             }),
         };
         let why = if quiet {
@@ -62,21 +73,24 @@ impl Controller {
 
     /// Calls whom it is the turn of. With nobody left to call and nobody called, the visit failed.
     fn call_waiting(&mut self, now: Duration, line: usize, why: &str) {
+        let in_turn = self
+            .route(line)
+            .is_none_or(|route| route.ring == Ring::InTurn);
         loop {
-            let Phase::Ringing { visit, .. } = &mut self.phases[line] else {
+            let Phase::Ringing { calls, .. } = &mut self.phases[line] else {
                 return;
             };
-            if visit.route.ring == Ring::InTurn && !visit.forks.is_empty() {
+            if in_turn && !calls.forks.is_empty() {
                 return;
             }
-            let Some(target) = visit.waiting.pop_front() else {
-                if visit.forks.is_empty() {
+            let Some(target) = calls.waiting.pop_front() else {
+                if calls.forks.is_empty() {
                     self.visit_failed(now, line, why);
                 }
                 return;
             };
-            if visit.tried.len() < MOST_CALLS && !visit.tried.contains(&target.address) {
-                visit.tried.push(target.address.clone());
+            if calls.tried.len() < MOST_CALLS && !calls.tried.contains(&target.address) {
+                calls.tried.push(target.address.clone());
                 self.call_target(now, line, target);
             }
         }
@@ -84,18 +98,17 @@ impl Controller {
 
     fn call_target(&mut self, now: Duration, line: usize, target: Target) {
         let leg = self.new_leg();
-        let Phase::Ringing { visit, .. } = &mut self.phases[line] else {
+        let Phase::Ringing { calls, .. } = &mut self.phases[line] else {
             return;
         };
         let address = target.address.clone();
-        visit.forks.push(Fork {
+        calls.forks.push(Fork {
             leg,
             target,
             since: now,
             ringing: false,
         });
-        let route = visit.route.clone();
-        self.place(line, leg, &route, address, Vec::new());
+        self.place(line, leg, address, Vec::new());
     }
 
     /// Orders a call on behalf of the visitor on a line, with the names and headers of the route.
@@ -103,10 +116,11 @@ impl Controller {
         &mut self,
         line: usize,
         leg: LegId,
-        route: &config::Route,
         target: String,
         mut headers: Vec<(String, String)>,
     ) {
+        let nobody = Route::to_nobody(self.apartment(line));
+        let route = self.route(line).unwrap_or(&nobody);
         let settings = &self.settings.lines[line];
         let facts = Facts {
             apartment: route.apartment,
@@ -133,11 +147,12 @@ impl Controller {
             target: target.clone(),
             account: account_name.unwrap_or_default(),
         };
+        let account = route.account;
         self.tell(placed);
         self.actions.push_back(Action::PlaceCall {
             leg,
             line,
-            account: route.account,
+            account,
             target,
             display_name,
             headers,
@@ -149,7 +164,7 @@ impl Controller {
             .iter_mut()
             .enumerate()
             .find_map(|(line, phase)| match phase {
-                Phase::Ringing { visit, .. } => visit
+                Phase::Ringing { calls, .. } => calls
                     .forks
                     .iter_mut()
                     .find(|fork| fork.leg == leg)
@@ -161,11 +176,11 @@ impl Controller {
     /// Takes a fork out of its visit.
     fn take_fork(&mut self, leg: LegId) -> Option<(usize, Fork)> {
         let (line, _) = self.fork_of(leg)?;
-        let Phase::Ringing { visit, .. } = &mut self.phases[line] else {
+        let Phase::Ringing { calls, .. } = &mut self.phases[line] else {
             return None;
         };
-        let index = visit.forks.iter().position(|fork| fork.leg == leg)?;
-        Some((line, visit.forks.remove(index)))
+        let index = calls.forks.iter().position(|fork| fork.leg == leg)?;
+        Some((line, calls.forks.remove(index)))
     }
 
     /// A provisional answer came for an outgoing leg.
@@ -229,10 +244,12 @@ impl Controller {
             self.leg_ended(now, leg, Some(status), "redirected");
             return;
         };
-        let Phase::Ringing { visit, .. } = &mut self.phases[line] else {
+        let account = self.route(line).map_or(0, |route| route.account);
+        let (name, apartment) = (self.line_name(line), self.apartment(line));
+        let Phase::Ringing { calls, .. } = &mut self.phases[line] else {
             return;
         };
-        let hosts = self.settings.accounts.get(visit.route.account);
+        let hosts = self.settings.accounts.get(account);
         let hosts = hosts.map_or(&[][..], |account| &account.hosts);
         let mut refused = "no address that can be called";
         let mut followed: Vec<Target> = Vec::new();
@@ -241,7 +258,7 @@ impl Controller {
         } else {
             for contact in contacts.iter().take(MOST_CONTACTS) {
                 match may_forward(&self.settings.access, hosts, contact) {
-                    Ok(address) if visit.tried.contains(&address) => refused = "a loop",
+                    Ok(address) if calls.tried.contains(&address) => refused = "a loop",
                     Ok(address) => followed.push(Target {
                         address,
                         redirects: fork.target.redirects + 1,
@@ -260,13 +277,13 @@ impl Controller {
             .map(|target| target.address.as_str())
             .collect();
         let event = Event::CallRedirected {
-            line: self.settings.lines[line].name.clone(),
-            apartment: visit.route.apartment,
+            line: name,
+            apartment,
             target: fork.target.address.clone(),
             to: names.join(", "),
         };
         for target in followed.into_iter().rev() {
-            visit.waiting.push_front(target);
+            calls.waiting.push_front(target);
         }
         self.tell(event);
         self.call_waiting(now, line, "no target answered");
@@ -292,10 +309,9 @@ impl Controller {
     }
 
     fn tell_failure(&mut self, line: usize, target: &str, status: Option<u16>, reason: &str) {
-        let settings = &self.settings.lines[line];
         let event = Event::CallFailed {
-            line: settings.name.clone(),
-            apartment: settings.apartment,
+            line: self.line_name(line),
+            apartment: self.apartment(line),
             target: target.to_owned(),
             status,
             reason: reason.to_owned(),
@@ -306,14 +322,14 @@ impl Controller {
 
     /// Some targets rang long enough.
     pub(super) fn forks_timed_out(&mut self, now: Duration, line: usize) {
-        let Phase::Ringing { visit, .. } = &mut self.phases[line] else {
+        let limit = self.target_timeout(line);
+        let Phase::Ringing { calls, .. } = &mut self.phases[line] else {
             return;
         };
-        let limit = visit.route.target_timeout;
-        let (late, rest): (Vec<Fork>, Vec<Fork>) = std::mem::take(&mut visit.forks)
+        let (late, rest): (Vec<Fork>, Vec<Fork>) = std::mem::take(&mut calls.forks)
             .into_iter()
             .partition(|fork| now >= fork.since + limit);
-        visit.forks = rest;
+        calls.forks = rest;
         for fork in late {
             self.actions.push_back(Action::HangUp {
                 leg: fork.leg,
@@ -327,17 +343,16 @@ impl Controller {
     /// Takes back the calls that nobody needs any more, and those not placed yet; the line stays
     /// as it is.
     pub(super) fn drop_forks(&mut self, _now: Duration, line: usize, why: &'static str) {
-        let Phase::Ringing { visit, .. } = &mut self.phases[line] else {
+        let Phase::Ringing { calls, .. } = &mut self.phases[line] else {
             return;
         };
-        visit.waiting.clear();
-        for fork in std::mem::take(&mut visit.forks) {
+        calls.waiting.clear();
+        for fork in std::mem::take(&mut calls.forks) {
             let leg = fork.leg;
             self.actions.push_back(Action::HangUp { leg, why });
-            let settings = &self.settings.lines[line];
             let event = Event::CallEnded {
-                line: settings.name.clone(),
-                apartment: settings.apartment,
+                line: self.line_name(line),
+                apartment: self.apartment(line),
                 party: fork.target.address,
                 reason: why.to_owned(),
                 talk_ms: 0,
@@ -348,14 +363,14 @@ impl Controller {
 
     /// Nobody takes the visitor: he is told, or left to the old handset.
     pub(super) fn visit_failed(&mut self, now: Duration, line: usize, why: &str) {
-        let Phase::Ringing { visit, .. } = &self.phases[line] else {
+        let Phase::Ringing { calls, .. } = &self.phases[line] else {
             return;
         };
         let settings = &self.settings.lines[line];
         let event = Event::CallUnanswered {
             line: settings.name.clone(),
-            apartment: visit.route.apartment,
-            tried: visit.tried.len(),
+            apartment: self.apartment(line),
+            tried: calls.tried.len(),
             reason: why.to_owned(),
         };
         let plays = settings.plays_failure;

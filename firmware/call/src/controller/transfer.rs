@@ -26,7 +26,8 @@ impl Controller {
         let Phase::Talking(talk) = &self.phases[line] else {
             return Err((603, "no visitor to pass on"));
         };
-        let hosts = self.settings.accounts.get(talk.route.account);
+        let account = self.route(line).map_or(0, |route| route.account);
+        let hosts = self.settings.accounts.get(account);
         let hosts = hosts.map_or(&[][..], |account| &account.hosts);
         let allowed = if !self.settings.access.transfer {
             Err((603, "transfers are switched off (access.transfer)"))
@@ -35,7 +36,7 @@ impl Controller {
         } else {
             may_forward(&self.settings.access, hosts, target).map_err(|why| (403, why))
         };
-        let (party, route) = (talk.talker.shown().to_owned(), talk.route.clone());
+        let party = talk.talker.shown().to_owned();
         let event = |state: &str, target: &str, reason: &str| Event::CallTransfer {
             line: self.line_name(line),
             party: party.clone(),
@@ -70,7 +71,7 @@ impl Controller {
         if let Some(replaces) = replaces {
             headers.push(("Replaces".to_owned(), replaces.to_owned()));
         }
-        self.place(line, new, &route, address, headers);
+        self.place(line, new, address, headers);
         Ok(())
     }
 
@@ -107,7 +108,7 @@ impl Controller {
             return false;
         };
         let digits = DigitMatcher::new(&self.settings.door.digits);
-        let (name, apartment) = (self.line_name(line), self.settings.lines[line].apartment);
+        let (name, apartment) = (self.line_name(line), self.apartment(line));
         let Phase::Talking(talk) = &mut self.phases[line] else {
             return false;
         };

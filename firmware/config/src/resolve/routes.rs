@@ -1,9 +1,11 @@
 //! Schedules and routes.
 
+use std::collections::BTreeSet;
+
 use super::{Resolver, is_extension, number, seconds};
 use crate::document::Entry;
 use crate::host::HostPort;
-use crate::model::{Account, Line, Ring, Route};
+use crate::model::{Account, Line, Ring, Route, Topology};
 use crate::problem::ProblemKind;
 use crate::schedule::{Schedule, read_days, read_minute};
 use crate::template::Template;
@@ -64,17 +66,40 @@ impl Resolver<'_> {
             let route = self.route(entry, accounts, lines, schedules);
             routes.push(route);
         }
-        for entry in document.many("line") {
-            let apartment = number(entry, "apartment") as u16;
+        for (entry, line) in document.many("line").zip(lines) {
+            self.line_has_routes(entry, line, &routes);
+        }
+        routes
+    }
+
+    /// Every apartment of a line has somebody to call, at any time.
+    fn line_has_routes(&mut self, entry: &Entry, line: &Line, routes: &[Route]) {
+        let (key, apartments) = match &line.topology {
+            Topology::Pair { apartment } => ("apartment", vec![*apartment]),
+            Topology::Pulse { addresses } => {
+                ("addresses", addresses.iter().map(|(_, own)| *own).collect())
+            }
+            // A switch has everybody's pairs; those without a route are left to their handsets.
+            Topology::Matrix(_) => {
+                let served: BTreeSet<u16> = routes
+                    .iter()
+                    .map(|route| route.apartment)
+                    .filter(|apartment| line.serves(*apartment))
+                    .collect();
+                if served.is_empty() {
+                    let cause = "no [[route]] is for an apartment of this switch".to_owned();
+                    let hint = "add [[route]] for the apartments that have phones, or correct first_apartment and switch";
+                    self.problem(entry, "switch", ProblemKind::UnroutableTarget, cause, hint);
+                }
+                ("switch", served.into_iter().collect())
+            }
+        };
+        for apartment in apartments.into_iter().filter(|apartment| *apartment != 0) {
             let own = |route: &&Route| route.apartment == apartment;
-            let (any, always) = (
-                routes.iter().any(|route| own(&route)),
-                routes.iter().filter(own).any(|route| route.when.is_none()),
-            );
-            if always {
+            if routes.iter().filter(own).any(|route| route.when.is_none()) {
                 continue;
             }
-            let (cause, hint) = if any {
+            let (cause, hint) = if routes.iter().any(|route| own(&route)) {
                 (
                     format!(
                         "every route of apartment {apartment} has \"when\", so that at other times its visitors would call nobody"
@@ -89,15 +114,8 @@ impl Resolver<'_> {
                     format!("add [[route]] with apartment = {apartment} and targets = [\"...\"]"),
                 )
             };
-            self.problem(
-                entry,
-                "apartment",
-                ProblemKind::UnroutableTarget,
-                cause,
-                hint,
-            );
+            self.problem(entry, key, ProblemKind::UnroutableTarget, cause, hint);
         }
-        routes
     }
 
     fn route(
@@ -113,9 +131,10 @@ impl Resolver<'_> {
         let account = self.reference(entry, "account", &account_names);
         let when = self.reference(entry, "when", &schedule_names);
         let targets = self.targets(entry, apartment);
-        if !lines.is_empty() && !lines.iter().any(|line| line.apartment == apartment) {
+        if !lines.is_empty() && !lines.iter().any(|line| line.serves(apartment)) {
             let cause = format!("no [[line]] serves apartment {apartment}");
-            let hint = "add the [[line]] or remove this route";
+            let hint =
+                "add the [[line]] (or its address, or more of its switch), or remove this route";
             self.problem(
                 entry,
                 "apartment",
