@@ -222,6 +222,49 @@ pub enum Event {
         /// What to do.
         hint: String,
     },
+    /// A target sends the visitor's call elsewhere, and that is followed.
+    CallRedirected {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+        /// Target as it was called.
+        target: String,
+        /// Where the call goes on to.
+        to: String,
+    },
+    /// Nobody took the visitor: every target failed, or the ringing lasted long enough.
+    CallUnanswered {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+        /// How many targets were called.
+        tried: usize,
+        /// Why the last of them failed.
+        reason: String,
+    },
+    /// A phone passes its visitor on to another one.
+    CallTransfer {
+        /// Line name.
+        line: String,
+        /// The party that passes the visitor on.
+        party: String,
+        /// To whom.
+        target: String,
+        /// `asked`, `done`, `failed` or `refused`.
+        state: String,
+        /// Why, for failures and refusals.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        reason: String,
+    },
+    /// Do-not-disturb was switched.
+    DoNotDisturb {
+        /// Whether it is on now.
+        on: bool,
+        /// Who did it: an extension, `cli` or `console`.
+        by: String,
+    },
     /// An incoming call was not taken.
     CallRefused {
         /// The caller.
@@ -409,6 +452,10 @@ impl Event {
             Event::CallRinging { .. } => "call_ringing",
             Event::CallAnswered { .. } => "call_answered",
             Event::CallFailed { .. } => "call_failed",
+            Event::CallRedirected { .. } => "call_redirected",
+            Event::CallUnanswered { .. } => "call_unanswered",
+            Event::CallTransfer { .. } => "call_transfer",
+            Event::DoNotDisturb { .. } => "do_not_disturb",
             Event::CallRefused { .. } => "call_refused",
             Event::EncryptionRefused { .. } => "encryption_refused",
             Event::CallEnded { .. } => "call_ended",

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use call::{Event, RecordId};
+use config::LocalTime;
 use control::{Request, Response};
 use line_interface::{CardInfo, DriveBlock, SenseBlock};
 use tokio::sync::mpsc;
@@ -72,6 +73,8 @@ pub(crate) enum Input {
         account: usize,
         found: Found,
     },
+    /// The clock on the wall.
+    LocalTime(LocalTime),
     /// The route to the PBX leaves from another address than at the start.
     OwnAddressChanged,
 }

@@ -26,7 +26,9 @@ use crate::links::{LinkId, LinkNews, Links, Listeners};
 use crate::names::{self, Found, Names};
 use crate::sockets::Sockets;
 use crate::startup::{self, Arguments};
+use crate::state::StateKeeper;
 use crate::tracer::{Followers, Tracer};
+use crate::wall_clock;
 
 /// How long the end waits for releases and hang-ups that are under way on the lines, and for the
 /// PBX to take back registrations and calls.
@@ -132,6 +134,7 @@ struct Daemon {
     subscribers: Subscribers,
     tracer: Tracer,
     commands: Commands,
+    state: StateKeeper,
 }
 
 async fn serve(
@@ -199,9 +202,14 @@ async fn serve(
         links.set_servers(account, &servers);
     }
     links.serve(listeners);
+    let clock = Clock::start();
+    let mut gateway = Gateway::new(setup);
+    let zone = startup::outside_world(&mut gateway, clock.now(), &config);
     let mut daemon = Daemon {
-        clock: Clock::start(),
-        gateway: Gateway::new(setup),
+        clock,
+        gateway,
+        state: StateKeeper::start(config.access.state_file.clone())
+            .map_err(|error| format!("cannot start a thread for the state: {error}"))?,
         commands: Commands::new(arguments.config.clone(), config.clone(), journal.clone()),
         sockets,
         links,
@@ -233,6 +241,7 @@ async fn serve(
     }
     let known = daemon.known.clone();
     tasks.spawn(watch_route(bound, known, own, inbox.clone()));
+    tasks.spawn(wall_clock::keep_telling(zone, inbox.clone()));
     let mut cards = Vec::new();
     for (index, card) in config.cards.iter().enumerate() {
         let thread = CardThread::start(index, card.kind.clone(), inbox.clone());
@@ -441,6 +450,7 @@ impl Daemon {
                 stream,
             } => self.links.accept(transport, peer, stream),
             Input::LookAtCertificates => self.links.look_at_certificates(SystemTime::now()),
+            Input::LocalTime(time) => self.gateway.set_local_time(now, time),
             Input::OwnAddressChanged => {}
         }
         false
@@ -478,6 +488,7 @@ impl Daemon {
                     self.publish(stamped);
                 }
                 Output::Event(event) => self.tell(event),
+                Output::KeepDoNotDisturb { on } => self.state.keep(on),
                 Output::TestCallDone { leg, report } => self.commands.test_call_done(leg, &report),
             }
         }

@@ -4,10 +4,15 @@ use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use config::{Config, Problem, ProblemKind, Secret};
+use gateway::Gateway;
+use jiff::tz::TimeZone;
 use line_interface::LinePlan;
 use tokio::net::UdpSocket;
+
+use crate::{recording, state, wall_clock};
 
 const USAGE: &str = "usage: trubkad [--config FILE] [--check] [--log error|warn|info|debug]
   --config FILE   configuration, /etc/trubka/trubka.toml unless given
@@ -155,11 +160,47 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<LinePlan>), Vec<Problem>>
             Err(problem) => problems.push(problem),
         }
     }
+    if let Err(cause) = wall_clock::zone(config.time_zone.as_deref()) {
+        problems.push(Problem {
+            file: path.display().to_string(),
+            line: 0,
+            key: "time.zone".to_owned(),
+            kind: ProblemKind::UnknownReference,
+            cause,
+            hint: "use a name such as \"Europe/Berlin\", or leave it out for the system's zone"
+                .to_owned(),
+        });
+    }
+    if let Some(file) = &config.call.unanswered_wav
+        && let Err(cause) = recording::read(file)
+    {
+        problems.push(Problem {
+            file: file.display().to_string(),
+            line: 0,
+            key: "call.unanswered_wav".to_owned(),
+            kind: ProblemKind::Unreadable,
+            cause,
+            hint: "name a WAV file with PCM, 20 s at the most, that the daemon may read".to_owned(),
+        });
+    }
     if problems.is_empty() {
         Ok((config, plans))
     } else {
         Err(problems)
     }
+}
+
+/// Gives a new gateway what it cannot find out itself: local time, the recording for visitors whom
+/// nobody answers, and do-not-disturb as it was. The time zone comes back.
+pub(crate) fn outside_world(gateway: &mut Gateway, now: Duration, config: &Config) -> TimeZone {
+    // Checked when the configuration was loaded; a file that went since then gives the tone.
+    let zone = wall_clock::zone(config.time_zone.as_deref()).unwrap_or(TimeZone::UTC);
+    gateway.set_local_time(now, wall_clock::local_now(&zone));
+    if let Some(Ok(samples)) = config.call.unanswered_wav.as_deref().map(recording::read) {
+        gateway.set_failure_sound(samples);
+    }
+    gateway.restore_do_not_disturb(state::read(&config.access.state_file));
+    zone
 }
 
 /// A password in a file that others can read is worth a word, not a refusal: the door must work.

@@ -37,6 +37,7 @@ pub(crate) struct AccountSlot {
 pub(crate) struct Placed {
     target: String,
     display_name: Option<String>,
+    headers: Vec<(String, String)>,
     line: Option<usize>,
     /// Accounts that were tried.
     tried: Vec<usize>,
@@ -213,6 +214,7 @@ impl Gateway {
         let placed = self.placed.entry(id).or_insert_with(|| Placed {
             target: order.target.to_owned(),
             display_name: order.display_name.clone(),
+            headers: order.headers.clone(),
             line: order.line,
             tried: vec![wanted],
         });
@@ -245,6 +247,7 @@ impl Gateway {
             account,
             target: &placed.target,
             display_name: placed.display_name,
+            headers: placed.headers,
             line: placed.line,
             kind: Kind::Outgoing,
         };

@@ -9,17 +9,20 @@ mod leg;
 mod line_slot;
 mod media_side;
 mod plan;
+mod service;
 mod sip_side;
 mod snapshot;
+mod sounds;
 mod test_call;
 mod voice;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use call::{Cause, Controller, Event, LegId, RecordId, Refusal, Settings};
-use config::Config;
+use config::{Config, LocalTime};
 use line_interface::{BLOCK_SAMPLES, CardInfo, Drive, DriveBlock, LinePlan, SenseBlock};
 use sip::{CallId, UserAgent};
 
@@ -29,6 +32,7 @@ pub use plan::line_plan;
 use accounts::{AccountSlot, Placed};
 use leg::Leg;
 use line_slot::LineSlot;
+use sounds::Player;
 
 /// What the core needs besides the configuration.
 #[derive(Debug, Clone)]
@@ -83,6 +87,11 @@ pub enum Output {
     },
     /// Tell the world.
     Event(Event),
+    /// Do-not-disturb was switched: keep it over a restart.
+    KeepDoNotDisturb {
+        /// Whether it is on.
+        on: bool,
+    },
     /// A test call is over.
     TestCallDone {
         /// As returned by [`Gateway::test_call`].
@@ -111,6 +120,8 @@ pub struct Gateway {
     /// How often a slot was given away, so that each session gets a seed of its own.
     sessions: u64,
     seed: [u8; 32],
+    /// What a visitor hears whom nobody answers, 8 000 samples a second.
+    failure_sound: Arc<[i16]>,
     outputs: VecDeque<Output>,
 }
 
@@ -146,6 +157,7 @@ impl Gateway {
             ..
         } = setup;
         let controller = Controller::new(Settings::new(&config));
+        ua.set_request_limit(config.access.requests_per_second);
         let lines = config
             .lines
             .iter()
@@ -171,6 +183,7 @@ impl Gateway {
             placed: HashMap::new(),
             sessions: 0,
             seed,
+            failure_sound: sounds::failure().into(),
             outputs: VecDeque::new(),
             config,
         }
@@ -179,6 +192,34 @@ impl Gateway {
     /// Starts registering.
     pub fn start(&mut self, now: Duration) {
         self.ua.start(now);
+        self.pump(now);
+    }
+
+    /// Tells the local time: at start, and whenever the clock on the wall jumps.
+    pub fn set_local_time(&mut self, now: Duration, time: LocalTime) {
+        self.controller.set_local_time(now, time);
+    }
+
+    /// Plays this to a visitor whom nobody answers, instead of the tone: 8 000 samples a second,
+    /// 20 s at the most.
+    pub fn set_failure_sound(&mut self, mut samples: Vec<i16>) {
+        samples.truncate(sounds::MOST_SAMPLES);
+        self.failure_sound = samples.into();
+    }
+
+    /// Sets do-not-disturb as it was before a restart.
+    pub fn restore_do_not_disturb(&mut self, on: bool) {
+        self.controller.restore_do_not_disturb(on);
+    }
+
+    /// Whether do-not-disturb is on.
+    pub fn do_not_disturb(&self) -> bool {
+        self.controller.do_not_disturb()
+    }
+
+    /// Switches do-not-disturb; `by` is `cli` or `console`.
+    pub fn set_do_not_disturb(&mut self, now: Duration, on: bool, by: &str) {
+        self.controller.set_do_not_disturb(on, by);
         self.pump(now);
     }
 
@@ -327,7 +368,25 @@ impl Gateway {
             if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
                 leg.session.pull_audio(now, &mut block.audio);
                 slot.voice.play(&mut block.audio);
+            } else if let Some(player) = &mut slot.player {
+                player.fill(&mut block.audio);
             }
+        }
+        self.end_sounds(now, card);
+    }
+
+    /// Tells the controller of sounds that are over.
+    fn end_sounds(&mut self, now: Duration, card: usize) {
+        let mut ended = false;
+        for (index, slot) in self.lines.iter_mut().enumerate() {
+            if slot.card == card && slot.player.as_ref().is_some_and(Player::is_over) {
+                slot.player = None;
+                self.controller.sound_ended(index);
+                ended = true;
+            }
+        }
+        if ended {
+            self.pump(now);
         }
     }
 
@@ -373,6 +432,7 @@ impl Gateway {
             leg.session.handle_timeout(now);
         }
         self.run_test_calls(now);
+        self.run_services(now);
         self.pump(now);
     }
 

@@ -73,14 +73,16 @@ impl Gateway {
                 call,
                 account,
                 from,
+                asserted,
                 request_user,
                 source,
                 sdp,
                 ..
             } => {
+                let asserted = asserted.filter(|_| self.config.access.asserted_identity);
                 let caller = Caller {
                     account,
-                    name: self.caller(&from, source),
+                    name: self.caller(&asserted.unwrap_or(from), source),
                     ipv6: source.is_ipv6(),
                 };
                 self.incoming(now, call, &caller, &request_user, sdp);
@@ -131,8 +133,13 @@ impl Gateway {
                     self.test_call_failed(leg, cause.status, &cause.reason);
                     self.legs.remove(&leg);
                     self.calls.remove(&call);
-                    self.controller
-                        .leg_ended(now, leg, cause.status, &cause.reason);
+                    match cause.status {
+                        Some(status @ 300..=399) => {
+                            self.controller
+                                .leg_redirected(now, leg, status, &cause.contacts);
+                        }
+                        status => self.controller.leg_ended(now, leg, status, &cause.reason),
+                    }
                 }
             }
             UaEvent::Refused {
@@ -337,7 +344,7 @@ impl Gateway {
             return;
         };
         let call = leg.call;
-        let reason = format!("Q.850;cause=16;text=\"{why}\"");
+        let reason = reason_header(why);
         self.ua.hang_up(now, call, Some(&reason));
         self.finish_leg(now, id);
     }
@@ -356,6 +363,21 @@ impl Gateway {
         for slot in self.lines.iter_mut().filter(|slot| slot.joined == Some(id)) {
             slot.joined = None;
         }
+    }
+}
+
+/// The Reason header (RFC 3326) of a call that we end. Phones that see that a call was completed
+/// elsewhere do not count it among the missed ones.
+fn reason_header(why: &str) -> String {
+    match why {
+        "answered elsewhere" | "handset lifted" => {
+            "SIP;cause=200;text=\"Call completed elsewhere\"".to_owned()
+        }
+        "no answer" | "ring limit" => format!("Q.850;cause=19;text=\"{why}\""),
+        "no audio from the PBX" | "line card gone" | "shutting down" => {
+            format!("Q.850;cause=41;text=\"{why}\"")
+        }
+        _ => format!("Q.850;cause=16;text=\"{why}\""),
     }
 }
 

@@ -28,4 +28,4 @@ pub use event::{
 pub use options::{AccountOptions, Keepalive, ProxyLogin, SessionRefresher};
 pub use resolve::{NaptrRecord, SrvRecord, order_srv, srv_names};
 pub use stream::{StreamError, StreamItem, StreamReader};
-pub use ua::{Addresses, Counters, StreamVerdict, UserAgent};
+pub use ua::{Addresses, Counters, OWN_HEADERS, StreamVerdict, UserAgent};

@@ -4,6 +4,7 @@ mod account;
 mod call;
 mod credentials;
 mod failover;
+mod flood;
 mod incoming;
 mod keepalive;
 mod offers;
@@ -15,6 +16,7 @@ mod session_timer;
 mod streams;
 mod wire;
 
+pub use outgoing::OWN_HEADERS;
 pub use streams::StreamVerdict;
 
 use crate::stream::StreamReader;
@@ -63,6 +65,8 @@ pub struct Counters {
     pub stray_responses: u64,
     /// Requests refused with a status.
     pub refused: u64,
+    /// Requests dropped since their source sent too many.
+    pub flooded: u64,
     /// Challenges not answered because they were for a realm or host that is not the account's.
     pub foreign_challenges: u64,
     /// `Refused` events left out by the rate limit.
@@ -123,6 +127,7 @@ pub struct UserAgent {
     events: VecDeque<UaEvent>,
     next_id: u64,
     counters: Counters,
+    request_limit: flood::RequestLimit,
     refused_budget: f64,
     refused_at: Duration,
     shutting_down: bool,
@@ -167,6 +172,7 @@ impl UserAgent {
             events: VecDeque::new(),
             next_id: 1,
             counters: Counters::default(),
+            request_limit: flood::RequestLimit::default(),
             refused_budget: 20.0,
             refused_at: Duration::ZERO,
             shutting_down: false,

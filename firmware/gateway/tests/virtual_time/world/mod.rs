@@ -52,6 +52,8 @@ pub(crate) struct World {
     pub(crate) verdicts: Vec<(Duration, PanelEvent)>,
     pub(crate) phone_events: Vec<(Duration, PhoneEvent)>,
     pub(crate) heard_by_visitor: Vec<i16>,
+    /// What do-not-disturb was to be kept as, oldest first.
+    pub(crate) kept: Vec<bool>,
     pub(crate) weather: Weather,
     pub(crate) disk: Disk,
     pub(crate) pbx_up: bool,
@@ -131,6 +133,7 @@ impl World {
             verdicts: Vec::new(),
             phone_events: Vec::new(),
             heard_by_visitor: Vec::new(),
+            kept: Vec::new(),
             weather: options.weather,
             disk: options.disk,
             pbx_up: true,
