@@ -229,7 +229,9 @@ socket = "{control}"
 "#,
         line = settings.line,
         extension = settings.extension,
-        account = settings.account,
+        account = settings
+            .account
+            .replace("{folder}", &folder.display().to_string()),
         media = settings.media,
         password = settings.password,
         card = path("card.sock"),
