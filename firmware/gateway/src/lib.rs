@@ -125,6 +125,9 @@ pub struct Gateway {
     outputs: VecDeque<Output>,
 }
 
+/// What a technician does about a card that cannot carry a line.
+const MISFIT_HINT: &str = "check card, channel, topology and switch of the [[line]]";
+
 #[derive(Debug)]
 struct CardSlot {
     present: bool,
@@ -298,6 +301,17 @@ impl Gateway {
         for slot in self.lines.iter_mut().filter(|slot| slot.card == card) {
             slot.misfit = line_slot::misfit(info, slot.channel, slot.line.kind());
             slot.present = slot.misfit.is_none();
+        }
+        for index in 0..self.lines.len() {
+            let slot = &self.lines[index];
+            if let Some(misfit) = slot.misfit.clone().filter(|_| slot.card == card) {
+                self.tell(Event::LineFault {
+                    line: self.config.lines[index].name.clone(),
+                    kind: "card_misfit".to_owned(),
+                    reading: misfit,
+                    hint: MISFIT_HINT.to_owned(),
+                });
+            }
         }
         self.pump(now);
     }
