@@ -84,6 +84,60 @@ pub enum Event {
         /// Whether it answers.
         reachable: bool,
     },
+    /// Calls of an account go through another one now, or through itself again.
+    AccountSwitched {
+        /// Account whose calls they are.
+        account: String,
+        /// Account that carries them.
+        using: String,
+    },
+    /// Another server of an account is in use.
+    RegistrarSwitched {
+        /// Account name.
+        account: String,
+        /// Address now in use.
+        server: String,
+    },
+    /// A name of an account does not resolve, or does again.
+    NameService {
+        /// Account name.
+        account: String,
+        /// Whether all its names resolve.
+        resolved: bool,
+        /// The name that does not.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        name: String,
+        /// What the name service said.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        detail: String,
+        /// What to do.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        hint: String,
+    },
+    /// TLS with a PBX does not come about; told once until it does.
+    TlsFailed {
+        /// Account name; empty for the box's own listener.
+        account: String,
+        /// Stable name: `untrusted`, `wrong_name`, `expired`, `key_mismatch` and so on.
+        kind: String,
+        /// What TLS said.
+        detail: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A certificate ends soon, or has ended.
+    CertificateExpires {
+        /// `own` or `server`.
+        whose: String,
+        /// Account name; empty for the box's own listener.
+        account: String,
+        /// When it ends, RFC 3339.
+        until: String,
+        /// Whole days until then.
+        days_left: i64,
+        /// What to do.
+        hint: String,
+    },
     /// A line card came or went.
     LineCard {
         /// Card name.
@@ -385,6 +439,11 @@ impl Event {
             Event::Stopped => "stopped",
             Event::Registration { .. } => "registration",
             Event::PbxReachable { .. } => "pbx_reachable",
+            Event::AccountSwitched { .. } => "account_switched",
+            Event::RegistrarSwitched { .. } => "registrar_switched",
+            Event::NameService { .. } => "name_service",
+            Event::TlsFailed { .. } => "tls_failed",
+            Event::CertificateExpires { .. } => "certificate_expires",
             Event::LineCard { .. } => "line_card",
             Event::Ring { .. } => "ring",
             Event::UnknownApartment { .. } => "unknown_apartment",

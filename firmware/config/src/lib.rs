@@ -18,8 +18,9 @@ pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
     Access, Account, Board, Call, Card, CardKind, Codec, Config, Console, CryptoSuite, Door,
-    EchoControl, Handset, InbandKeys, Incoming, Journal, Line, Matrix, Media, MediaEncryption,
-    Override, PcapRtp, Ring, Route, Secret, Sip, Sound, Topology, Trace, Unanswered, route_at,
+    EchoControl, Handset, InbandKeys, Incoming, Journal, Keepalive, Line, Matrix, Media,
+    MediaEncryption, Override, PcapRtp, Proxy, Ring, Route, Secret, SessionRefresher, Sip,
+    SipTransport, Sound, TlsIdentity, Topology, Trace, Unanswered, route_at,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

@@ -1,6 +1,6 @@
 //! The configuration as the program uses it: typed, checked, with every reference resolved.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -78,10 +78,75 @@ pub struct Config {
 /// Section `sip`.
 #[derive(Debug, Clone)]
 pub struct Sip {
-    /// Bound address.
+    /// Bound address of UDP and TCP.
     pub listen: SocketAddr,
+    /// Second bound address, of IPv6.
+    pub listen_ipv6: Option<SocketAddr>,
+    /// Bound address for TLS connections of others.
+    pub tls_listen: Option<SocketAddr>,
+    /// Our certificate and key.
+    pub tls_identity: Option<TlsIdentity>,
+    /// Name servers; empty takes the system's.
+    pub dns_servers: Vec<SocketAddr>,
+    /// Whether calls by address are placed and taken.
+    pub direct_calls: bool,
+    /// Whence direct calls are taken.
+    pub direct_sources: Vec<IpAddr>,
     /// User-Agent text.
     pub user_agent: String,
+}
+
+/// A certificate and its private key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsIdentity {
+    /// PEM file of the certificate and its chain.
+    pub certificate_file: PathBuf,
+    /// PEM file of the private key.
+    pub key_file: PathBuf,
+}
+
+/// What carries SIP to the PBX.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SipTransport {
+    /// Datagrams.
+    Udp,
+    /// A stream.
+    Tcp,
+    /// A stream that others cannot read.
+    Tls,
+}
+
+/// A proxy with credentials of its own where it has some.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Where it is.
+    pub host: HostPort,
+    /// Authentication name, where it is not the account's.
+    pub user: Option<String>,
+    /// Password that goes with `user`.
+    pub password: Secret,
+    /// File that holds the password; read by the daemon at start.
+    pub password_file: Option<PathBuf>,
+}
+
+/// How the PBX is asked whether it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keepalive {
+    /// By OPTIONS.
+    Options,
+    /// By empty lines (RFC 5626).
+    Crlf,
+}
+
+/// Who keeps a call's session timer alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionRefresher {
+    /// As the other side likes.
+    Any,
+    /// The box.
+    Local,
+    /// The PBX.
+    Remote,
 }
 
 /// Section `account`.
@@ -93,8 +158,22 @@ pub struct Account {
     pub extension: String,
     /// Domain of the address of record.
     pub domain: HostPort,
-    /// Where requests go: the registrar, or the domain.
+    /// Where requests go: the outbound proxy, the registrar, or the domain.
     pub registrar: HostPort,
+    /// What carries requests.
+    pub transport: SipTransport,
+    /// Outbound proxy, where one is set.
+    pub outbound_proxy: Option<Proxy>,
+    /// Server used while the first does not answer.
+    pub backup_proxy: Option<Proxy>,
+    /// Index into [`Config::accounts`] of the account that steps in.
+    pub backup_account: Option<usize>,
+    /// Certificates that may vouch for the PBX; none takes the system's.
+    pub tls_ca_file: Option<PathBuf>,
+    /// Name that the PBX's certificate has to carry.
+    pub tls_server_name: String,
+    /// Certificate and key shown to the PBX.
+    pub tls_identity: Option<TlsIdentity>,
     /// Authentication name.
     pub auth_user: Option<String>,
     /// Password, where one is set.
@@ -107,8 +186,18 @@ pub struct Account {
     pub register: bool,
     /// Registration period asked for, in seconds.
     pub expires_s: u32,
-    /// OPTIONS period in seconds; 0 is off.
+    /// Keep-alive period in seconds; 0 is off.
     pub keepalive_s: u32,
+    /// Kind of keep-alive.
+    pub keepalive: Keepalive,
+    /// Lost keep-alives that mean that the PBX is away.
+    pub keepalive_losses: u32,
+    /// Session interval in seconds; 0 is off.
+    pub session_expires_s: u32,
+    /// Who refreshes sessions.
+    pub session_refresher: SessionRefresher,
+    /// Whether 100rel is announced.
+    pub reliable_provisionals: bool,
     /// Whether the sound is encrypted.
     pub media_encryption: MediaEncryption,
     /// Whether tones in the sound are keys.

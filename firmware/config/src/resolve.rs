@@ -1,13 +1,13 @@
 //! From checked keys to the typed configuration: references, duplicates, targets.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use line_interface::pulse::PulseProfile;
 use line_interface::{OVERRIDE_KEYS, OverrideKey, Profile};
 
+mod accounts;
 mod lines;
 mod media;
 
@@ -17,10 +17,8 @@ mod routes;
 pub use routes::check_target;
 
 use crate::document::{Document, Entry};
-use crate::host::HostPort;
 use crate::model::{
-    Account, Card, Config, Console, Door, Handset, Journal, Line, Override, PcapRtp, Secret, Sip,
-    Topology, Trace,
+    Card, Config, Console, Door, Handset, Journal, Line, Override, PcapRtp, Topology, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -110,15 +108,11 @@ impl<'a> Resolver<'a> {
         let (sip, door, call, journal) = (one("sip"), one("door"), one("call"), one("journal"));
         let (console, trace, control) = (one("console"), one("trace"), one("control"));
         let media = self.media(one("media"));
+        let sip = self.sip(sip);
+        self.direct_targets(&sip, &accounts);
         Config {
             file: self.document.file.clone(),
-            sip: Sip {
-                listen: sip
-                    .text("listen")
-                    .parse()
-                    .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 5060))),
-                user_agent: sip.text("user_agent"),
-            },
+            sip,
             accounts,
             cards,
             lines,
@@ -184,62 +178,6 @@ impl<'a> Resolver<'a> {
                 seen.insert(value, entry.line);
             }
         }
-    }
-
-    fn accounts(&mut self) -> Vec<Account> {
-        self.unique("account", "name", |entry| entry.text("name"));
-        let document = self.document;
-        let mut accounts = Vec::new();
-        for entry in document.many("account") {
-            let host = |key: &str| {
-                entry
-                    .optional_text(key)
-                    .and_then(|text| HostPort::parse(&text).ok())
-            };
-            let domain = host("domain").unwrap_or(HostPort {
-                host: String::new(),
-                port: None,
-            });
-            let extension = entry.text("extension");
-            if !is_extension(&extension) {
-                let cause = format!("\"{extension}\" cannot be the user part of a SIP address");
-                let hint = "letters, digits and -_.+*# only, for example 600";
-                self.problem(entry, "extension", ProblemKind::OutOfRange, cause, hint);
-            }
-            if entry.get("password").is_some() && entry.get("password_file").is_some() {
-                let cause = "both password and password_file are given".to_owned();
-                self.problem(
-                    entry,
-                    "password",
-                    ProblemKind::Duplicate,
-                    cause,
-                    "keep password_file and remove password",
-                );
-            }
-            let media_encryption = self.media_encryption(entry);
-            accounts.push(Account {
-                name: entry.text("name"),
-                extension,
-                registrar: host("registrar").unwrap_or_else(|| domain.clone()),
-                domain,
-                auth_user: entry.optional_text("auth_user"),
-                password: Secret::new(entry.text("password")),
-                password_file: entry.optional_text("password_file").map(PathBuf::from),
-                display_name: entry.optional_text("display_name"),
-                register: entry.bool("register"),
-                expires_s: number(entry, "expires_s"),
-                keepalive_s: number(entry, "keepalive_s"),
-                media_encryption,
-                inband_keys: media::inband_keys(entry),
-            });
-        }
-        if accounts.is_empty() {
-            self.missing_section(
-                "account",
-                "add an [[account]] with name, extension, domain and password_file",
-            );
-        }
-        accounts
     }
 
     fn lines(&mut self, cards: &[Card]) -> Vec<Line> {

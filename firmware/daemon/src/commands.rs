@@ -48,6 +48,14 @@ impl Commands {
         self.taps.block(gateway, card);
     }
 
+    /// Name of an account.
+    pub(crate) fn account_name(&self, account: usize) -> String {
+        let account = self.config.accounts.get(account);
+        account
+            .map(|account| account.name.clone())
+            .unwrap_or_default()
+    }
+
     /// Handles one request; `true` when it orders a reload.
     pub(crate) fn handle(
         &mut self,

@@ -149,6 +149,20 @@ impl Gateway {
         id: LegId,
         order: CallOrder<'_>,
     ) -> Result<(), String> {
+        let wanted = order.account;
+        let account = self.account_for(wanted);
+        let order = CallOrder { account, ..order };
+        self.remember_order(id, &order, wanted);
+        self.place_through(now, id, order)
+    }
+
+    /// Places a call through the account that it names, usable or not.
+    pub(crate) fn place_through(
+        &mut self,
+        now: Duration,
+        id: LegId,
+        order: CallOrder<'_>,
+    ) -> Result<(), String> {
         let encryption = self.encryption_of(Some(order.account));
         self.place_encrypted(now, id, order, encryption)
     }
@@ -160,8 +174,10 @@ impl Gateway {
         order: CallOrder<'_>,
         encryption: Encryption,
     ) -> Result<(), String> {
+        let server = self.ua.active_registrar(order.account);
+        let ipv6 = server.is_some_and(|server| server.is_ipv6()) || order.target.contains('[');
         let (slot, mut session) = self
-            .new_session(id, encryption, Some(order.account))
+            .new_session(id, encryption, Some(order.account), ipv6)
             .ok_or("all audio ports are in use")?;
         let again = (encryption == Encryption::Optional).then(|| Again {
             target: order.target.to_owned(),

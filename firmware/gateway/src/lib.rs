@@ -2,6 +2,7 @@
 //! I/O. Readings, datagrams and `now` go in; drives, datagrams, records and events come out. The
 //! daemon and the virtual-time tests drive the very same object.
 
+mod accounts;
 mod actions;
 mod figures;
 mod leg;
@@ -25,8 +26,10 @@ use config::{Config, LocalTime};
 use line_interface::{BLOCK_SAMPLES, CardInfo, Drive, DriveBlock, LinePlan, SenseBlock};
 use sip::{CallId, UserAgent};
 
+pub use accounts::SipServer;
 pub use plan::line_plan;
 
+use accounts::{AccountSlot, Placed};
 use leg::Leg;
 use line_slot::LineSlot;
 use sounds::Player;
@@ -38,12 +41,16 @@ pub struct Setup {
     pub config: Config,
     /// Profile, switch and addresses of each line, in the order of the configuration.
     pub plans: Vec<LinePlan>,
-    /// Registrar address of each account, resolved, in the order of the configuration.
-    pub registrars: Vec<Option<SocketAddr>>,
+    /// Server addresses of each account, best first, in the order of the configuration.
+    pub registrars: Vec<Vec<SipServer>>,
     /// Address under which SIP reaches us.
     pub sip_local: SocketAddr,
+    /// The same for IPv6, beside an IPv4 address.
+    pub sip_local_ipv6: Option<SocketAddr>,
     /// RTP addresses under which audio reaches us; RTCP is one port above each.
     pub rtp_local: Vec<SocketAddr>,
+    /// The same for IPv6; empty without.
+    pub rtp_local_ipv6: Vec<SocketAddr>,
     /// Seed of everything that must not be guessed.
     pub seed: [u8; 32],
 }
@@ -53,6 +60,13 @@ pub struct Setup {
 pub enum Output {
     /// Send a SIP message.
     Sip(sip::Transmit),
+    /// Close a connection whose peer does not answer, then call [`Gateway::stream_closed`].
+    CloseStream {
+        /// TCP or TLS.
+        transport: sip::Transport,
+        /// Its other end.
+        peer: SocketAddr,
+    },
     /// Send an RTP or RTCP packet.
     Rtp {
         /// Index into [`Setup::rtp_local`].
@@ -99,6 +113,9 @@ pub struct Gateway {
     /// The last state told of each account.
     registrations: Vec<&'static str>,
     rtp_local: Vec<SocketAddr>,
+    rtp_local_ipv6: Vec<SocketAddr>,
+    account_slots: Vec<AccountSlot>,
+    placed: HashMap<LegId, Placed>,
     slot_of: Vec<Option<LegId>>,
     /// How often a slot was given away, so that each session gets a seed of its own.
     sessions: u64,
@@ -107,6 +124,9 @@ pub struct Gateway {
     failure_sound: Arc<[i16]>,
     outputs: VecDeque<Output>,
 }
+
+/// What a technician does about a card that cannot carry a line.
+const MISFIT_HINT: &str = "check card, channel, topology and switch of the [[line]]";
 
 #[derive(Debug)]
 struct CardSlot {
@@ -126,16 +146,20 @@ impl std::fmt::Debug for Gateway {
 impl Gateway {
     /// A gateway at rest. [`Gateway::start`] sets it going.
     pub fn new(setup: Setup) -> Gateway {
+        let mut ua = UserAgent::new(
+            sip_side::ua_config(&setup.config, &setup.registrars, setup.sip_local),
+            setup.seed,
+        );
+        accounts::set_up(&mut ua, &setup);
         let Setup {
             config,
             plans,
-            registrars,
-            sip_local,
             rtp_local,
+            rtp_local_ipv6,
             seed,
+            ..
         } = setup;
         let controller = Controller::new(Settings::new(&config));
-        let mut ua = UserAgent::new(sip_side::ua_config(&config, &registrars, sip_local), seed);
         ua.set_request_limit(config.access.requests_per_second);
         let lines = config
             .lines
@@ -157,6 +181,9 @@ impl Gateway {
             registrations: vec!["unregistered"; config.accounts.len()],
             slot_of: vec![None; rtp_local.len()],
             rtp_local,
+            rtp_local_ipv6,
+            account_slots: vec![AccountSlot::default(); config.accounts.len()],
+            placed: HashMap::new(),
             sessions: 0,
             seed,
             failure_sound: sounds::failure().into(),
@@ -211,12 +238,6 @@ impl Gateway {
     /// Whether nothing is left of any call, neither at the PBX nor on a line.
     pub fn is_quiet(&self) -> bool {
         self.ua.call_count() == 0 && !self.lines.iter().any(LineSlot::in_call)
-    }
-
-    /// The address of an account's registrar became known or changed.
-    pub fn registrar_resolved(&mut self, now: Duration, account: usize, address: SocketAddr) {
-        self.ua.set_registrar(now, account, address);
-        self.pump(now);
     }
 
     /// Whether no registration is left at any PBX.
@@ -280,6 +301,17 @@ impl Gateway {
         for slot in self.lines.iter_mut().filter(|slot| slot.card == card) {
             slot.misfit = line_slot::misfit(info, slot.channel, slot.line.kind());
             slot.present = slot.misfit.is_none();
+        }
+        for index in 0..self.lines.len() {
+            let slot = &self.lines[index];
+            if let Some(misfit) = slot.misfit.clone().filter(|_| slot.card == card) {
+                self.tell(Event::LineFault {
+                    line: self.config.lines[index].name.clone(),
+                    kind: "card_misfit".to_owned(),
+                    reading: misfit,
+                    hint: MISFIT_HINT.to_owned(),
+                });
+            }
         }
         self.pump(now);
     }
@@ -460,6 +492,7 @@ impl Gateway {
     }
 
     fn collect_transmits(&mut self) {
+        self.collect_dead_streams();
         while let Some(transmit) = self.ua.poll_transmit() {
             self.outputs.push_back(Output::Sip(transmit));
         }

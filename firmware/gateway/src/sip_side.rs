@@ -9,19 +9,22 @@ use media::{Encryption, SdpErrorKind};
 use sip::{CallId, OfferId, RegistrationState, SourcePolicy, UaConfig, UaEvent};
 
 use crate::Gateway;
+use crate::accounts::SipServer;
 use crate::leg::{Kind, Leg};
 
 /// The user agent's part of the configuration.
 pub(crate) fn ua_config(
     config: &Config,
-    registrars: &[Option<SocketAddr>],
+    registrars: &[Vec<SipServer>],
     local: SocketAddr,
 ) -> UaConfig {
     let account = |(index, account): (usize, &config::Account)| sip::Account {
         name: account.name.clone(),
         user: account.extension.clone(),
         domain: account.domain.to_string(),
-        registrar: registrars.get(index).copied().flatten(),
+        registrar: (registrars.get(index))
+            .and_then(|servers| servers.first())
+            .map(|server| server.address),
         auth_user: account.auth_user.clone(),
         password: sip::Secret::new(account.password.reveal()),
         display_name: account.display_name.clone(),
@@ -35,7 +38,11 @@ pub(crate) fn ua_config(
         advertised: None,
         user_agent: config.sip.user_agent.clone(),
         accounts: config.accounts.iter().enumerate().map(account).collect(),
-        allowed_sources: SourcePolicy::AccountsOnly,
+        allowed_sources: if config.sip.direct_calls {
+            SourcePolicy::AccountsAnd(config.sip.direct_sources.clone())
+        } else {
+            SourcePolicy::AccountsOnly
+        },
     }
 }
 
@@ -51,7 +58,15 @@ impl Gateway {
 
     fn sip_event(&mut self, now: Duration, event: UaEvent) {
         match event {
-            UaEvent::Registration { account, state } => self.registration(account, &state),
+            UaEvent::Registration { account, state } => {
+                self.registration(account, &state);
+                self.review_accounts();
+            }
+            UaEvent::RegistrarSwitched { account, address } => {
+                let account = self.account_name(account);
+                let server = address.to_string();
+                self.tell(Event::RegistrarSwitched { account, server });
+            }
             UaEvent::PeerUnreachable { account } => self.reachable(account, false),
             UaEvent::PeerReachable { account } => self.reachable(account, true),
             UaEvent::Incoming {
@@ -68,12 +83,14 @@ impl Gateway {
                 let caller = Caller {
                     account,
                     name: self.caller(&asserted.unwrap_or(from), source),
+                    ipv6: source.is_ipv6(),
                 };
                 self.incoming(now, call, &caller, &request_user, sdp);
             }
             UaEvent::Provisional { call, status, .. } => {
-                if let Some(leg) = self.calls.get(&call) {
-                    self.controller.leg_provisional(*leg, status);
+                if let Some(leg) = self.calls.get(&call).copied() {
+                    self.order_is_heard(leg);
+                    self.controller.leg_provisional(leg, status);
                 }
             }
             UaEvent::Answered { call, sdp, .. } => self.answered(now, call, sdp.as_deref()),
@@ -126,7 +143,9 @@ impl Gateway {
             UaEvent::Ended { call, cause } => {
                 if let Some(leg) = self.calls.get(&call).copied() {
                     self.finish_leg(now, leg);
-                    if self.place_again(now, leg, cause.status) {
+                    if self.place_again(now, leg, cause.status)
+                        || self.place_elsewhere(now, leg, &cause)
+                    {
                         return;
                     }
                     self.tell_if_encryption_failed(leg, cause.status, &cause.reason);
@@ -186,6 +205,7 @@ impl Gateway {
     }
 
     fn reachable(&mut self, account: usize, reachable: bool) {
+        self.set_reachable(account, reachable);
         let account = self.account_name(account);
         self.tell(Event::PbxReachable { account, reachable });
     }
@@ -215,7 +235,8 @@ impl Gateway {
     ) {
         let id = self.controller.new_leg();
         let encryption = self.encryption_of(caller.account);
-        let Some((slot, mut session)) = self.new_session(id, encryption, caller.account) else {
+        let (account, ipv6) = (caller.account, caller.ipv6);
+        let Some((slot, mut session)) = self.new_session(id, encryption, account, ipv6) else {
             let reason = "SIP;cause=486;text=\"all audio ports are in use\"";
             self.ua.reject(now, call, 486, Some(reason));
             return;
@@ -254,6 +275,7 @@ impl Gateway {
         let Some(id) = self.calls.get(&call).copied() else {
             return;
         };
+        self.order_is_heard(id);
         let Some(leg) = self.legs.get_mut(&id) else {
             return;
         };
@@ -336,6 +358,7 @@ impl Gateway {
 
     /// Ends a leg in whatever state it is.
     pub(crate) fn end_leg(&mut self, now: Duration, id: LegId, why: &str) {
+        self.order_is_heard(id);
         let Some(leg) = self.legs.get(&id) else {
             return;
         };
@@ -381,6 +404,7 @@ fn reason_header(why: &str) -> String {
 struct Caller {
     account: Option<usize>,
     name: String,
+    ipv6: bool,
 }
 
 /// Whether the two sides differ about encryption.

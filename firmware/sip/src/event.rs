@@ -112,6 +112,13 @@ pub enum UaEvent {
         /// Account index.
         account: usize,
     },
+    /// Another of the account's registrar addresses is in use now.
+    RegistrarSwitched {
+        /// Account index.
+        account: usize,
+        /// The address now in use.
+        address: SocketAddr,
+    },
     /// Somebody calls us. 100 Trying has been sent.
     Incoming {
         /// Call handle.
@@ -280,6 +287,10 @@ impl fmt::Debug for UaEvent {
                 with("Registration", &[("account", account), ("state", state)])
             }
             Self::PeerUnreachable { account } => with("PeerUnreachable", &[("account", account)]),
+            Self::RegistrarSwitched { account, address } => with(
+                "RegistrarSwitched",
+                &[("account", account), ("address", address)],
+            ),
             Self::PeerReachable { account } => with("PeerReachable", &[("account", account)]),
             Self::Incoming {
                 call,

@@ -99,7 +99,7 @@ impl UserAgent {
             };
             response
                 .headers
-                .push("Contact", self.contact(&user, call.peer.transport));
+                .push("Contact", self.contact(&user, call.peer));
             response.headers.push("Allow", ALLOW);
         }
         Some((server, response))

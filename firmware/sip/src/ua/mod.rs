@@ -23,7 +23,9 @@ pub use streams::StreamVerdict;
 use crate::stream::StreamReader;
 use crate::timers::Timers;
 use crate::transaction::{ClientTimer, ClientTransaction, ServerTimer, ServerTransaction};
-use crate::{AccountOptions, CallId, EndedBy, RegistrationState, Transmit, UaConfig, UaEvent};
+use crate::{
+    AccountOptions, CallId, EndedBy, RegistrationState, Transmit, Transport, UaConfig, UaEvent,
+};
 use account::AccountState;
 use call::Call;
 use rand_chacha::ChaCha12Rng;
@@ -41,6 +43,15 @@ const MAX_SERVER_TRANSACTIONS: usize = 2048;
 
 /// Methods we take, for Allow.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER";
+
+/// Addresses of ours beside those of [`UaConfig`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Addresses {
+    /// The bound IPv6 address, for peers reached over IPv6 while [`UaConfig::local`] is IPv4.
+    pub ipv6: Option<SocketAddr>,
+    /// The port on which TLS connections are taken, if it is not that of [`UaConfig::local`].
+    pub tls_port: Option<u16>,
+}
 
 /// Counts since start, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -125,6 +136,8 @@ pub struct UserAgent {
     /// By TLS or not, and peer.
     streams: BTreeMap<(bool, SocketAddr), StreamReader>,
     tcp_available: bool,
+    addresses: Addresses,
+    dead_streams: VecDeque<(Transport, SocketAddr)>,
 }
 
 impl UserAgent {
@@ -167,6 +180,8 @@ impl UserAgent {
             shutting_down: false,
             streams: BTreeMap::new(),
             tcp_available: false,
+            addresses: Addresses::default(),
+            dead_streams: VecDeque::new(),
         }
     }
 
@@ -176,6 +191,17 @@ impl UserAgent {
         if let Some(known) = self.options.get_mut(account) {
             *known = options;
         }
+    }
+
+    /// Sets further addresses of ours. Call it before [`Self::start`].
+    pub fn set_addresses(&mut self, addresses: Addresses) {
+        self.addresses = addresses;
+    }
+
+    /// The next connection whose peer does not answer any more: close it, and say so with
+    /// [`Self::stream_closed`].
+    pub fn poll_dead_stream(&mut self) -> Option<(Transport, SocketAddr)> {
+        self.dead_streams.pop_front()
     }
 
     /// Begins to register and probe.

@@ -82,11 +82,11 @@ impl UserAgent {
         invite.headers.push("To", format!("<{uri}>"));
         invite.headers.push("Call-ID", &call_id);
         invite.headers.push("CSeq", "1 INVITE");
-        invite.headers.push(
-            "Contact",
-            self.contact(&settings.user, destination.transport),
-        );
+        invite
+            .headers
+            .push("Contact", self.contact(&settings.user, destination));
         invite.headers.push("Allow", super::ALLOW);
+        self.push_proxy_route(account, destination, &mut invite);
         for (name, value) in request.headers.into_iter().take(32) {
             let token = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
             let own = OWN_HEADERS
@@ -240,7 +240,7 @@ impl UserAgent {
         for (name, value) in credentials.into_iter().filter(|_| registrar_hop) {
             ack.headers.push(name, value);
         }
-        let via = self.new_via(dialog.next_hop().transport);
+        let via = self.new_via(dialog.next_hop());
         ack.headers.prepend("Via", via);
         ack.headers.set("User-Agent", &self.config.user_agent);
         let (to, bytes) = (dialog.next_hop(), ack.to_bytes());

@@ -15,7 +15,7 @@ use line_simulation::{Fault, PanelEvent, Simulation};
 use phone::{Phone, PhoneConfig, PhoneEvent};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use trubka_gateway::{Gateway, Setup, line_plan};
+use trubka_gateway::{Gateway, Setup, SipServer, line_plan};
 
 pub(crate) use forge::{Dialog, EventPacket, outside_request};
 pub(crate) use network::{Port, Verdict};
@@ -89,9 +89,14 @@ impl World {
                 .iter()
                 .map(|line| line_plan(&config, line, |_| unreachable!()).unwrap())
                 .collect(),
-            registrars: vec![Some(address(PBX_SIP))],
+            registrars: vec![vec![SipServer {
+                address: address(PBX_SIP),
+                backup: false,
+            }]],
             sip_local: address(GATEWAY_SIP),
+            sip_local_ipv6: None,
             rtp_local: slots,
+            rtp_local_ipv6: Vec::new(),
             seed,
             config,
         };

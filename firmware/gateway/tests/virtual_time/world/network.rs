@@ -223,6 +223,9 @@ impl World {
                 self.events.push((self.now, event));
             }
             Output::Event(event) => self.events.push((self.now, event)),
+            Output::CloseStream { transport, peer } => {
+                self.gateway.stream_closed(self.now, transport, peer);
+            }
             Output::TestCallDone { .. } => {}
             Output::KeepDoNotDisturb { on } => self.kept.push(on),
         }
