@@ -102,6 +102,7 @@ impl<'a> Resolver<'a> {
         let (sip, door, call, journal) = (one("sip"), one("door"), one("call"), one("journal"));
         let (console, trace, control) = (one("console"), one("trace"), one("control"));
         let media = self.media(one("media"));
+        let headset = self.headset(one("headset"));
         Config {
             file: self.document.file.clone(),
             sip: Sip {
@@ -128,6 +129,7 @@ impl<'a> Resolver<'a> {
                 rtp_timeout: seconds(call, "rtp_timeout_s"),
             },
             media,
+            headset,
             journal: Journal {
                 path: PathBuf::from(journal.text("path")),
                 open_wait: Duration::from_millis(number(journal, "open_wait_ms").into()),

@@ -3,6 +3,7 @@
 //! daemon and the virtual-time tests drive the very same object.
 
 mod actions;
+mod headset;
 mod leg;
 mod line_slot;
 mod media_side;
@@ -20,6 +21,7 @@ use config::Config;
 use line_interface::{BLOCK_SAMPLES, CardInfo, DriveBlock, Profile, SenseBlock};
 use sip::{CallId, UserAgent};
 
+pub use headset::HeadsetMode;
 use leg::Leg;
 use line_slot::LineSlot;
 
@@ -91,6 +93,7 @@ pub struct Gateway {
     sessions: u64,
     seed: [u8; 32],
     outputs: VecDeque<Output>,
+    headset: Option<headset::Headset>,
 }
 
 #[derive(Debug)]
@@ -144,6 +147,7 @@ impl Gateway {
             sessions: 0,
             seed,
             outputs: VecDeque::new(),
+            headset: None,
             config,
         }
     }
@@ -279,28 +283,45 @@ impl Gateway {
                 slot.line.handle_block(now, sense);
                 slot.last = line_slot::Reading::of(sense);
                 let muted = slot.is_muted(now, &sense.audio);
-                if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
-                    let audio = if muted {
-                        [0; BLOCK_SAMPLES]
-                    } else {
-                        slot.voice.hear(&sense.audio)
-                    };
+                let leg = slot.joined.and_then(|leg| self.legs.get_mut(&leg));
+                let headset = Gateway::headset_on(&mut self.headset, index);
+                if leg.is_none() && headset.is_none() {
+                    continue;
+                }
+                let mut audio = if muted {
+                    [0; BLOCK_SAMPLES]
+                } else {
+                    slot.voice.hear(&sense.audio)
+                };
+                if let Some(headset) = headset {
+                    audio = headset.to_phone(&audio);
+                }
+                if let Some(leg) = leg {
                     leg.session.push_audio(now, &audio);
                 }
             }
         }
         self.pump(now);
-        for slot in self.lines.iter_mut().filter(|slot| slot.card == card) {
-            let Some(block) = drive.get_mut(slot.channel) else {
+        for (index, slot) in self.lines.iter_mut().enumerate() {
+            let Some(block) = drive.get_mut(slot.channel).filter(|_| slot.card == card) else {
                 continue;
             };
             block.drive = slot.line.drive();
             block.audio.fill(0);
-            if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
-                leg.session.pull_audio(now, &mut block.audio);
-                slot.voice.play(&mut block.audio);
+            let leg = slot.joined.and_then(|leg| self.legs.get_mut(&leg));
+            let headset = Gateway::headset_on(&mut self.headset, index);
+            if leg.is_none() && headset.is_none() {
+                continue;
             }
+            if let Some(leg) = leg {
+                leg.session.pull_audio(now, &mut block.audio);
+            }
+            if let Some(headset) = headset {
+                headset.to_street(&mut block.audio);
+            }
+            slot.voice.play(&mut block.audio);
         }
+        self.watch_headset(now);
     }
 
     /// The journal took, or could not take, a record.

@@ -8,6 +8,7 @@ mod attack_sip;
 mod attack_sound;
 mod disk;
 mod encrypted_sound;
+mod headset;
 mod hold_and_resume;
 mod incoming_calls;
 mod limits;
