@@ -56,6 +56,8 @@ impl Settings {
                 display_name: None,
                 called_may_open: false,
                 callers_may_open: Vec::new(),
+                gain_to_line_db: None,
+                gain_to_phone_db: None,
             }),
         };
         Settings {

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::CallFigures;
+
 /// What opened the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -178,13 +180,15 @@ pub enum Event {
         /// Length of the conversation in milliseconds.
         talk_ms: u64,
     },
+    /// What an answered call sounded like, told at its end.
+    CallQuality(Box<CallFigures>),
     /// A key was pressed on the phone.
     Digit {
         /// Line name.
         line: String,
         /// The party.
         party: String,
-        /// How it came: `rfc4733`, `info_dtmf_relay`, `info_dtmf`.
+        /// How it came: `rfc4733`, `info_dtmf_relay`, `info_dtmf`, `inband`.
         via: String,
         /// Whether it completed the opening keys; which key it was is not told.
         complete: bool,
@@ -336,6 +340,7 @@ impl Event {
             Event::CallRefused { .. } => "call_refused",
             Event::EncryptionRefused { .. } => "encryption_refused",
             Event::CallEnded { .. } => "call_ended",
+            Event::CallQuality(_) => "call_quality",
             Event::Digit { .. } => "digit",
             Event::DoorOpened { .. } => "door_opened",
             Event::DoorRefused { .. } => "door_refused",

@@ -104,6 +104,8 @@ pub struct Account {
     pub keepalive_s: u32,
     /// Whether the sound is encrypted.
     pub media_encryption: MediaEncryption,
+    /// Whether tones in the sound are keys.
+    pub inband_keys: InbandKeys,
 }
 
 /// Section `card`.
@@ -262,6 +264,10 @@ pub struct Route {
     pub called_may_open: bool,
     /// Extensions that may call in and open.
     pub callers_may_open: Vec<String>,
+    /// Gain towards the line, dB, where it differs from the box's.
+    pub gain_to_line_db: Option<i8>,
+    /// Gain towards the phone, dB, where it differs from the box's.
+    pub gain_to_phone_db: Option<i8>,
 }
 
 /// Section `door`.
@@ -306,6 +312,17 @@ pub enum MediaEncryption {
     Required,
 }
 
+/// Whether tones in the phone's sound are keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InbandKeys {
+    /// Never.
+    Off,
+    /// While the other side has not agreed to RFC 4733.
+    WithoutEvents,
+    /// Always.
+    Always,
+}
+
 /// What SRTP encrypts with (RFC 4568, RFC 6188).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CryptoSuite {
@@ -343,6 +360,10 @@ pub struct Media {
     pub ptime_ms: u32,
     /// Payload type offered for key events.
     pub telephone_event_payload_type: u8,
+    /// Gain towards the line, dB.
+    pub gain_to_line_db: i8,
+    /// Gain towards the phone, dB.
+    pub gain_to_phone_db: i8,
     /// Treatment of echo.
     pub echo_control: EchoControl,
     /// Longest echo path.

@@ -225,6 +225,7 @@ impl<'a> Resolver<'a> {
                 expires_s: number(entry, "expires_s"),
                 keepalive_s: number(entry, "keepalive_s"),
                 media_encryption,
+                inband_keys: media::inband_keys(entry),
             });
         }
         if accounts.is_empty() {
@@ -414,6 +415,8 @@ impl<'a> Resolver<'a> {
                 target_timeout: seconds(entry, "target_timeout_s"),
                 display_name: entry.optional_text("display_name"),
                 called_may_open: may_open.iter().any(|party| party == "called"),
+                gain_to_line_db: media::optional_db(entry, "gain_to_line_db"),
+                gain_to_phone_db: media::optional_db(entry, "gain_to_phone_db"),
                 callers_may_open: may_open
                     .into_iter()
                     .filter(|party| party != "called")

@@ -245,6 +245,12 @@ pub static SECTIONS: &[Section] = &[
                 Literal("false"),
                 "Allow media_encryption although SIP itself is not encrypted: who can read the SIP messages can then decrypt the sound.",
             ),
+            key(
+                "inband_keys",
+                Kind::OneOf(&["off", "without_events", "always"]),
+                Literal("\"off\""),
+                "Keys as tones in the phone's sound: off; without_events while the other side has not agreed to RFC 4733; always. Tones that may be the street's own, come back from the phone, are never keys.",
+            ),
         ],
     },
     Section {
@@ -459,6 +465,18 @@ pub static SECTIONS: &[Section] = &[
                 Literal("[\"called\"]"),
                 "Who may open the door: \"called\" is the party the box called; other entries are extensions that may call in and open.",
             ),
+            key(
+                "gain_to_line_db",
+                int(-20, 20),
+                Unset,
+                "Gain of the resident's voice in this apartment, in decibels; media.gain_to_line_db unless given.",
+            ),
+            key(
+                "gain_to_phone_db",
+                int(-20, 20),
+                Unset,
+                "Gain of the visitor's voice for this apartment, in decibels; media.gain_to_phone_db unless given.",
+            ),
         ],
     },
     Section {
@@ -555,10 +573,22 @@ pub static SECTIONS: &[Section] = &[
                 "RTP payload type offered for RFC 4733 key events.",
             ),
             key(
+                "gain_to_line_db",
+                int(-20, 20),
+                Literal("0"),
+                "Gain of the resident's voice on its way to the line, in decibels; a limiter follows.",
+            ),
+            key(
+                "gain_to_phone_db",
+                int(-20, 20),
+                Literal("0"),
+                "Gain of the visitor's voice on its way to the phone, in decibels; a limiter follows.",
+            ),
+            key(
                 "echo_control",
                 Kind::OneOf(&["full", "linear", "off"]),
                 Literal("\"full\""),
-                "Echo of the phone's voice from the two-wire line: full cancels it and suppresses what is left and steady noise (10 ms of delay); linear only cancels; off leaves it.",
+                "Echo of the phone's voice from the two-wire line: full cancels it and suppresses what is left and steady noise (7 ms of delay); linear only cancels; off leaves it.",
             ),
             key(
                 "echo_tail_ms",

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::reply::{Doctor, Journal, LineStatus, Readings, Record, Status, TestCall, Verdict};
+use crate::reply::{
+    CallStatus, Doctor, Journal, LineStatus, Readings, Record, Status, TestCall, Verdict,
+};
 
 /// Width that no line of output passes.
 pub const WIDTH: usize = 80;
@@ -17,6 +19,7 @@ pub fn answer(command: &str, result: &Value) -> String {
     let text = match command {
         "status" => read(result).map(|reply| status(&reply)),
         "line levels" => read(result).map(|reply: crate::reply::Levels| levels(&reply.lines)),
+        "rtp stats" => read(result).map(|reply: crate::reply::RtpStats| rtp_stats(&reply.calls)),
         "journal" => read(result).map(|reply| journal(&reply)),
         "doctor" => read(result).map(|reply| doctor(&reply)),
         "sip test-call" => read(result).map(|reply| test_call(&reply)),
@@ -163,6 +166,94 @@ pub fn status(status: &Status) -> String {
                 call.jitter_ms,
             );
         }
+    }
+    out
+}
+
+/// `rtp stats`.
+pub fn rtp_stats(calls: &[CallStatus]) -> String {
+    if calls.is_empty() {
+        return "no calls\n".to_owned();
+    }
+    let mut out = String::new();
+    for call in calls {
+        let line = if call.line.is_empty() {
+            "test"
+        } else {
+            &call.line
+        };
+        let head = format!("{line} with {} ({})", call.party, call.state);
+        let _ = writeln!(out, "{}", clip(&head, WIDTH));
+        let known = |value: Option<f32>, unit: &str| {
+            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}{unit}"))
+        };
+        let mut row = |name: &str, text: String| {
+            let _ = writeln!(out, "{}", clip(&format!("  {name:<11} {text}"), WIDTH));
+        };
+        row(
+            "codec",
+            format!(
+                "{} {} ms, encryption {}, keys {}",
+                call.codec, call.ptime_ms, call.encryption, call.dtmf_mode
+            ),
+        );
+        row(
+            "received",
+            format!(
+                "{} packets, lost {} ({:.1} %), late {}, dropped {}",
+                call.packets_received, call.lost, call.lost_percent, call.late, call.dropped
+            ),
+        );
+        row(
+            "sent",
+            format!(
+                "{} packets, lost {} on the way, round trip {}",
+                call.packets_sent,
+                known(call.remote_lost_percent, " %"),
+                known(call.rtt_ms, " ms")
+            ),
+        );
+        row(
+            "sound",
+            format!(
+                "score {}, jitter {:.1} ms, buffer {} ms, made up {} ms ({:.1} %)",
+                call.mos
+                    .map_or_else(|| "-".to_owned(), |mos| format!("{mos:.2}")),
+                call.jitter_ms,
+                call.buffer_ms,
+                call.concealed_ms,
+                call.concealed_percent
+            ),
+        );
+        row(
+            "echo",
+            format!(
+                "cancelled {:.1} dB, delay {}, {}",
+                call.erle_db,
+                known(call.echo_delay_ms, " ms"),
+                if call.half_duplex {
+                    "one side at a time"
+                } else {
+                    "both sides at once"
+                }
+            ),
+        );
+        row(
+            "visitor",
+            format!(
+                "{} from the line, {} to the phone",
+                known(call.from_line_dbm0, " dBm0"),
+                known(call.to_phone_dbm0, " dBm0")
+            ),
+        );
+        row(
+            "resident",
+            format!(
+                "{} from the phone, {} to the line",
+                known(call.from_phone_dbm0, " dBm0"),
+                known(call.to_line_dbm0, " dBm0")
+            ),
+        );
     }
     out
 }

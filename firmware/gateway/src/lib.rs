@@ -3,6 +3,7 @@
 //! daemon and the virtual-time tests drive the very same object.
 
 mod actions;
+mod figures;
 mod headset;
 mod leg;
 mod line_slot;

@@ -1,5 +1,7 @@
 //! What the tools show.
 
+use std::time::Duration;
+
 use control::reply::{AccountStatus, CallStatus, CardStatus, LineReading, LineStatus};
 
 use crate::Gateway;
@@ -88,31 +90,36 @@ impl Gateway {
         self.legs
             .values()
             .map(|leg| {
-                let stats = leg.session.stats();
+                let figures = self.figures(leg, Duration::ZERO);
                 CallStatus {
-                    line: leg
-                        .line
-                        .map(|line| self.config.lines[line].name.clone())
-                        .unwrap_or_default(),
-                    party: leg.party.clone(),
+                    line: figures.line,
+                    party: figures.party,
+                    account: figures.account,
                     state: leg.state().to_owned(),
-                    codec: stats
-                        .codec
-                        .map(|codec| format!("{codec:?}").to_uppercase())
-                        .unwrap_or_default(),
-                    encryption: stats
-                        .encryption
-                        .map_or("none", media::CryptoSuite::name)
-                        .to_owned(),
-                    packets_received: stats.packets_received,
-                    packets_sent: stats.packets_sent,
-                    lost: u64::try_from(stats.lost).unwrap_or(0),
-                    jitter_ms: stats.jitter_ms,
-                    concealed_ms: stats.concealed_ms,
-                    dropped: stats.dropped.total(),
-                    erle_db: leg
-                        .line
-                        .map_or(0.0, |line| self.lines[line].voice.status().erle_db),
+                    codec: figures.codec,
+                    ptime_ms: figures.ptime_ms,
+                    encryption: figures.encryption,
+                    dtmf_mode: figures.dtmf_mode,
+                    packets_received: figures.packets_received,
+                    packets_sent: figures.packets_sent,
+                    lost: figures.lost,
+                    lost_percent: figures.lost_percent,
+                    late: figures.late,
+                    jitter_ms: figures.jitter_ms,
+                    buffer_ms: figures.buffer_ms,
+                    concealed_ms: figures.concealed_ms,
+                    concealed_percent: figures.concealed_percent,
+                    rtt_ms: figures.rtt_ms,
+                    remote_lost_percent: figures.remote_lost_percent,
+                    mos: figures.mos,
+                    dropped: figures.dropped,
+                    erle_db: figures.erle_db,
+                    echo_delay_ms: figures.echo_delay_ms,
+                    from_line_dbm0: figures.from_line_dbm0,
+                    to_phone_dbm0: figures.to_phone_dbm0,
+                    from_phone_dbm0: figures.from_phone_dbm0,
+                    to_line_dbm0: figures.to_line_dbm0,
+                    half_duplex: figures.half_duplex,
                 }
             })
             .collect()
