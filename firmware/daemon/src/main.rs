@@ -10,13 +10,18 @@ mod fanout;
 mod headset;
 mod input;
 mod journal;
+mod links;
 mod logging;
+mod names;
+mod recording;
 mod run;
 mod sockets;
 mod sound_test;
 mod startup;
+mod state;
 mod taps;
 mod tracer;
+mod wall_clock;
 
 use std::process::ExitCode;
 
