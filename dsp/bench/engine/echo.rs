@@ -32,3 +32,24 @@ pub(crate) fn run(words: &[&str], linear_only: bool) {
     let (median, p99) = crate::times(spent);
     println!("{{\"median_us\": {median:.2}, \"p99_us\": {p99:.2}}}");
 }
+
+/// The same with sonora.
+#[cfg(feature = "sonora")]
+pub(crate) fn sonora(words: &[&str], suppresses_noise: bool) {
+    let (far, mic) = (crate::load(words[1]), crate::load(words[2]));
+    let rate = Rate::of_hz(words[0].parse().unwrap()).unwrap();
+    let mut engine = dsp::sonora::SonoraEngine::new(rate, suppresses_noise);
+    let mut out = mic;
+    let mut spent = Vec::new();
+    for (far, block) in far
+        .chunks_exact(rate.block())
+        .zip(out.chunks_exact_mut(rate.block()))
+    {
+        let start = Instant::now();
+        engine.process(far, block);
+        spent.push(start.elapsed().as_secs_f64());
+    }
+    crate::store(words[3], &out);
+    let (median, p99) = crate::times(spent);
+    println!("{{\"median_us\": {median:.2}, \"p99_us\": {p99:.2}}}");
+}

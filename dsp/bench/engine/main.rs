@@ -3,12 +3,19 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
 
+mod dtmf;
 mod echo;
 
 use std::io::Read;
 
 fn main() {
     let what = std::env::args().nth(1).unwrap();
+    let grade = std::env::args().nth(2).unwrap_or_default();
+    match what.as_str() {
+        "dtmf-hits" => return dtmf::hits(&grade),
+        "dtmf-cost" => return dtmf::cost(&grade),
+        _ => {}
+    }
     let mut jobs = String::new();
     std::io::stdin().read_to_string(&mut jobs).unwrap();
     for job in jobs.lines() {
@@ -16,6 +23,10 @@ fn main() {
         match what.as_str() {
             "own-linear" => echo::run(&words, true),
             "own-full" => echo::run(&words, false),
+            #[cfg(feature = "sonora")]
+            "sonora" => echo::sonora(&words, false),
+            #[cfg(feature = "sonora")]
+            "sonora-ns" => echo::sonora(&words, true),
             other => panic!("nothing is called {other}"),
         }
     }
