@@ -1,14 +1,16 @@
 //! One state machine per line, joined by the legs of calls.
 
+mod feature;
 mod incoming;
 mod outgoing;
 mod talk;
+mod transfer;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use config::{Config, Route};
-use line_interface::LineEvent;
+use config::{Config, LocalTime, Route, Schedule, Unanswered};
+use line_interface::{AddressDoubt, LineEvent};
 
 use crate::digits::{DigitMatcher, KeyPace};
 use crate::door::Opening;
@@ -20,10 +22,23 @@ use crate::leg::{Action, LegId, RecordId};
 pub struct LineSettings {
     /// Line name.
     pub name: String,
-    /// Apartment of the pair.
-    pub apartment: u16,
-    /// Whom to call and who may open.
-    pub route: Route,
+    /// Name of the panel for people.
+    pub panel: String,
+    /// The one apartment of a pair; other lines tell it with each call.
+    pub apartment: Option<u16>,
+    /// Apartments with a route whose visitors may come on this line.
+    pub serves: Vec<u16>,
+    /// Whether the visitor hears it when nobody answers.
+    pub plays_failure: bool,
+}
+
+/// What the controller needs to know of an account.
+#[derive(Debug, Clone)]
+pub struct AccountSettings {
+    /// Its name.
+    pub name: String,
+    /// Hosts that are the account's own PBX, lower case.
+    pub hosts: Vec<String>,
 }
 
 /// What the controller needs to know of the configuration.
@@ -33,54 +48,89 @@ pub struct Settings {
     pub door: config::Door,
     /// Limits of a call.
     pub call: config::Call,
+    /// Who may call in and where calls may go.
+    pub access: config::Access,
     /// How long an opening waits for its journal record.
     pub open_wait: Duration,
-    /// Names of the accounts.
-    pub accounts: Vec<String>,
+    /// Accounts.
+    pub accounts: Vec<AccountSettings>,
     /// Lines.
     pub lines: Vec<LineSettings>,
+    /// Routes in the order of the file.
+    pub routes: Vec<Route>,
+    /// Parts of the week that routes refer to.
+    pub schedules: Vec<Schedule>,
 }
 
 impl Settings {
-    /// Takes the controller's part of the configuration. Lines without a route, which the
-    /// configuration's own check refuses, are left without targets.
+    /// Takes the controller's part of the configuration.
     pub fn new(config: &Config) -> Settings {
         let line = |line: &config::Line| LineSettings {
             name: line.name.clone(),
-            apartment: line.apartment,
-            route: config.route(line.apartment).cloned().unwrap_or(Route {
-                apartment: line.apartment,
-                account: 0,
-                targets: Vec::new(),
-                target_timeout: Duration::from_secs(30),
-                display_name: None,
-                called_may_open: false,
-                callers_may_open: Vec::new(),
-                gain_to_line_db: None,
-                gain_to_phone_db: None,
-            }),
+            panel: line.panel.clone(),
+            apartment: line.apartment(),
+            serves: config
+                .routes
+                .iter()
+                .map(|route| route.apartment)
+                .filter(|apartment| line.serves(*apartment))
+                .collect(),
+            plays_failure: match config.call.unanswered {
+                Unanswered::Tone => true,
+                Unanswered::Leave => false,
+                Unanswered::Auto => line.handset == config::Handset::Absent,
+            },
+        };
+        let account = |account: &config::Account| AccountSettings {
+            name: account.name.clone(),
+            hosts: [&account.domain, &account.registrar]
+                .map(|host| host.host.to_ascii_lowercase())
+                .to_vec(),
         };
         Settings {
             door: config.door.clone(),
             call: config.call.clone(),
+            access: config.access.clone(),
             open_wait: config.journal.open_wait,
-            accounts: config
-                .accounts
-                .iter()
-                .map(|account| account.name.clone())
-                .collect(),
+            accounts: config.accounts.iter().map(account).collect(),
             lines: config.lines.iter().map(line).collect(),
+            routes: config.routes.clone(),
+            schedules: config.schedules.clone(),
         }
     }
+
+    /// Index of the route in force for an apartment.
+    fn route_of(&self, apartment: Option<u16>, time: Option<LocalTime>) -> Option<usize> {
+        config::route_at(&self.routes, &self.schedules, apartment?, time)
+    }
+}
+
+/// One whom a visitor's call goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Target {
+    address: String,
+    /// How many redirections led to it.
+    redirects: u8,
 }
 
 /// A call to one target.
 #[derive(Debug, Clone)]
-struct Attempt {
+struct Fork {
     leg: LegId,
-    target: usize,
+    target: Target,
     since: Duration,
     ringing: bool,
+}
+
+/// The phones that are called for a visitor who waits.
+#[derive(Debug, Clone, Default)]
+struct Calls {
+    /// Calls under way.
+    forks: Vec<Fork>,
+    /// Targets not called yet.
+    waiting: VecDeque<Target>,
+    /// Addresses called so far, so that redirections cannot go round in circles.
+    tried: Vec<String>,
 }
 
 /// Who talks with the visitor.
@@ -114,6 +164,18 @@ struct Talk {
     locked: bool,
     opening: Option<Opening>,
     end_at: Option<Duration>,
+    /// When the talk limit ends it. A transfer does not lengthen a visit.
+    limit_at: Duration,
+    /// The party passes the visitor on.
+    transfer: Option<Transfer>,
+}
+
+/// A call to whom the visitor is to be passed on.
+#[derive(Debug, Clone)]
+struct Transfer {
+    leg: LegId,
+    target: String,
+    since: Duration,
 }
 
 /// Where a line is.
@@ -123,11 +185,12 @@ enum Phase {
     Idle,
     /// The panel selected our pair; the ring rule is not met yet.
     Selected { since: Duration },
-    /// The visitor waits; a phone is being called, unless every target failed.
-    Ringing {
-        since: Duration,
-        attempt: Option<Attempt>,
-    },
+    /// It rings for an apartment without a route: the old handset has it, and we only watch.
+    Unserved,
+    /// The visitor waits; phones are being called, unless every target failed.
+    Ringing { since: Duration, calls: Box<Calls> },
+    /// Nobody answered and the visitor is told so, by the end of which the line is freed.
+    Announcing { until: Duration },
     /// A party and the visitor talk through us.
     Talking(Box<Talk>),
     /// The old handset has the visitor.
@@ -142,10 +205,10 @@ impl Phase {
         match self {
             Phase::Idle => "idle",
             Phase::Selected { .. } => "selected",
-            Phase::Ringing {
-                attempt: Some(_), ..
-            } => "ringing",
-            Phase::Ringing { attempt: None, .. } => "unanswered",
+            Phase::Unserved => "unserved",
+            Phase::Ringing { calls, .. } if calls.forks.is_empty() => "unanswered",
+            Phase::Ringing { .. } => "ringing",
+            Phase::Announcing { .. } => "announcing",
             Phase::Talking(_) => "talking",
             Phase::Handset => "handset",
             Phase::Over { .. } => "over",
@@ -156,13 +219,26 @@ impl Phase {
 /// A line as tools show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineView {
-    /// Stable name of the phase: `idle`, `selected`, `ringing`, `unanswered`, `talking`,
-    /// `handset`, `over`.
+    /// Stable name of the phase: `idle`, `selected`, `unserved`, `ringing`, `unanswered`,
+    /// `announcing`, `talking`, `handset`, `over`.
     pub phase: &'static str,
+    /// The apartment of the call, or of the pair.
+    pub apartment: Option<u16>,
     /// The party that rings or talks.
     pub party: Option<String>,
     /// Time in the phase, where it is measured.
     pub since: Option<Duration>,
+}
+
+/// Whose call is on a line, or was last.
+#[derive(Debug, Clone, Default)]
+struct Visit {
+    apartment: Option<u16>,
+    /// Index into [`Settings::routes`], of the route in force when the visitor rang; none for an
+    /// apartment that nobody set up.
+    route: Option<usize>,
+    /// The apartment's name on the wires; empty on a pair.
+    code: String,
 }
 
 /// The call controller.
@@ -170,7 +246,14 @@ pub struct LineView {
 pub struct Controller {
     settings: Settings,
     phases: Vec<Phase>,
+    visits: Vec<Visit>,
     actions: VecDeque<Action>,
+    /// Local time and when it was told.
+    clock: Option<(Duration, LocalTime)>,
+    /// Do-not-disturb.
+    dnd: bool,
+    /// Calls that wait for a feature code.
+    features: Vec<feature::FeatureCall>,
     next_leg: u64,
     next_record: u64,
     next_token: u64,
@@ -180,10 +263,23 @@ impl Controller {
     /// A controller with every line idle.
     pub fn new(settings: Settings) -> Controller {
         let phases = settings.lines.iter().map(|_| Phase::Idle).collect();
+        let visits = settings
+            .lines
+            .iter()
+            .map(|line| Visit {
+                apartment: line.apartment,
+                route: settings.route_of(line.apartment, None),
+                code: String::new(),
+            })
+            .collect();
         Controller {
             settings,
             phases,
+            visits,
             actions: VecDeque::new(),
+            clock: None,
+            dnd: false,
+            features: Vec::new(),
             next_leg: 0,
             next_record: 0,
             next_token: 0,
@@ -193,6 +289,18 @@ impl Controller {
     /// The next order, oldest first.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    /// Tells the local time. Told again whenever the clock on the wall is not what it would be by
+    /// itself: after daylight saving, or when the system's clock was set. Until the first time
+    /// schedules are off.
+    pub fn set_local_time(&mut self, now: Duration, time: LocalTime) {
+        self.clock = Some((now, time));
+    }
+
+    pub(super) fn local_time(&self, now: Duration) -> Option<LocalTime> {
+        self.clock
+            .map(|(told, time)| time.after(now.saturating_sub(told)))
     }
 
     /// A name for a leg that the gateway makes, such as an incoming call.
@@ -205,11 +313,14 @@ impl Controller {
     pub fn view(&self, line: usize) -> Option<LineView> {
         let phase = self.phases.get(line)?;
         let (party, since) = match phase {
-            Phase::Ringing { since, attempt } => {
-                let target = attempt.as_ref().and_then(|attempt| {
-                    self.settings.lines[line].route.targets.get(attempt.target)
-                });
-                (target.cloned(), Some(*since))
+            Phase::Ringing { since, calls } => {
+                let names: Vec<&str> = calls
+                    .forks
+                    .iter()
+                    .map(|fork| fork.target.address.as_str())
+                    .collect();
+                let party = (!names.is_empty()).then(|| names.join(", "));
+                (party, Some(*since))
             }
             Phase::Talking(talk) => (Some(talk.talker.shown().to_owned()), Some(talk.since)),
             Phase::Selected { since } => (None, Some(*since)),
@@ -217,6 +328,7 @@ impl Controller {
         };
         Some(LineView {
             phase: phase.name(),
+            apartment: self.visits[line].apartment,
             party,
             since,
         })
@@ -229,6 +341,32 @@ impl Controller {
         }
         let name = self.line_name(line);
         match event {
+            LineEvent::Addressed { code, apartment } => {
+                self.visits[line] = Visit {
+                    apartment,
+                    route: self.settings.route_of(apartment, self.local_time(now)),
+                    code: code.to_string(),
+                };
+            }
+            LineEvent::Unclear { doubt, reading } => {
+                let levels = match doubt {
+                    AddressDoubt::Buses(_) => format!(
+                        ": fed {:.2} V, lowest {:.2} V",
+                        reading.volts, reading.handset_volts
+                    ),
+                    AddressDoubt::Pulses(_) => String::new(),
+                };
+                self.tell(Event::LineFault {
+                    line: name,
+                    kind: doubt.kind().name().to_owned(),
+                    reading: format!("{}{levels}", doubt.name()),
+                    hint: doubt.hint().to_owned(),
+                });
+            }
+            LineEvent::Tone { tone } => self.tell(Event::PanelTone {
+                line: name,
+                tone: tone.name().to_owned(),
+            }),
             LineEvent::CallDetected => {
                 if matches!(self.phases[line], Phase::Idle) {
                     self.phases[line] = Phase::Selected { since: now };
@@ -238,14 +376,19 @@ impl Controller {
             LineEvent::PanelGaveUp => self.panel_left(now, line, "gave_up"),
             LineEvent::PanelEnded => self.panel_left(now, line, "ended"),
             LineEvent::HandsetLifted => self.handset_lifted(now, line),
-            LineEvent::HandsetReplaced => {
-                let apartment = self.settings.lines[line].apartment;
+            LineEvent::HandsetReplaced if !matches!(self.phases[line], Phase::Unserved) => {
+                let apartment = self.apartment(line);
                 self.tell(Event::HandsetReplaced {
                     line: name,
                     apartment,
                 });
             }
-            LineEvent::OffHookSettled => {}
+            LineEvent::HandsetReplaced => {}
+            LineEvent::OffHookSettled => {
+                if matches!(self.phases[line], Phase::Announcing { .. }) {
+                    self.actions.push_back(Action::PlayFailure { line });
+                }
+            }
             LineEvent::DoorReleaseStarted { .. } => {
                 self.tell(Event::DoorReleaseStarted { line: name })
             }
@@ -257,7 +400,7 @@ impl Controller {
             LineEvent::Idle => {
                 // A talk that outlives its line cannot be: end it before the line is free.
                 self.end_talk(now, line, "line idle", false);
-                self.drop_attempt(line, "line idle");
+                self.drop_forks(now, line, "line idle");
                 self.give_up_opening(line, "line idle");
                 self.phases[line] = Phase::Idle;
                 self.tell(Event::LineIdle { line: name });
@@ -287,7 +430,7 @@ impl Controller {
     pub fn line_lost(&mut self, now: Duration, line: usize) {
         if line < self.phases.len() {
             self.end_talk(now, line, "line card gone", false);
-            self.drop_attempt(line, "line card gone");
+            self.drop_forks(now, line, "line card gone");
             self.give_up_opening(line, "line card gone");
             self.phases[line] = Phase::Idle;
         }
@@ -295,8 +438,10 @@ impl Controller {
 
     /// The box stops: whatever is up on the line ends in order, an authorised opening included.
     pub fn shutdown(&mut self, now: Duration) {
+        self.drop_features("shutting down");
         for line in 0..self.phases.len() {
-            self.drop_attempt(line, "shutting down");
+            self.end_announcement(line);
+            self.drop_forks(now, line, "shutting down");
             self.end_talk(now, line, "shutting down", true);
         }
     }
@@ -327,22 +472,25 @@ impl Controller {
     pub fn next_deadline(&self) -> Option<Duration> {
         (0..self.phases.len())
             .filter_map(|line| self.line_deadline(line))
+            .chain(self.features.iter().map(|feature| feature.deadline))
             .min()
     }
 
     fn line_deadline(&self, line: usize) -> Option<Duration> {
         match &self.phases[line] {
-            Phase::Ringing {
-                since,
-                attempt: Some(attempt),
-            } => {
-                let target = attempt.since + self.settings.lines[line].route.target_timeout;
+            Phase::Ringing { since, calls } => {
+                let first = calls.forks.iter().map(|fork| fork.since).min()?;
+                let target = first + self.target_timeout(line);
                 Some(target.min(*since + self.settings.call.ring_limit))
             }
+            Phase::Announcing { until } => Some(*until),
             Phase::Talking(talk) => {
-                let limit = talk.since + self.settings.call.talk_limit;
                 let opening = talk.opening.as_ref().and_then(Opening::deadline);
-                [Some(limit), talk.end_at, opening]
+                let transfer = talk
+                    .transfer
+                    .as_ref()
+                    .map(|transfer| transfer.since + self.target_timeout(line));
+                [Some(talk.limit_at), talk.end_at, opening, transfer]
                     .into_iter()
                     .flatten()
                     .min()
@@ -354,6 +502,7 @@ impl Controller {
 
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Duration) {
+        self.feature_timeouts(now);
         for line in 0..self.phases.len() {
             if self
                 .line_deadline(line)
@@ -366,20 +515,23 @@ impl Controller {
 
     fn line_timeout(&mut self, now: Duration, line: usize) {
         match &self.phases[line] {
-            Phase::Ringing {
-                since,
-                attempt: Some(_),
-            } => {
+            Phase::Ringing { since, .. } => {
                 if now >= *since + self.settings.call.ring_limit {
-                    self.drop_attempt(line, "ring limit");
+                    self.drop_forks(now, line, "ring limit");
+                    self.visit_failed(now, line, "ring limit");
                 } else {
-                    self.target_timed_out(now, line);
+                    self.forks_timed_out(now, line);
                 }
             }
+            Phase::Announcing { .. } => self.sound_ended(line),
             Phase::Talking(talk) => {
                 let waiting = talk.opening.as_ref().and_then(Opening::waiting);
-                if now >= talk.since + self.settings.call.talk_limit {
+                let transfer = talk.transfer.as_ref().map(|transfer| transfer.since);
+                let target_timeout = self.target_timeout(line);
+                if now >= talk.limit_at {
                     self.end_talk(now, line, "talk limit", true);
+                } else if transfer.is_some_and(|since| now >= since + target_timeout) {
+                    self.transfer_failed(now, line, 408, "no answer", true);
                 } else if talk.end_at.is_some_and(|end| end <= now) {
                     self.end_talk(now, line, "door opened", true);
                 } else if let Some(record) = waiting {
@@ -407,6 +559,22 @@ impl Controller {
         record
     }
 
+    /// The route of the call on a line.
+    fn route(&self, line: usize) -> Option<&Route> {
+        self.settings.routes.get(self.visits[line].route?)
+    }
+
+    /// How long one target of the call on a line may ring.
+    fn target_timeout(&self, line: usize) -> Duration {
+        self.route(line)
+            .map_or(Duration::ZERO, |route| route.target_timeout)
+    }
+
+    /// The apartment of the call on a line; 0 where the wires named none that is known.
+    fn apartment(&self, line: usize) -> u16 {
+        self.visits[line].apartment.unwrap_or(0)
+    }
+
     fn line_name(&self, line: usize) -> String {
         self.settings.lines[line].name.clone()
     }
@@ -414,7 +582,10 @@ impl Controller {
     /// The resident's own button while the old handset has the visitor: the panel opens by
     /// itself, we only keep the record.
     fn handset_button(&mut self, line: usize) {
-        let (name, apartment) = (self.line_name(line), self.settings.lines[line].apartment);
+        if matches!(self.phases[line], Phase::Unserved) {
+            return;
+        }
+        let (name, apartment) = (self.line_name(line), self.apartment(line));
         self.record(Event::DoorOpened {
             line: name,
             apartment,

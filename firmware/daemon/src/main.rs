@@ -9,13 +9,18 @@ mod doctor;
 mod fanout;
 mod input;
 mod journal;
+mod links;
 mod logging;
+mod names;
+mod recording;
 mod run;
 mod sockets;
 mod sound_test;
 mod startup;
+mod state;
 mod taps;
 mod tracer;
+mod wall_clock;
 
 use std::process::ExitCode;
 

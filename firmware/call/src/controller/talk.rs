@@ -23,11 +23,10 @@ impl Controller {
         leg: Option<LegId>,
         talker: Talker,
     ) {
-        let settings = &self.settings.lines[line];
         if leg.is_some() {
             let event = Event::CallAnswered {
-                line: settings.name.clone(),
-                apartment: settings.apartment,
+                line: self.line_name(line),
+                apartment: self.apartment(line),
                 party: talker.shown().to_owned(),
                 direction: if matches!(talker, Talker::Called(_)) {
                     "outgoing"
@@ -48,6 +47,8 @@ impl Controller {
             locked: false,
             opening: None,
             end_at: None,
+            limit_at: now + self.settings.call.talk_limit,
+            transfer: None,
         };
         self.phases[line] = Phase::Talking(Box::new(talk));
         if let Some(leg) = leg {
@@ -58,6 +59,9 @@ impl Controller {
     /// A key was pressed on a leg. Only an answered leg that is joined to a line counts, and only
     /// at the pace of a hand.
     pub fn leg_digit(&mut self, now: Duration, leg: LegId, key: char, via: &str) {
+        if self.feature_key(now, leg, key) {
+            return;
+        }
         let Some(line) = self.talk_of(leg) else {
             return;
         };
@@ -97,7 +101,7 @@ impl Controller {
             return Err(Refusal::LineUnavailable);
         }
         if ringing {
-            self.drop_attempt(line, "technician took the line");
+            self.drop_forks(now, line, "technician took the line");
             self.begin_talk(now, line, None, Talker::Technician);
             self.actions.push_back(Action::TakeLine { line });
         } else if !talking {
@@ -108,8 +112,7 @@ impl Controller {
     }
 
     fn open_door(&mut self, now: Duration, line: usize, cause: Cause) -> Result<(), Refusal> {
-        let settings = &self.settings.lines[line];
-        let (name, apartment) = (settings.name.clone(), settings.apartment);
+        let (name, apartment) = (self.line_name(line), self.apartment(line));
         let Phase::Talking(talk) = &self.phases[line] else {
             return Err(Refusal::NoCall);
         };
@@ -118,7 +121,11 @@ impl Controller {
             (Talker::Called(_) | Talker::Technician, Cause::Dtmf) => Some(Opener::Called),
             (Talker::Caller(user), Cause::Dtmf) => Some(Opener::Caller(user)),
         };
-        let refusal = if opener.is_some_and(|opener| !may_open(&settings.route, opener)) {
+        let refusal = if opener.is_some_and(|opener| {
+            !self
+                .route(line)
+                .is_some_and(|route| may_open(route, opener))
+        }) {
             Some(Refusal::PartyNotAllowed)
         } else if talk.opening.is_some() {
             Some(Refusal::AlreadyOpening)
@@ -147,8 +154,7 @@ impl Controller {
     }
 
     fn refuse_door(&mut self, line: usize, cause: Cause, reason: Refusal) {
-        let settings = &self.settings.lines[line];
-        let (name, apartment) = (settings.name.clone(), settings.apartment);
+        let (name, apartment) = (self.line_name(line), self.apartment(line));
         let party = match (&self.phases[line], cause) {
             (Phase::Talking(talk), Cause::Dtmf) => talk.talker.shown().to_owned(),
             _ => "technician".to_owned(),
@@ -211,10 +217,12 @@ impl Controller {
 
     /// The panel ended its call.
     pub(super) fn panel_left(&mut self, now: Duration, line: usize, how: &'static str) {
-        let settings = &self.settings.lines[line];
+        if matches!(self.phases[line], Phase::Unserved) {
+            return;
+        }
         let event = Event::PanelEnded {
-            line: settings.name.clone(),
-            apartment: settings.apartment,
+            line: self.line_name(line),
+            apartment: self.apartment(line),
             how: how.to_owned(),
         };
         self.tell(event);
@@ -223,9 +231,10 @@ impl Controller {
         } else {
             "the panel ended the call"
         };
-        self.drop_attempt(line, why);
+        self.drop_forks(now, line, why);
         self.end_talk(now, line, why, true);
         self.give_up_opening(line, why);
+        self.end_announcement(line);
         if !matches!(self.phases[line], Phase::Idle) {
             self.phases[line] = Phase::Over { opening: None };
         }
@@ -233,13 +242,18 @@ impl Controller {
 
     /// Promise 6: the old handset wins, whatever we were doing.
     pub(super) fn handset_lifted(&mut self, now: Duration, line: usize) {
-        let settings = &self.settings.lines[line];
+        // The neighbours' comings and goings are none of our business.
+        let unserved = self.visits[line].route.is_none();
+        if matches!(self.phases[line], Phase::Unserved) || unserved {
+            self.phases[line] = Phase::Unserved;
+            return;
+        }
         let event = Event::HandsetLifted {
-            line: settings.name.clone(),
-            apartment: settings.apartment,
+            line: self.line_name(line),
+            apartment: self.apartment(line),
         };
         self.tell(event);
-        self.drop_attempt(line, "handset lifted");
+        self.drop_forks(now, line, "handset lifted");
         // The line has given itself back already; it must not be hung up under the resident.
         self.end_talk(now, line, "handset lifted", false);
         self.give_up_opening(line, "handset lifted");
@@ -250,6 +264,11 @@ impl Controller {
     pub fn leg_media_lost(&mut self, now: Duration, leg: LegId) {
         if let Some(line) = self.talk_of(leg) {
             self.end_talk(now, line, "no audio from the PBX", true);
+        } else if self.forget_feature(leg) {
+            self.actions.push_back(Action::HangUp {
+                leg,
+                why: "no audio from the PBX",
+            });
         }
     }
 
@@ -270,7 +289,8 @@ impl Controller {
         let Phase::Talking(talk) = std::mem::replace(&mut self.phases[line], over) else {
             return;
         };
-        if let Some(leg) = talk.leg {
+        let transfer = talk.transfer.as_ref().map(|transfer| transfer.leg);
+        for leg in talk.leg.into_iter().chain(transfer) {
             self.actions.push_back(Action::HangUp {
                 leg,
                 why: hang_up_reason(why),
@@ -282,7 +302,7 @@ impl Controller {
         }
         let event = Event::CallEnded {
             line: self.line_name(line),
-            apartment: self.settings.lines[line].apartment,
+            apartment: self.apartment(line),
             party: talk.talker.shown().to_owned(),
             reason: why.to_owned(),
             talk_ms: now.saturating_sub(talk.since).as_millis() as u64,
@@ -309,6 +329,8 @@ fn hang_up_reason(why: &str) -> &'static str {
         "no audio from the PBX",
         "line idle",
         "shutting down",
+        "transferred",
+        "transfer failed",
     ];
     KNOWN
         .iter()

@@ -10,12 +10,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use call::{Event, RecordId};
-use line_interface::{CardInfo, Drive, DriveBlock, Profile, SenseBlock};
+use line_interface::{CardInfo, Drive, DriveBlock, LineKind, SenseBlock};
 use line_simulation::{Fault, PanelEvent, Simulation};
 use phone::{Phone, PhoneConfig, PhoneEvent};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use trubka_gateway::{Gateway, Setup};
+use trubka_gateway::{Gateway, Setup, SipServer, line_plan};
 
 pub(crate) use forge::{Dialog, EventPacket, outside_request};
 pub(crate) use network::{Port, Verdict};
@@ -52,6 +52,8 @@ pub(crate) struct World {
     pub(crate) verdicts: Vec<(Duration, PanelEvent)>,
     pub(crate) phone_events: Vec<(Duration, PhoneEvent)>,
     pub(crate) heard_by_visitor: Vec<i16>,
+    /// What do-not-disturb was to be kept as, oldest first.
+    pub(crate) kept: Vec<bool>,
     pub(crate) weather: Weather,
     pub(crate) disk: Disk,
     pub(crate) pbx_up: bool,
@@ -82,14 +84,19 @@ impl World {
             .collect();
         let promises = Promises::new(&config, options.handset);
         let setup = Setup {
-            profiles: config
+            plans: config
                 .lines
                 .iter()
-                .map(|line| Profile::builtin(&line.profile).unwrap())
+                .map(|line| line_plan(&config, line, |_| unreachable!()).unwrap())
                 .collect(),
-            registrars: vec![Some(address(PBX_SIP))],
+            registrars: vec![vec![SipServer {
+                address: address(PBX_SIP),
+                backup: false,
+            }]],
             sip_local: address(GATEWAY_SIP),
+            sip_local_ipv6: None,
             rtp_local: slots,
+            rtp_local_ipv6: Vec::new(),
             seed,
             config,
         };
@@ -126,6 +133,7 @@ impl World {
             verdicts: Vec::new(),
             phone_events: Vec::new(),
             heard_by_visitor: Vec::new(),
+            kept: Vec::new(),
             weather: options.weather,
             disk: options.disk,
             pbx_up: true,
@@ -171,7 +179,7 @@ impl World {
         if !std::mem::replace(&mut self.card_up, true) {
             let info = CardInfo {
                 name: "virtual".into(),
-                lines: 1,
+                lines: vec![LineKind::Pair],
             };
             self.gateway.card_present(self.now, 0, &info);
             self.collect();
