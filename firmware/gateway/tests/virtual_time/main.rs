@@ -27,6 +27,7 @@ mod redirects;
 mod ring_together;
 mod schedules;
 mod shutdown;
+mod transfers;
 mod ugly_orders;
 mod unanswered;
 mod visitor_and_handset;
