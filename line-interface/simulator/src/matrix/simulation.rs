@@ -292,10 +292,7 @@ impl MatrixSimulation {
             f64::from(spec.source.ohms.value),
         );
         for module in &mut self.modules {
-            for i in 0..32 {
-                module.feed(i, None);
-                module.sink(i, false);
-            }
+            module.release();
         }
         for entrance in &mut self.panels {
             let audio = entrance.panel.audio();
