@@ -158,7 +158,7 @@ fn low_pass(ratio: usize) -> Vec<f64> {
 }
 
 /// The modified Bessel function of the first kind, order 0.
-fn bessel(x: f64) -> f64 {
+pub(crate) fn bessel(x: f64) -> f64 {
     let mut term = 1.0;
     let mut sum = 1.0;
     for k in 1..40 {

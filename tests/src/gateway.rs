@@ -63,6 +63,8 @@ pub struct Settings {
     pub may_open: Vec<String>,
     /// Journal file, relative to the box's folder.
     pub journal: String,
+    /// How long phones ring, in all and each, seconds.
+    pub ring_limit_s: u32,
     /// Further keys of the account.
     pub account: String,
     /// Further keys of the media section.
@@ -81,6 +83,7 @@ impl Settings {
             visit,
             may_open: vec!["called".into()],
             journal: "journal.sqlite".into(),
+            ring_limit_s: 25,
             account: String::new(),
             media: String::new(),
             more: String::new(),
@@ -194,7 +197,7 @@ handset = "relayed"
 apartment = {APARTMENT}
 account = "pbx"
 targets = [{targets}]
-target_timeout_s = 25
+target_timeout_s = {ring_limit_s}
 may_open = [{may_open}]
 
 [door]
@@ -202,7 +205,7 @@ digits = "9"
 hangup_after_open_s = 2
 
 [call]
-ring_limit_s = 25
+ring_limit_s = {ring_limit_s}
 rtp_timeout_s = 5
 
 [journal]
@@ -218,6 +221,7 @@ socket = "{control}"
         media = settings.media,
         password = settings.password,
         card = path("card.sock"),
+        ring_limit_s = settings.ring_limit_s,
         targets = targets.join(", "),
         may_open = settings
             .may_open

@@ -9,8 +9,12 @@
 //! Everything started here is ended when its owner is dropped, by process id. The logs of every
 //! process are printed then, so the test runner shows them when a test fails.
 
+pub mod baresip;
 pub mod gateway;
+pub mod linphone;
 pub mod rtp;
+pub mod scripted;
 pub mod sipp;
+pub mod sound;
 
 pub use peers::{Failure, Outcome, address, asterisk, failure, folder, process, speech, wait, wav};

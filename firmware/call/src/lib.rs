@@ -8,10 +8,12 @@ mod controller;
 mod digits;
 mod door;
 pub mod event;
+mod figures;
 mod leg;
 
 pub use access::{Opener, may_open};
 pub use controller::{Controller, LineSettings, LineView, Settings};
 pub use digits::DigitMatcher;
 pub use event::{Cause, Event, Refusal};
+pub use figures::CallFigures;
 pub use leg::{Action, LegId, RecordId};

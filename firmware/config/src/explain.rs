@@ -65,6 +65,9 @@ pub fn effective(text: &str, file: &str) -> Result<String, Vec<Problem>> {
                 let Some(setting) = entry.get(key.name) else {
                     continue;
                 };
+                if setting.line == 0 && !crate::cards::belongs(entry, key.name) {
+                    continue;
+                }
                 let shown = if key.kind == Kind::Secret {
                     "\"***\"".to_owned()
                 } else {

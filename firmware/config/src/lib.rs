@@ -1,6 +1,7 @@
 //! The configuration file: one table of settings, checks that name file, line, key and a hint,
 //! explanations, and edits that keep the file's comments.
 
+mod cards;
 mod document;
 mod edit;
 mod explain;
@@ -14,8 +15,9 @@ pub use edit::{Change, apply_changes, write_whole};
 pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
-    Account, Call, Card, Codec, Config, Console, CryptoSuite, Door, EchoControl, Handset, Journal,
-    Line, Media, MediaEncryption, Override, PcapRtp, Route, Secret, Sip, Trace,
+    Account, Board, Call, Card, CardKind, Codec, Config, Console, CryptoSuite, Door, EchoControl,
+    Handset, InbandKeys, Journal, Line, Matrix, Media, MediaEncryption, Override, PcapRtp, Route,
+    Secret, Sip, Sound, Topology, Trace,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

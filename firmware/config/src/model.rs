@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use line_interface::{OVERRIDE_KEYS, Profile};
+use line_interface::switch::{Addressing, AddressingError, Switch};
+use line_interface::{DriveSide, OVERRIDE_KEYS, Profile};
 
 use crate::host::HostPort;
 use crate::problem::{Problem, ProblemKind};
@@ -102,6 +103,8 @@ pub struct Account {
     pub keepalive_s: u32,
     /// Whether the sound is encrypted.
     pub media_encryption: MediaEncryption,
+    /// Whether tones in the sound are keys.
+    pub inband_keys: InbandKeys,
 }
 
 /// Section `card`.
@@ -109,8 +112,56 @@ pub struct Account {
 pub struct Card {
     /// Short name.
     pub name: String,
-    /// Local stream socket of a virtual line card.
-    pub socket: PathBuf,
+    /// What it is.
+    pub kind: CardKind,
+}
+
+/// What a card is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardKind {
+    /// A process behind a local stream socket.
+    Virtual {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The board on devices of this computer.
+    Linux(Box<Board>),
+}
+
+/// The real board and its devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Board {
+    /// The matrix variant, else the pair variant.
+    pub matrix: bool,
+    /// SPI device of the converter.
+    pub spi: PathBuf,
+    /// Its clock.
+    pub spi_hz: u32,
+    /// I2C bus of the expanders.
+    pub i2c: PathBuf,
+    /// GPIO device.
+    pub gpio_chip: PathBuf,
+    /// Line of the watchdog when it is not the board's own.
+    pub watchdog_gpio: Option<u32>,
+    /// Its sound, where there is any.
+    pub sound: Option<Sound>,
+}
+
+/// A pair of sound devices, one channel of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sound {
+    /// ALSA name of the PCM that is recorded.
+    pub capture: String,
+    /// ALSA name of the PCM that is played to.
+    pub playback: String,
+    /// Channel of `capture`, from 0.
+    pub capture_channel: u16,
+    /// Channel of `playback`, from 0.
+    pub playback_channel: u16,
+    /// 8000, 16000 or 48000.
+    pub rate_hz: u32,
+    /// Sound kept each way, milliseconds.
+    pub delay_ms: u32,
 }
 
 /// Whether an old handset is there.
@@ -133,10 +184,105 @@ pub struct Line {
     pub channel: usize,
     /// Built-in profile name or path of a profile file.
     pub profile: String,
-    /// Apartment of the pair.
-    pub apartment: u16,
+    /// How its panel names the apartment it calls.
+    pub topology: Topology,
     /// Old handset.
     pub handset: Handset,
+}
+
+impl Line {
+    /// The one apartment of a pair.
+    pub fn apartment(&self) -> Option<u16> {
+        match self.topology {
+            Topology::Pair { apartment } => Some(apartment),
+            Topology::Matrix(_) | Topology::Pulse { .. } => None,
+        }
+    }
+
+    /// Whether visitors of the apartment can come on this line. A switch that is a file of its own
+    /// is taken to have any apartment from the first on.
+    pub fn serves(&self, apartment: u16) -> bool {
+        match &self.topology {
+            Topology::Pair { apartment: own } => *own == apartment,
+            Topology::Matrix(matrix) => match matrix.builtin() {
+                Some(Ok(addressing)) => addressing.apartments().contains(&apartment),
+                Some(Err(_)) => true,
+                None => apartment >= matrix.first_apartment,
+            },
+            Topology::Pulse { addresses } => addresses.iter().any(|(_, own)| *own == apartment),
+        }
+    }
+}
+
+/// How a line's panel names the apartment it calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Topology {
+    /// It does not: the pair is one apartment's.
+    Pair {
+        /// Whose.
+        apartment: u16,
+    },
+    /// By a tens and a units line of a switch.
+    Matrix(Matrix),
+    /// By a number of pulses.
+    Pulse {
+        /// Our addresses, and whose they are.
+        addresses: Vec<(u16, u16)>,
+    },
+}
+
+impl Topology {
+    /// As the configuration writes it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Topology::Pair { .. } => "pair",
+            Topology::Matrix(_) => "matrix",
+            Topology::Pulse { .. } => "pulse",
+        }
+    }
+}
+
+/// A line at a switch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matrix {
+    /// Built-in switch name or path of a switch file.
+    pub switch: String,
+    /// Modules that are fitted, where not all are.
+    pub modules: Option<usize>,
+    /// The fed bus, where it is not the profile's.
+    pub sourced: Option<DriveSide>,
+    /// Lowest apartment of the entrance.
+    pub first_apartment: u16,
+    /// Whether the digits of the door number are those on the terminals.
+    pub absolute: bool,
+}
+
+impl Matrix {
+    /// The switch at this entrance.
+    ///
+    /// # Errors
+    /// When more modules are fitted than the switch has, or apartments would pass 9999.
+    pub fn addressing(&self, mut switch: Switch) -> Result<Addressing, AddressingError> {
+        if let Some(modules) = self.modules {
+            if modules > switch.modules() {
+                return Err(AddressingError {
+                    cause: format!(
+                        "{modules} modules, but {} has {}",
+                        switch.title,
+                        switch.modules()
+                    ),
+                    hint: "remove modules, or give the number that is fitted",
+                });
+            }
+            switch.module_tens.value.truncate(modules);
+        }
+        Addressing::new(switch, self.first_apartment, self.absolute)
+    }
+
+    /// The same for a switch that ships with the program; none for a file.
+    pub fn builtin(&self) -> Option<Result<Addressing, AddressingError>> {
+        Switch::builtin(&self.switch).map(|switch| self.addressing(switch))
+    }
 }
 
 /// Section `override`.
@@ -203,6 +349,10 @@ pub struct Route {
     pub called_may_open: bool,
     /// Extensions that may call in and open.
     pub callers_may_open: Vec<String>,
+    /// Gain towards the line, dB, where it differs from the box's.
+    pub gain_to_line_db: Option<i8>,
+    /// Gain towards the phone, dB, where it differs from the box's.
+    pub gain_to_phone_db: Option<i8>,
 }
 
 /// Section `door`.
@@ -247,6 +397,17 @@ pub enum MediaEncryption {
     Required,
 }
 
+/// Whether tones in the phone's sound are keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InbandKeys {
+    /// Never.
+    Off,
+    /// While the other side has not agreed to RFC 4733.
+    WithoutEvents,
+    /// Always.
+    Always,
+}
+
 /// What SRTP encrypts with (RFC 4568, RFC 6188).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CryptoSuite {
@@ -284,6 +445,10 @@ pub struct Media {
     pub ptime_ms: u32,
     /// Payload type offered for key events.
     pub telephone_event_payload_type: u8,
+    /// Gain towards the line, dB.
+    pub gain_to_line_db: i8,
+    /// Gain towards the phone, dB.
+    pub gain_to_phone_db: i8,
     /// Treatment of echo.
     pub echo_control: EchoControl,
     /// Longest echo path.

@@ -1,6 +1,6 @@
 //! Every kind of mistake is refused with file, line, key, kind and a hint that helps.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use trubka_config::{Config, ProblemKind, effective, explain, redacted, reference_page, schema};
 
@@ -329,6 +329,108 @@ fn the_reference_page_is_what_the_table_says() {
         reference_page(),
         "write it anew: TRUBKA_WRITE_DOCS=1 cargo test -p trubka-config"
     );
+}
+
+/// The good file with the real board in place of the virtual card.
+fn with_board(keys: &str) -> String {
+    let virtual_card = "kind = \"virtual\"\nsocket = \"/run/card.sock\"\n";
+    assert!(GOOD.contains(virtual_card));
+    GOOD.replacen(virtual_card, &format!("kind = \"linux\"\n{keys}"), 1)
+}
+
+const PCMS: &str = "sound_capture = \"hw:CARD=trubka\"\nsound_playback = \"hw:CARD=trubka\"\n";
+
+#[test]
+fn the_real_board_is_taken_with_its_devices() {
+    let config = Config::parse(&with_board(PCMS), "box.toml").unwrap();
+    let trubka_config::CardKind::Linux(board) = &config.cards[0].kind else {
+        panic!("not the board");
+    };
+    assert!(!board.matrix && board.watchdog_gpio.is_none());
+    assert_eq!(board.spi.to_str(), Some("/dev/spidev0.0"));
+    let sound = board.sound.as_ref().unwrap();
+    assert_eq!((sound.rate_hz, sound.capture_channel), (8000, 0));
+    let silent = "sound_capture = \"none\"\nsound_playback = \"none\"\nwatchdog_gpio = 5\n";
+    let config = Config::parse(&with_board(silent), "box.toml").unwrap();
+    let trubka_config::CardKind::Linux(board) = &config.cards[0].kind else {
+        panic!("not the board");
+    };
+    assert_eq!((board.sound.clone(), board.watchdog_gpio), (None, Some(5)));
+    // A card is a virtual one unless it says otherwise, as ever.
+    let config = Config::parse(&GOOD.replacen("kind = \"virtual\"\n", "", 1), "box.toml").unwrap();
+    assert!(matches!(
+        config.cards[0].kind,
+        trubka_config::CardKind::Virtual { .. }
+    ));
+}
+
+#[test]
+fn mistakes_about_the_real_board_are_told_with_their_cure() {
+    use ProblemKind::{Duplicate, MissingKey, OutOfRange, UnknownKey};
+    let cases: [(String, &str, ProblemKind, &str); 7] = [
+        (
+            with_board("sound_playback = \"hw:0\"\n"),
+            "card.sound_capture",
+            MissingKey,
+            "arecord -L",
+        ),
+        (
+            with_board("sound_playback = \"none\"\nsound_capture = \"hw:0\"\n"),
+            "card.sound_playback",
+            OutOfRange,
+            "both",
+        ),
+        (
+            with_board(&format!("{PCMS}sound_rate_hz = 44100\n")),
+            "card.sound_rate_hz",
+            OutOfRange,
+            "8000 is the rate of the line",
+        ),
+        (
+            with_board(&format!("{PCMS}socket = \"/run/x\"\n")),
+            "card.socket",
+            UnknownKey,
+            "kind = \"virtual\"",
+        ),
+        (
+            GOOD.replacen("socket =", "spi = \"/dev/spidev0.1\"\nsocket =", 1),
+            "card.spi",
+            UnknownKey,
+            "kind = \"linux\"",
+        ),
+        (
+            with_board(PCMS).replacen("profile =", "channel = 1\nprofile =", 1),
+            "line.channel",
+            OutOfRange,
+            "second board",
+        ),
+        (
+            with_board(PCMS).replacen(
+                "[[line]]",
+                &format!(
+                    "[[card]]\nname = \"two\"\nkind = \"linux\"\nspi = \"/dev/spidev1.0\"\n{PCMS}\n[[line]]"
+                ),
+                1,
+            ),
+            "card.i2c",
+            Duplicate,
+            "needs its own i2c",
+        ),
+    ];
+    for (text, key, kind, hint) in cases {
+        let found = problems(&text);
+        assert_eq!(found.len(), 1, "{key}: {found:#?}");
+        assert_eq!((found[0].key.as_str(), found[0].kind), (key, kind));
+        assert!(
+            found[0].line > 0 && found[0].hint.contains(hint),
+            "{}",
+            found[0]
+        );
+    }
+    let found = problems(&GOOD.replacen("socket = \"/run/card.sock\"\n", "", 1));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].key, "card.socket");
+    assert!(found[0].hint.contains("kind = \"linux\""));
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::reply::{Doctor, Journal, LineStatus, Readings, Record, Status, TestCall, Verdict};
+use crate::reply::{
+    CallStatus, Doctor, Journal, LineStatus, Readings, Record, Status, TestCall, Verdict,
+};
 
 /// Width that no line of output passes.
 pub const WIDTH: usize = 80;
@@ -17,6 +19,7 @@ pub fn answer(command: &str, result: &Value) -> String {
     let text = match command {
         "status" => read(result).map(|reply| status(&reply)),
         "line levels" => read(result).map(|reply: crate::reply::Levels| levels(&reply.lines)),
+        "rtp stats" => read(result).map(|reply: crate::reply::RtpStats| rtp_stats(&reply.calls)),
         "journal" => read(result).map(|reply| journal(&reply)),
         "doctor" => read(result).map(|reply| doctor(&reply)),
         "sip test-call" => read(result).map(|reply| test_call(&reply)),
@@ -53,6 +56,38 @@ pub fn wrapped(text: &str, indent: usize) -> String {
     out
 }
 
+fn shown_apartment(line: &LineStatus) -> String {
+    line.apartment
+        .map_or_else(|| "-".to_owned(), |apartment| apartment.to_string())
+}
+
+/// The party, and before it what a switch or a pulse line read.
+fn party(line: &LineStatus) -> String {
+    let party = line.party.as_deref();
+    if line.code.is_empty() {
+        party.unwrap_or("-").to_owned()
+    } else {
+        format!("{} {}", line.code, party.unwrap_or(""))
+            .trim_end()
+            .to_owned()
+    }
+}
+
+/// The taps of one bus, as many in a row as fit.
+fn bus_rows(bus: &crate::reply::Bus) -> String {
+    let (mut out, mut row) = (String::new(), String::new());
+    for (label, volts) in (u16::from(bus.first)..).zip(&bus.volts) {
+        let word = format!(" {}{label} {volts:.2}", bus.bus);
+        if row.len() + word.len() > WIDTH - 12 {
+            let _ = writeln!(out, "    module {}{row}", bus.module);
+            row.clear();
+        }
+        row += &word;
+    }
+    let _ = writeln!(out, "    module {}{row}", bus.module);
+    out
+}
+
 /// What the apartment has of its own; nothing when it is all the profile's.
 fn own_values(line: &LineStatus) -> String {
     if line.overrides.is_empty() {
@@ -86,13 +121,13 @@ pub fn status(status: &Status) -> String {
         let row = format!(
             "{:<12} {:>4} {:<10} {:<11} {:>7.2} {:>8.1}  {:<9} {}",
             clip(&line.name, 12),
-            line.apartment,
+            shown_apartment(line),
             clip(&line.profile, 10),
             clip(phase, 11),
             line.volts,
             line.milliamps,
             clip(&line.band, 9),
-            line.party.as_deref().unwrap_or("-"),
+            party(line),
         );
         let _ = writeln!(out, "{}", clip(&row, WIDTH));
         out.push_str(&own_values(line));
@@ -156,6 +191,94 @@ pub fn status(status: &Status) -> String {
     out
 }
 
+/// `rtp stats`.
+pub fn rtp_stats(calls: &[CallStatus]) -> String {
+    if calls.is_empty() {
+        return "no calls\n".to_owned();
+    }
+    let mut out = String::new();
+    for call in calls {
+        let line = if call.line.is_empty() {
+            "test"
+        } else {
+            &call.line
+        };
+        let head = format!("{line} with {} ({})", call.party, call.state);
+        let _ = writeln!(out, "{}", clip(&head, WIDTH));
+        let known = |value: Option<f32>, unit: &str| {
+            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}{unit}"))
+        };
+        let mut row = |name: &str, text: String| {
+            let _ = writeln!(out, "{}", clip(&format!("  {name:<11} {text}"), WIDTH));
+        };
+        row(
+            "codec",
+            format!(
+                "{} {} ms, encryption {}, keys {}",
+                call.codec, call.ptime_ms, call.encryption, call.dtmf_mode
+            ),
+        );
+        row(
+            "received",
+            format!(
+                "{} packets, lost {} ({:.1} %), late {}, dropped {}",
+                call.packets_received, call.lost, call.lost_percent, call.late, call.dropped
+            ),
+        );
+        row(
+            "sent",
+            format!(
+                "{} packets, lost {} on the way, round trip {}",
+                call.packets_sent,
+                known(call.remote_lost_percent, " %"),
+                known(call.rtt_ms, " ms")
+            ),
+        );
+        row(
+            "sound",
+            format!(
+                "score {}, jitter {:.1} ms, buffer {} ms, made up {} ms ({:.1} %)",
+                call.mos
+                    .map_or_else(|| "-".to_owned(), |mos| format!("{mos:.2}")),
+                call.jitter_ms,
+                call.buffer_ms,
+                call.concealed_ms,
+                call.concealed_percent
+            ),
+        );
+        row(
+            "echo",
+            format!(
+                "cancelled {:.1} dB, delay {}, {}",
+                call.erle_db,
+                known(call.echo_delay_ms, " ms"),
+                if call.half_duplex {
+                    "one side at a time"
+                } else {
+                    "both sides at once"
+                }
+            ),
+        );
+        row(
+            "visitor",
+            format!(
+                "{} from the line, {} to the phone",
+                known(call.from_line_dbm0, " dBm0"),
+                known(call.to_phone_dbm0, " dBm0")
+            ),
+        );
+        row(
+            "resident",
+            format!(
+                "{} from the phone, {} to the line",
+                known(call.from_phone_dbm0, " dBm0"),
+                known(call.to_line_dbm0, " dBm0")
+            ),
+        );
+    }
+    out
+}
+
 /// `line levels`.
 pub fn levels(lines: &[LineStatus]) -> String {
     let mut out = format!(
@@ -179,8 +302,19 @@ pub fn levels(lines: &[LineStatus]) -> String {
         if let Some(fault) = &line.fault {
             out.push_str(&wrapped(&format!("fault: {fault}"), 4));
         }
-        if !line.present {
+        if let Some(misfit) = &line.misfit {
+            out.push_str(&wrapped(&format!("not in use: {misfit}"), 4));
+        } else if !line.present {
             out.push_str("    the line card is away: readings are old\n");
+        }
+        if let Some(pair) = &line.connected {
+            out.push_str(&wrapped(&format!("crosspoint on {pair}"), 4));
+        }
+        // One line's taps are worth a screen, those of many are not.
+        if lines.len() == 1 {
+            line.buses
+                .iter()
+                .for_each(|bus| out.push_str(&bus_rows(bus)));
         }
     }
     out

@@ -24,15 +24,27 @@ pub struct Status {
 pub struct LineStatus {
     /// Line name.
     pub name: String,
-    /// Apartment.
-    pub apartment: u16,
+    /// `pair`, `matrix` or `pulse`.
+    #[serde(default)]
+    pub topology: String,
+    /// Apartment of the pair, or of the call that is on a matrix or pulse line.
+    pub apartment: Option<u16>,
+    /// What that apartment is called on the wires: `D4 E2`, `address 17`; empty without a call.
+    #[serde(default)]
+    pub code: String,
+    /// The pair of the switch on which the crosspoint is.
+    #[serde(default)]
+    pub connected: Option<String>,
+    /// Levels of the taps of a switch.
+    #[serde(default)]
+    pub buses: Vec<Bus>,
     /// Profile name.
     pub profile: String,
     /// Values that the apartment has of its own, as `key = value`.
     #[serde(default)]
     pub overrides: Vec<String>,
-    /// Phase of the call on it: `idle`, `selected`, `ringing`, `unanswered`, `talking`,
-    /// `handset`, `over`.
+    /// Phase of the call on it: `idle`, `selected`, `unserved`, `ringing`, `unanswered`,
+    /// `talking`, `handset`, `over`.
     pub phase: String,
     /// State of the line itself.
     pub state: String,
@@ -54,6 +66,22 @@ pub struct LineStatus {
     pub fault: Option<String>,
     /// Whether the line's card is there.
     pub present: bool,
+    /// Why the card that is there cannot carry the line.
+    #[serde(default)]
+    pub misfit: Option<String>,
+}
+
+/// Levels of one bus of a switch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bus {
+    /// Module, counted from 1.
+    pub module: u8,
+    /// `D` for tens, `E` for units.
+    pub bus: String,
+    /// Label of the first line.
+    pub first: u8,
+    /// Mean volts of each line in the last block.
+    pub volts: Vec<f32>,
 }
 
 /// An account.
@@ -71,33 +99,80 @@ pub struct AccountStatus {
     pub hint: String,
 }
 
-/// A call leg.
+/// A call leg. Levels are dBm0 of the parts in which somebody speaks; what is not known is left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallStatus {
     /// Line name; empty for a test call.
     pub line: String,
     /// The party.
     pub party: String,
+    /// Account name; empty for a call of none.
+    pub account: String,
     /// `calling`, `talking`, `incoming`.
     pub state: String,
     /// Codec, once agreed.
     pub codec: String,
+    /// Packet length sent, in milliseconds.
+    pub ptime_ms: u32,
     /// What the sound is encrypted with, by its name in RFC 4568; `none` in the clear.
     pub encryption: String,
+    /// How keys come: `rfc4733`, `info` or `inband`.
+    pub dtmf_mode: String,
     /// Packets received.
     pub packets_received: u64,
     /// Packets sent.
     pub packets_sent: u64,
     /// Packets lost on the way to us.
     pub lost: u64,
+    /// The same, percent.
+    pub lost_percent: f32,
+    /// Packets that came too late to be played.
+    pub late: u64,
     /// Interarrival jitter in milliseconds.
     pub jitter_ms: f32,
+    /// Audio waiting in the jitter buffer, in milliseconds.
+    pub buffer_ms: u32,
     /// Audio that was made up for missing packets, in milliseconds.
     pub concealed_ms: u64,
-    /// Packets dropped because they came from elsewhere or were not agreed.
+    /// The same, percent of what was played.
+    pub concealed_percent: f32,
+    /// Round trip in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rtt_ms: Option<f32>,
+    /// Share of our packets that the other side lost lately, percent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub remote_lost_percent: Option<f32>,
+    /// Estimated mean opinion score of what we hear (E-model), 1.0..=4.5.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mos: Option<f32>,
+    /// Packets dropped because they came from elsewhere, were forged or were not agreed.
     pub dropped: u64,
     /// How much of the phone's echo on the line is cancelled, in decibels; 0 until it is known.
     pub erle_db: f32,
+    /// Delay of the echo on the line, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub echo_delay_ms: Option<f32>,
+    /// The visitor as he comes from the line.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from_line_dbm0: Option<f32>,
+    /// The visitor as the phone hears him.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to_phone_dbm0: Option<f32>,
+    /// The resident as he comes from the phone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from_phone_dbm0: Option<f32>,
+    /// The resident as the line plays him.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to_line_dbm0: Option<f32>,
+    /// Whether only one side at a time can be heard, because the echo is too strong for both.
+    pub half_duplex: bool,
+}
+
+/// Answer to `rtp stats`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RtpStats {
+    /// Calls that are up.
+    pub calls: Vec<CallStatus>,
 }
 
 /// A line card.

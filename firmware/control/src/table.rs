@@ -74,6 +74,27 @@ pub static COMMANDS: &[Command] = &[
         example: "trubka line tap apt42",
     },
     Command {
+        name: "rtp stats",
+        arguments: &[argument("line", false, "line name; all calls unless given")],
+        ask_first: None,
+        help: "The sound of each call: codec, encryption, keys, loss, jitter, score, echo and levels.",
+        example: "trubka rtp stats",
+    },
+    Command {
+        name: "call mute",
+        arguments: &[
+            argument("line", true, "line name"),
+            argument(
+                "whom",
+                true,
+                "who is no longer heard: visitor, resident, both or none",
+            ),
+        ],
+        ask_first: None,
+        help: "Silences one or both sides of the call on a line until it ends; none lets both be heard again.",
+        example: "trubka call mute apt42 visitor",
+    },
+    Command {
         name: "sip test-call",
         arguments: &[
             argument("target", true, "extension or sip: address to call"),

@@ -2,14 +2,15 @@
 //! it again when it went away.
 
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use config::CardKind;
 use line_interface::virtual_card::VirtualCard;
-use line_interface::{DriveBlock, LineCard, SenseBlock};
+use line_interface::{CardError, CardInfo, DriveBlock, LineCard, SenseBlock};
 
 use crate::input::{Exchange, Inbox, Input};
 
@@ -29,13 +30,13 @@ pub(crate) struct CardThread {
 
 impl CardThread {
     /// Starts the thread of card number `card`.
-    pub(crate) fn start(card: usize, socket: PathBuf, inbox: Inbox) -> std::io::Result<CardThread> {
+    pub(crate) fn start(card: usize, kind: CardKind, inbox: Inbox) -> std::io::Result<CardThread> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()
             .name(format!("card{card}"))
             .stack_size(256 * 1024)
-            .spawn(move || serve(card, &socket, &inbox, &stopped))?;
+            .spawn(move || serve(card, &kind, &inbox, &stopped))?;
         Ok(CardThread {
             stop,
             thread: Some(thread),
@@ -59,10 +60,10 @@ impl Drop for CardThread {
     }
 }
 
-fn serve(card: usize, socket: &PathBuf, inbox: &Inbox, stop: &AtomicBool) {
+fn serve(card: usize, kind: &CardKind, inbox: &Inbox, stop: &AtomicBool) {
     let mut retry = RETRY_FIRST;
     while !stop.load(Ordering::Relaxed) && !inbox.is_closed() {
-        let why = match open(socket) {
+        let why = match open(kind) {
             Ok(opened) => {
                 retry = RETRY_FIRST;
                 match exchange(card, opened, inbox, stop) {
@@ -80,7 +81,62 @@ fn serve(card: usize, socket: &PathBuf, inbox: &Inbox, stop: &AtomicBool) {
     }
 }
 
-fn open(socket: &PathBuf) -> Result<VirtualCard<UnixStream>, String> {
+/// An open card.
+enum Opened {
+    Virtual(VirtualCard<UnixStream>),
+    Board(Box<dyn LineCard>),
+}
+
+impl Opened {
+    fn info(&self) -> CardInfo {
+        match self {
+            Opened::Virtual(card) => card.info(),
+            Opened::Board(card) => card.info(),
+        }
+    }
+
+    fn exchange(
+        &mut self,
+        drive: &[DriveBlock],
+        sense: &mut [SenseBlock],
+    ) -> Result<(), CardError> {
+        match self {
+            Opened::Virtual(card) => card.exchange(drive, sense),
+            Opened::Board(card) => card.exchange(drive, sense),
+        }
+    }
+
+    /// Why the card failed, in words. On the board somebody has to go and look, so the hint
+    /// stands with it.
+    fn words(&self, error: &CardError) -> String {
+        match self {
+            Opened::Virtual(_) => error.to_string(),
+            Opened::Board(_) => with_hint(error),
+        }
+    }
+
+    /// The daemon ends. The board switches everything off by being let go.
+    fn close(self) {
+        if let Opened::Virtual(card) = self {
+            let _ = card.close("the daemon ends");
+        }
+    }
+}
+
+fn with_hint(error: &CardError) -> String {
+    format!("{error} ({})", error.hint)
+}
+
+fn open(kind: &CardKind) -> Result<Opened, String> {
+    match kind {
+        CardKind::Virtual { socket } => open_virtual(socket).map(Opened::Virtual),
+        CardKind::Linux(board) => board::open(board)
+            .map(Opened::Board)
+            .map_err(|error| with_hint(&error)),
+    }
+}
+
+fn open_virtual(socket: &Path) -> Result<VirtualCard<UnixStream>, String> {
     let stream = UnixStream::connect(socket)
         .map_err(|error| format!("cannot open {}: {error}", socket.display()))?;
     stream
@@ -91,14 +147,9 @@ fn open(socket: &PathBuf) -> Result<VirtualCard<UnixStream>, String> {
 }
 
 /// Exchanges blocks until the card fails (the reason) or the daemon ends (`None`).
-fn exchange(
-    card: usize,
-    mut opened: VirtualCard<UnixStream>,
-    inbox: &Inbox,
-    stop: &AtomicBool,
-) -> Option<String> {
+fn exchange(card: usize, mut opened: Opened, inbox: &Inbox, stop: &AtomicBool) -> Option<String> {
     let info = opened.info();
-    let lines = info.lines;
+    let lines = info.lines.len();
     inbox
         .blocking_send(Input::CardPresent { card, info })
         .ok()?;
@@ -112,11 +163,11 @@ fn exchange(
             // A last safe drive, so that nothing of ours stays on the line.
             blocks.drive.fill(DriveBlock::default());
             let _ = opened.exchange(&blocks.drive, &mut blocks.sense);
-            let _ = opened.close("the daemon ends");
+            opened.close();
             return None;
         }
         if let Err(error) = opened.exchange(&blocks.drive, &mut blocks.sense) {
-            return Some(error.to_string());
+            return Some(opened.words(&error));
         }
         inbox
             .blocking_send(Input::Block {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use call::{Cause, LegId};
 use config::Config;
-use control::reply::{Journal as JournalReply, Levels, Status, TestCall};
+use control::reply::{Journal as JournalReply, Levels, RtpStats, Status, TestCall};
 use control::{Failure, FailureKind, Request, Response, table};
 use gateway::Gateway;
 use serde::Serialize;
@@ -121,6 +121,12 @@ impl Commands {
                 self.taps.open((line, name), request.id, reply)?;
                 Ok(Answer::Now("following".into()))
             }
+            "rtp stats" => rtp_stats(gateway, argument(0)),
+            "call mute" => call_mute(
+                gateway,
+                argument(0).unwrap_or(""),
+                argument(1).unwrap_or(""),
+            ),
             "sip test-call" => self.test_call(now, gateway, request, reply),
             "door test" => door_test(now, gateway, argument(0).unwrap_or(""), argument(1)),
             "journal" => self.read_journal(request.id, argument(0), reply),
@@ -281,6 +287,46 @@ fn no_line(name: &str, gateway: &Gateway) -> Failure {
         format!("there is no line \"{name}\""),
         format!("lines: {}", names.join(", ")),
     )
+}
+
+fn rtp_stats(gateway: &Gateway, name: Option<&str>) -> Result<Answer, Failure> {
+    let mut calls = gateway.call_statuses();
+    if let Some(name) = name {
+        gateway
+            .line_named(name)
+            .ok_or_else(|| no_line(name, gateway))?;
+        calls.retain(|call| call.line == name);
+    }
+    now_json(&RtpStats { calls })
+}
+
+fn call_mute(gateway: &mut Gateway, name: &str, whom: &str) -> Result<Answer, Failure> {
+    let line = gateway
+        .line_named(name)
+        .ok_or_else(|| no_line(name, gateway))?;
+    // The visitor is heard by the phone, the resident by the line.
+    let (to_line, to_phone, done) = match whom {
+        "visitor" => (false, true, "the visitor is no longer heard in this call"),
+        "resident" => (true, false, "the resident is no longer heard in this call"),
+        "both" => (true, true, "nobody is heard in this call any more"),
+        "none" => (false, false, "both are heard again"),
+        _ => {
+            return Err(Failure::new(
+                FailureKind::Usage,
+                format!("\"{whom}\" is nobody who can be silenced"),
+                "usage: call mute LINE visitor|resident|both|none",
+            ));
+        }
+    };
+    if gateway.mute(line, to_line, to_phone) {
+        Ok(Answer::Now(done.into()))
+    } else {
+        Err(Failure::new(
+            FailureKind::Refused,
+            "nobody talks on this line",
+            "mute a call while it is up; trubka status shows the calls",
+        ))
+    }
 }
 
 fn levels(gateway: &Gateway, name: Option<&str>) -> Result<Answer, Failure> {

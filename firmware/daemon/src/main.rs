@@ -12,6 +12,7 @@ mod journal;
 mod logging;
 mod run;
 mod sockets;
+mod sound_test;
 mod startup;
 mod taps;
 mod tracer;
@@ -30,6 +31,9 @@ fn main() -> ExitCode {
         }
     };
     logging::start(arguments.log_level);
+    if let Some(test) = &arguments.sound_test {
+        return sound_test::run(test);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

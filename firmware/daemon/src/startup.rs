@@ -6,12 +6,42 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use config::{Config, HostPort, Problem, ProblemKind, Secret};
-use line_interface::Profile;
+use line_interface::LinePlan;
 use tokio::net::UdpSocket;
 
 const USAGE: &str = "usage: trubkad [--config FILE] [--check] [--log error|warn|info|debug]
   --config FILE   configuration, /etc/trubka/trubka.toml unless given
-  --check         check the configuration and end";
+  --check         check the configuration and end
+  --sound-test CAPTURE PLAYBACK [SECONDS [RATE_HZ [CHANNEL]]]
+                  play a 1 kHz tone to an ALSA PCM, tell each second what comes in and how the
+                  devices run, and end; 5 s, 8000 Hz and channel 0 unless given";
+
+/// What `--sound-test` is told.
+#[derive(Debug, Clone)]
+pub(crate) struct SoundTest {
+    pub(crate) capture: String,
+    pub(crate) playback: String,
+    pub(crate) seconds: u32,
+    pub(crate) rate_hz: u32,
+    pub(crate) channel: u16,
+}
+
+impl SoundTest {
+    fn parse(mut words: impl Iterator<Item = String>) -> Option<SoundTest> {
+        let (capture, playback) = (words.next()?, words.next()?);
+        let mut number = |default: u32| match words.next() {
+            Some(word) => word.parse().ok(),
+            None => Some(default),
+        };
+        Some(SoundTest {
+            capture,
+            playback,
+            seconds: number(5)?,
+            rate_hz: number(8000)?,
+            channel: u16::try_from(number(0)?).ok()?,
+        })
+    }
+}
 
 /// The command line.
 #[derive(Debug, Clone)]
@@ -19,6 +49,7 @@ pub(crate) struct Arguments {
     pub(crate) config: PathBuf,
     pub(crate) check: bool,
     pub(crate) log_level: tracing::Level,
+    pub(crate) sound_test: Option<SoundTest>,
 }
 
 impl Arguments {
@@ -27,11 +58,15 @@ impl Arguments {
             config: PathBuf::from("/etc/trubka/trubka.toml"),
             check: false,
             log_level: tracing::Level::INFO,
+            sound_test: None,
         };
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--config" => arguments.config = words.next().ok_or(USAGE)?.into(),
                 "--check" => arguments.check = true,
+                "--sound-test" => {
+                    arguments.sound_test = Some(SoundTest::parse(&mut words).ok_or(USAGE)?);
+                }
                 "--log" => {
                     let level = words.next().ok_or(USAGE)?;
                     arguments.log_level = level.parse().map_err(|_| USAGE)?;
@@ -65,8 +100,8 @@ fn unreadable(file: &Path, key: &str, error: &std::io::Error, hint: &str) -> Pro
     }
 }
 
-/// The configuration with its passwords and profiles.
-pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> {
+/// The configuration with its passwords, and the plan of each line.
+pub(crate) fn load(path: &Path) -> Result<(Config, Vec<LinePlan>), Vec<Problem>> {
     let text = read_file(path).map_err(|error| {
         vec![unreadable(
             path,
@@ -97,17 +132,15 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> 
             )),
         }
     }
-    let mut profiles = Vec::new();
+    let mut plans = Vec::new();
     for line in &config.lines {
-        let profile = load_profile(&line.profile)
-            .and_then(|profile| config.profile_for(line.apartment, &profile));
-        match profile {
-            Ok(profile) => profiles.push(profile),
+        match gateway::line_plan(&config, line, |name| read_file(Path::new(name))) {
+            Ok(plan) => plans.push(plan),
             Err(problem) => problems.push(problem),
         }
     }
     if problems.is_empty() {
-        Ok((config, profiles))
+        Ok((config, plans))
     } else {
         Err(problems)
     }
@@ -126,29 +159,6 @@ fn warn_if_readable(path: &Path, config: &Config) {
             path.display()
         );
     }
-}
-
-fn load_profile(name: &str) -> Result<Profile, Problem> {
-    if let Some(profile) = Profile::builtin(name) {
-        return Ok(profile);
-    }
-    let path = Path::new(name);
-    let text = read_file(path).map_err(|error| {
-        unreadable(
-            path,
-            "line.profile",
-            &error,
-            "give the path of a profile file",
-        )
-    })?;
-    Profile::from_toml(&text).map_err(|error| Problem {
-        file: name.to_owned(),
-        line: 0,
-        key: "line.profile".to_owned(),
-        kind: ProblemKind::OutOfRange,
-        cause: error.to_string(),
-        hint: error.hint.to_string(),
-    })
 }
 
 /// The first address of a host, or `None` when its name does not resolve now.

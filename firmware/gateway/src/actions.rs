@@ -7,6 +7,7 @@ use media::Encryption;
 use sip::OutgoingCall;
 
 use crate::leg::{Again, Kind, Leg};
+use crate::voice::Gains;
 use crate::{Gateway, Output};
 
 /// A call to be placed.
@@ -50,8 +51,10 @@ impl Gateway {
                 }
             }
             Action::AnswerLine { line, leg } => {
+                let gains = self.gains_of(line);
                 if let Some(slot) = self.lines.get_mut(line) {
                     slot.joined = Some(leg);
+                    slot.voice.begin(gains);
                 }
                 self.take_line(now, line);
             }
@@ -76,6 +79,29 @@ impl Gateway {
             }
             Action::Tell(event) => self.tell(event),
         }
+    }
+
+    /// Gains of the apartment on a line, where its route sets them, or else of the box.
+    fn gains_of(&self, line: usize) -> Gains {
+        let apartment = self.controller.view(line).and_then(|view| view.apartment);
+        let route = apartment.and_then(|apartment| self.config.route(apartment));
+        let media = &self.config.media;
+        let to_line = route.and_then(|route| route.gain_to_line_db);
+        let to_phone = route.and_then(|route| route.gain_to_phone_db);
+        Gains {
+            to_line_db: to_line.unwrap_or(media.gain_to_line_db).into(),
+            to_phone_db: to_phone.unwrap_or(media.gain_to_phone_db).into(),
+        }
+    }
+
+    /// Silences directions of the call on a line until it ends, or opens them again; false without a call there.
+    pub fn mute(&mut self, line: usize, to_line: bool, to_phone: bool) -> bool {
+        let slot = self
+            .lines
+            .get_mut(line)
+            .filter(|slot| slot.joined.is_some());
+        slot.map(|slot| slot.voice.mute(to_line, to_phone))
+            .is_some()
     }
 
     /// Goes off-hook; a line that cannot be taken any more ends the call that wanted it.
@@ -105,7 +131,7 @@ impl Gateway {
         encryption: Encryption,
     ) -> Result<(), String> {
         let (slot, mut session) = self
-            .new_session(id, encryption)
+            .new_session(id, encryption, Some(order.account))
             .ok_or("all audio ports are in use")?;
         let again = (encryption == Encryption::Optional).then(|| Again {
             target: order.target.to_owned(),
@@ -170,6 +196,7 @@ impl Gateway {
         if let Some(sdp) = answer {
             leg.line = Some(line);
             leg.connected = true;
+            leg.since = Some(now);
             leg.session.start(now);
             self.ua.answer(now, leg.call, sdp);
         }

@@ -47,6 +47,8 @@ pub(crate) struct Leg {
     pub(crate) kind: Kind,
     pub(crate) party: String,
     pub(crate) connected: bool,
+    /// When it was answered, until its figures have been told.
+    pub(crate) since: Option<Duration>,
     /// Account the call belongs to.
     pub(crate) account: Option<usize>,
     /// How to place the call again with encryption that must be, after the PBX has refused encryption that may be.
@@ -70,6 +72,7 @@ impl Leg {
             kind,
             party,
             connected: false,
+            since: None,
             account: None,
             again: None,
         }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use call::{Event, LegId};
 use config::MediaEncryption;
-use media::{Codec, CryptoSuite, Encryption, JitterConfig, MediaEvent, Session, SessionConfig};
+use media::{
+    Codec, CryptoSuite, Encryption, InbandKeys, JitterConfig, MediaEvent, Session, SessionConfig,
+};
 
 use crate::Gateway;
 use crate::leg::Leg;
@@ -31,6 +33,7 @@ impl Gateway {
         &mut self,
         id: LegId,
         encryption: Encryption,
+        account: Option<usize>,
     ) -> Option<(usize, Session)> {
         let slot = self.slot_of.iter().position(Option::is_none)?;
         self.slot_of[slot] = Some(id);
@@ -44,8 +47,14 @@ impl Gateway {
             config::Codec::Pcma => Codec::Pcma,
             config::Codec::Pcmu => Codec::Pcmu,
         };
+        let account = account.and_then(|account| self.config.accounts.get(account));
         let config = SessionConfig {
             codecs: media.codecs.iter().map(codec).collect(),
+            inband_keys: match account.map(|account| account.inband_keys) {
+                Some(config::InbandKeys::Always) => InbandKeys::Always,
+                Some(config::InbandKeys::WithoutEvents) => InbandKeys::WithoutEvents,
+                Some(config::InbandKeys::Off) | None => InbandKeys::Off,
+            },
             encryption,
             crypto_suites: media.crypto_suites.iter().map(suite).collect(),
             ptime_ms: media.ptime_ms,

@@ -189,7 +189,7 @@ impl Gateway {
     ) {
         let id = self.controller.new_leg();
         let encryption = self.encryption_of(caller.account);
-        let Some((slot, mut session)) = self.new_session(id, encryption) else {
+        let Some((slot, mut session)) = self.new_session(id, encryption, caller.account) else {
             let reason = "SIP;cause=486;text=\"all audio ports are in use\"";
             self.ua.reject(now, call, 486, Some(reason));
             return;
@@ -243,6 +243,7 @@ impl Gateway {
             Ok(()) => {
                 leg.session.start(now);
                 leg.connected = true;
+                leg.since = Some(now);
                 if matches!(leg.kind, Kind::Test(_)) {
                     self.test_call_answered(now, id);
                 } else {
@@ -320,6 +321,7 @@ impl Gateway {
 
     /// Closes the media of a leg and frees its ports; what it still has to send is collected.
     pub(crate) fn finish_leg(&mut self, now: Duration, id: LegId) {
+        self.tell_figures(now, id);
         let Some(leg) = self.legs.get_mut(&id) else {
             return;
         };

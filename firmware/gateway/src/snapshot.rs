@@ -1,9 +1,28 @@
 //! What the tools show.
 
-use control::reply::{AccountStatus, CallStatus, CardStatus, LineReading, LineStatus};
+use std::time::Duration;
+
+use control::reply::{
+    AccountStatus, Bus as BusReply, CallStatus, CardStatus, LineReading, LineStatus,
+};
+use line_interface::matrix::Bus;
+use line_interface::{BusLevels, LineCode, LineState};
 
 use crate::Gateway;
 use crate::sip_side::registration_words;
+
+fn bus(levels: &BusLevels) -> BusReply {
+    let letter = match levels.bus {
+        Bus::Tens => 'D',
+        Bus::Units => 'E',
+    };
+    BusReply {
+        module: levels.module + 1,
+        bus: letter.to_string(),
+        first: levels.first,
+        volts: levels.volts.clone(),
+    }
+}
 
 impl Gateway {
     /// Every line as it is now.
@@ -15,13 +34,23 @@ impl Gateway {
                 let settings = &self.config.lines[index];
                 let view = self.controller.view(index);
                 let status = slot.line.status();
+                let pair = settings.apartment();
+                let calls = status.state != LineState::Idle;
+                let named = slot.line.named().filter(|_| calls);
+                let apartment = pair.or(named.and_then(|(_, apartment)| apartment));
                 LineStatus {
                     name: settings.name.clone(),
-                    apartment: settings.apartment,
+                    topology: settings.topology.name().to_owned(),
+                    apartment,
+                    code: named.map(|(code, _)| code.to_string()).unwrap_or_default(),
+                    connected: slot
+                        .line
+                        .connect()
+                        .map(|cell| LineCode::Cell(cell).to_string()),
+                    buses: slot.line.bus_levels().iter().map(bus).collect(),
                     profile: settings.profile.clone(),
-                    overrides: self
-                        .config
-                        .override_of(settings.apartment)
+                    overrides: apartment
+                        .and_then(|apartment| self.config.override_of(apartment))
                         .map(config::Override::words)
                         .unwrap_or_default(),
                     phase: view.as_ref().map_or("idle", |view| view.phase).to_owned(),
@@ -35,6 +64,7 @@ impl Gateway {
                     relay: status.drive.relay.name().to_owned(),
                     fault: slot.fault.clone(),
                     present: slot.present,
+                    misfit: slot.misfit.clone(),
                 }
             })
             .collect()
@@ -43,7 +73,7 @@ impl Gateway {
     /// The last block of a line, if `card` carries it.
     pub fn line_reading(&self, line: usize, card: usize) -> Option<LineReading> {
         let slot = self.lines.get(line).filter(|slot| slot.card == card)?;
-        let (r, drive) = (slot.line.reading(), slot.line.drive());
+        let (r, drive) = (slot.line.line().reading(), slot.line.drive());
         Some(LineReading {
             volts: r.mean_volts,
             milliamps: r.milliamps,
@@ -88,31 +118,36 @@ impl Gateway {
         self.legs
             .values()
             .map(|leg| {
-                let stats = leg.session.stats();
+                let figures = self.figures(leg, Duration::ZERO);
                 CallStatus {
-                    line: leg
-                        .line
-                        .map(|line| self.config.lines[line].name.clone())
-                        .unwrap_or_default(),
-                    party: leg.party.clone(),
+                    line: figures.line,
+                    party: figures.party,
+                    account: figures.account,
                     state: leg.state().to_owned(),
-                    codec: stats
-                        .codec
-                        .map(|codec| format!("{codec:?}").to_uppercase())
-                        .unwrap_or_default(),
-                    encryption: stats
-                        .encryption
-                        .map_or("none", media::CryptoSuite::name)
-                        .to_owned(),
-                    packets_received: stats.packets_received,
-                    packets_sent: stats.packets_sent,
-                    lost: u64::try_from(stats.lost).unwrap_or(0),
-                    jitter_ms: stats.jitter_ms,
-                    concealed_ms: stats.concealed_ms,
-                    dropped: stats.dropped.total(),
-                    erle_db: leg
-                        .line
-                        .map_or(0.0, |line| self.lines[line].voice.status().erle_db),
+                    codec: figures.codec,
+                    ptime_ms: figures.ptime_ms,
+                    encryption: figures.encryption,
+                    dtmf_mode: figures.dtmf_mode,
+                    packets_received: figures.packets_received,
+                    packets_sent: figures.packets_sent,
+                    lost: figures.lost,
+                    lost_percent: figures.lost_percent,
+                    late: figures.late,
+                    jitter_ms: figures.jitter_ms,
+                    buffer_ms: figures.buffer_ms,
+                    concealed_ms: figures.concealed_ms,
+                    concealed_percent: figures.concealed_percent,
+                    rtt_ms: figures.rtt_ms,
+                    remote_lost_percent: figures.remote_lost_percent,
+                    mos: figures.mos,
+                    dropped: figures.dropped,
+                    erle_db: figures.erle_db,
+                    echo_delay_ms: figures.echo_delay_ms,
+                    from_line_dbm0: figures.from_line_dbm0,
+                    to_phone_dbm0: figures.to_phone_dbm0,
+                    from_phone_dbm0: figures.from_phone_dbm0,
+                    to_line_dbm0: figures.to_line_dbm0,
+                    half_duplex: figures.half_duplex,
                 }
             })
             .collect()

@@ -7,13 +7,59 @@
 use config::EchoControl;
 use dsp::chain::{Chain, ChainConfig, ChainStatus, EchoMode};
 use dsp::echo::BLOCK;
-use dsp::sample;
+use dsp::sample::{self, dbm0_of_mean_square};
+
+/// Mean square of -45 dBm0: blocks quieter than this are pauses.
+const SPEECH_MEAN_SQUARE: f32 = 8e-6;
 
 /// Sound processing of one line. It outlives a call: the next one on the same pair starts with
 /// the echo path that the last one has learned.
 #[derive(Debug)]
 pub(crate) struct Voice {
     chain: Chain,
+    from_line: Speech,
+    to_phone: Speech,
+    from_phone: Speech,
+    to_line: Speech,
+}
+
+/// Gains of a call, dB.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Gains {
+    pub(crate) to_line_db: f32,
+    pub(crate) to_phone_db: f32,
+}
+
+/// Mean levels of the speech of a call, dBm0; `None` where nobody has spoken.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Levels {
+    pub(crate) from_line: Option<f32>,
+    pub(crate) to_phone: Option<f32>,
+    pub(crate) from_phone: Option<f32>,
+    pub(crate) to_line: Option<f32>,
+}
+
+/// Energy of the blocks in which somebody speaks.
+#[derive(Debug, Clone, Copy, Default)]
+struct Speech {
+    energy: f64,
+    blocks: u32,
+}
+
+impl Speech {
+    fn take(&mut self, block: &[f32; BLOCK]) {
+        let energy: f32 = block.iter().map(|sample| sample * sample).sum();
+        let mean_square = energy / BLOCK as f32;
+        if mean_square > SPEECH_MEAN_SQUARE {
+            self.energy += f64::from(mean_square);
+            self.blocks += 1;
+        }
+    }
+
+    fn dbm0(&self) -> Option<f32> {
+        let mean = self.energy / f64::from(self.blocks.max(1));
+        (self.blocks > 0).then(|| dbm0_of_mean_square(mean as f32))
+    }
 }
 
 impl Voice {
@@ -30,25 +76,89 @@ impl Voice {
         };
         Voice {
             chain: Chain::new(chain),
+            from_line: Speech::default(),
+            to_phone: Speech::default(),
+            from_phone: Speech::default(),
+            to_line: Speech::default(),
         }
+    }
+
+    /// Another call begins: its gains, both directions open, levels from the start.
+    pub(crate) fn begin(&mut self, gains: Gains) {
+        self.chain.set_to_line_db(gains.to_line_db);
+        self.chain.set_to_phone_db(gains.to_phone_db);
+        self.mute(false, false);
+        for speech in [
+            &mut self.from_line,
+            &mut self.to_phone,
+            &mut self.from_phone,
+            &mut self.to_line,
+        ] {
+            *speech = Speech::default();
+        }
+    }
+
+    /// Silences directions of the call, or opens them.
+    pub(crate) fn mute(&mut self, to_line: bool, to_phone: bool) {
+        self.chain.mute_to_line(to_line);
+        self.chain.mute_to_phone(to_phone);
     }
 
     /// Takes what goes to the line in the coming block, and makes it what the line shall play.
     pub(crate) fn play(&mut self, audio: &mut [i16; BLOCK]) {
         let mut far = audio.map(sample::to_f32);
+        self.from_phone.take(&far);
         self.chain.play(&mut far);
+        self.to_line.take(&far);
         *audio = far.map(sample::to_i16);
     }
 
     /// Takes what came from the line and gives what the phone shall hear.
     pub(crate) fn hear(&mut self, audio: &[i16; BLOCK]) -> [i16; BLOCK] {
         let mut near = audio.map(sample::to_f32);
+        self.from_line.take(&near);
         self.chain.hear(&mut near);
+        self.to_phone.take(&near);
         near.map(sample::to_i16)
     }
 
     /// Echo, levels and mode as they are now.
     pub(crate) fn status(&self) -> ChainStatus {
         self.chain.status()
+    }
+
+    /// Levels of the speech since the call began.
+    pub(crate) fn levels(&self) -> Levels {
+        Levels {
+            from_line: self.from_line.dbm0(),
+            to_phone: self.to_phone.dbm0(),
+            from_phone: self.from_phone.dbm0(),
+            to_line: self.to_line.dbm0(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_speech_is_the_level_it_says() {
+        assert!((dbm0_of_mean_square(SPEECH_MEAN_SQUARE) + 45.0).abs() < 0.5);
+    }
+
+    #[test]
+    fn the_level_of_speech_leaves_pauses_out() {
+        let mut speech = Speech::default();
+        assert_eq!(speech.dbm0(), None);
+        for block in 0..100 {
+            // A sine of full scale is 3.14 dBm0; every other block is silent.
+            let on = if block % 2 == 0 { 0.1 } else { 0.0 };
+            speech.take(&std::array::from_fn(|n| {
+                (n as f32 * std::f32::consts::TAU / 8.0).sin() * on
+            }));
+        }
+        let level = speech.dbm0().unwrap();
+        assert!((level + 16.86).abs() < 0.1, "{level}");
     }
 }

@@ -23,6 +23,8 @@ pub struct SessionConfig {
     pub telephone_event_pt: u8,
     /// Take RFC 4733 events on `telephone_event_pt` although the peer did not agree to them. Off by default: a key opens a door.
     pub accept_unnegotiated_events: bool,
+    /// Whether tones in the peer's sound are keys. Off by default: RFC 4733 and INFO cannot be mistaken.
+    pub inband_keys: InbandKeys,
     /// Report [`MediaEvent::Timeout`](crate::MediaEvent::Timeout) after this long without RTP while some is expected, ms.
     pub rtp_timeout_ms: Option<u64>,
     /// While the peer has been silent (neither RTP nor RTCP) for this long, send one packet a second only, so that an SDP
@@ -46,12 +48,25 @@ impl SessionConfig {
             ptime_ms: 20,
             telephone_event_pt: 101,
             accept_unnegotiated_events: false,
+            inband_keys: InbandKeys::Off,
             rtp_timeout_ms: None,
             silent_peer_limit_ms: Some(30_000),
             jitter: JitterConfig::default(),
             cname: "trubka".to_owned(),
         }
     }
+}
+
+/// Whether tones in the peer's sound are keys. Tones that may be an echo of what we sent in the last 3 s never are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum InbandKeys {
+    /// Never.
+    #[default]
+    Off,
+    /// While the peer has not agreed to RFC 4733.
+    WithoutEvents,
+    /// Always.
+    Always,
 }
 
 /// Limits of the adaptive jitter buffer.

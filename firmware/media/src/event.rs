@@ -35,6 +35,8 @@ pub enum DigitSource {
     InfoRelay,
     /// SIP INFO with `application/dtmf`.
     InfoDtmf,
+    /// Tones in the peer's sound.
+    Inband,
 }
 
 impl DigitSource {
@@ -44,6 +46,7 @@ impl DigitSource {
             DigitSource::Rfc4733 => "rfc4733",
             DigitSource::InfoRelay => "info_dtmf_relay",
             DigitSource::InfoDtmf => "info_dtmf",
+            DigitSource::Inband => "inband",
         }
     }
 }

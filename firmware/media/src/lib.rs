@@ -31,13 +31,13 @@ mod srtp;
 mod stats;
 
 pub use codec::Codec;
-pub use config::{JitterConfig, SessionConfig};
+pub use config::{InbandKeys, JitterConfig, SessionConfig};
 pub use error::{MediaError, MediaErrorKind, SdpError, SdpErrorKind};
 pub use event::{DigitSource, MediaEvent, MediaTransmit, TransmitKind};
 pub use quality::{CallQuality, mos_of_rating};
 pub use session::Session;
 pub use srtp::{CryptoSuite, Encryption};
-pub use stats::{DropCounts, MediaStats};
+pub use stats::{DigitMode, DropCounts, MediaStats};
 
 /// Samples per second on the line and in G.711.
 pub const SAMPLE_RATE_HZ: u32 = 8000;

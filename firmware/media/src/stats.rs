@@ -29,6 +29,8 @@ pub struct MediaStats {
     pub reordered: u64,
     /// Audio made up because nothing had come in time, ms.
     pub concealed_ms: u64,
+    /// Audio played since the first packet, made up or not, ms; pauses and holds are in it.
+    pub played_ms: u64,
     /// Audio dropped or shortened to bring the delay down, ms.
     pub shortened_ms: u64,
     /// Audio waiting in the jitter buffer, ms.
@@ -51,12 +53,59 @@ pub struct MediaStats {
     pub rtcp_sent: u64,
     /// Times the peer changed its SSRC.
     pub ssrc_changes: u64,
+    /// How keys come: what was agreed, not what the phone then does.
+    pub digit_mode: DigitMode,
+    /// Tones that would have been a key but may have been an echo of our own sound.
+    pub inband_echoes: u64,
     /// Digits reported.
     pub digits: u64,
     /// Digits that came by a second method and were merged.
     pub digits_merged: u64,
     /// What was thrown away, and why.
     pub dropped: DropCounts,
+}
+
+impl MediaStats {
+    /// Share of the sound that was made up, percent, 0..=100.
+    pub fn concealed_percent(&self) -> f32 {
+        percent(self.concealed_ms, self.played_ms)
+    }
+
+    /// Share of the packets to us that were lost on the way, percent, 0..=100.
+    pub fn lost_percent(&self) -> f32 {
+        let lost = u64::try_from(self.lost).unwrap_or(0);
+        percent(lost, lost + self.packets_received)
+    }
+}
+
+fn percent(part: u64, whole: u64) -> f32 {
+    if whole == 0 {
+        return 0.0;
+    }
+    (part as f32 / whole as f32 * 100.0).min(100.0)
+}
+
+/// How keys reach us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum DigitMode {
+    /// Telephone-events in RTP (RFC 4733); INFO is understood beside them.
+    Rfc4733,
+    /// SIP INFO only.
+    #[default]
+    Info,
+    /// Tones in the sound; INFO is understood beside them.
+    Inband,
+}
+
+impl DigitMode {
+    /// A stable name for logs and the journal.
+    pub fn name(self) -> &'static str {
+        match self {
+            DigitMode::Rfc4733 => "rfc4733",
+            DigitMode::Info => "info",
+            DigitMode::Inband => "inband",
+        }
+    }
 }
 
 /// Datagrams and digits thrown away, by reason.

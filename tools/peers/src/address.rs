@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The port whose socket says "taken"; no peer in the tests uses it.
 const CLAIM_PORT: u16 = 47_999;
+/// The address on which sockets say that ports of 127.0.0.1 are taken.
+const CLAIM_IP: Ipv4Addr = Ipv4Addr::new(127, 70, 255, 254);
 /// Addresses are handed out from 127.71.0.0/16.
 const BLOCK: u32 = 0x7F47_0000;
 
@@ -47,6 +49,46 @@ impl Address {
     /// The address.
     pub fn ip(&self) -> Ipv4Addr {
         self.ip
+    }
+}
+
+/// Ten ports in a row on 127.0.0.1, for peers that can live nowhere else, until it is dropped.
+#[derive(Debug)]
+pub struct Ports {
+    first: u16,
+    _claim: UdpSocket,
+}
+
+impl Ports {
+    /// Takes ports nobody has.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn take() -> Result<Self, Failure> {
+        let start = std::process::id().wrapping_mul(0x9E37_79B1) >> 16;
+        for step in 0..400 {
+            // Below the ports that the system chooses: a connection attempt to such a port may meet itself.
+            let first = 20_010 + ((start.wrapping_add(step * 7) % 1_190) * 10) as u16;
+            let claim = UdpSocket::bind((CLAIM_IP, first));
+            let free = |port| {
+                UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+                    && std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+            };
+            if let Ok(claim) = claim
+                && (first..first + 10).all(free)
+            {
+                return Ok(Self {
+                    first,
+                    _claim: claim,
+                });
+            }
+        }
+        Err(Failure::new("no ten free ports on 127.0.0.1"))
+    }
+
+    /// The first of the ten.
+    pub fn first(&self) -> u16 {
+        self.first
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Resolver, number};
 use crate::document::Entry;
-use crate::model::{Codec, CryptoSuite, EchoControl, Media, MediaEncryption};
+use crate::model::{Codec, CryptoSuite, EchoControl, InbandKeys, Media, MediaEncryption};
 use crate::problem::ProblemKind;
 
 /// The suites by their names in RFC 4568 and RFC 6188.
@@ -88,6 +88,8 @@ impl Resolver<'_> {
             crypto_suites,
             ptime_ms: number(entry, "ptime_ms"),
             telephone_event_payload_type: number(entry, "telephone_event_payload_type") as u8,
+            gain_to_line_db: optional_db(entry, "gain_to_line_db").unwrap_or(0),
+            gain_to_phone_db: optional_db(entry, "gain_to_phone_db").unwrap_or(0),
             echo_control: match entry.text("echo_control").as_str() {
                 "off" => EchoControl::Off,
                 "linear" => EchoControl::Linear,
@@ -136,4 +138,18 @@ impl Resolver<'_> {
         }
         encryption
     }
+}
+
+pub(super) fn inband_keys(entry: &Entry) -> InbandKeys {
+    match entry.text("inband_keys").as_str() {
+        "always" => InbandKeys::Always,
+        "without_events" => InbandKeys::WithoutEvents,
+        _ => InbandKeys::Off,
+    }
+}
+
+/// A number of decibels whose range the schema has checked; `None` when the key is unset.
+pub(super) fn optional_db(entry: &Entry, key: &str) -> Option<i8> {
+    entry.get(key)?;
+    i8::try_from(entry.integer(key)).ok()
 }

@@ -6,6 +6,7 @@ mod attack_info;
 mod attack_rtp;
 mod attack_sip;
 mod attack_sound;
+mod call_figures;
 mod disk;
 mod encrypted_sound;
 mod hold_and_resume;

@@ -1,54 +1,67 @@
-//! One key press that comes by RTP and by INFO is one digit.
+//! One key press that comes by several ways is one digit.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Presses remembered.
 const REMEMBERED: usize = 16;
-/// How long after a press by one method its twin by the other may come. An INFO may be retransmitted twice over a poor
+/// How long after a press by one method its twin by another may come. An INFO may be retransmitted twice over a poor
 /// network (RFC 3261: 0.5 s, then 1 s), and some phones send it when the key is released.
 const WINDOW: Duration = Duration::from_millis(2000);
 
-/// The two roads of a key press.
+/// The roads of a key press.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Road {
     Rtp,
     Info,
+    /// Tones in the sound.
+    Sound,
+}
+
+impl Road {
+    fn bit(self) -> u8 {
+        match self {
+            Road::Rtp => 1,
+            Road::Info => 2,
+            Road::Sound => 4,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Press {
     digit: char,
-    road: Road,
+    /// The roads by which it has come.
+    roads: u8,
     last_seen: Duration,
 }
 
-/// Pairs presses of the same key that come by different roads, oldest first, each press at most once. Two presses by the
-/// same road are never merged.
+/// Joins presses of the same key that come by different roads, oldest first, each press at most once by each road. Two
+/// presses by the same road are never merged.
 #[derive(Debug, Default)]
 pub(crate) struct Merger {
-    unpaired: VecDeque<Press>,
+    presses: VecDeque<Press>,
 }
 
 impl Merger {
     /// Takes a press; true when it is to be reported, false when it is the twin of one already reported.
     pub(crate) fn press(&mut self, now: Duration, digit: char, road: Road) -> bool {
-        self.unpaired
+        self.presses
             .retain(|press| now.saturating_sub(press.last_seen) <= WINDOW);
         let twin = self
-            .unpaired
-            .iter()
-            .position(|press| press.digit == digit && press.road != road);
-        if let Some(index) = twin {
-            self.unpaired.remove(index);
+            .presses
+            .iter_mut()
+            .find(|press| press.digit == digit && press.roads & road.bit() == 0);
+        if let Some(twin) = twin {
+            twin.roads |= road.bit();
             return false;
         }
-        if self.unpaired.len() == REMEMBERED {
-            self.unpaired.pop_front();
+        if self.presses.len() == REMEMBERED {
+            self.presses.pop_front();
         }
-        self.unpaired.push_back(Press {
+        self.presses.push_back(Press {
             digit,
-            road,
+            roads: road.bit(),
             last_seen: now,
         });
         true
@@ -57,10 +70,10 @@ impl Merger {
     /// The newest press of `digit` by RTP is still down: its INFO may come after its end.
     pub(crate) fn still_down(&mut self, now: Duration, digit: char) {
         if let Some(press) = self
-            .unpaired
+            .presses
             .iter_mut()
             .rev()
-            .find(|press| press.digit == digit && press.road == Road::Rtp)
+            .find(|press| press.digit == digit && press.roads & Road::Rtp.bit() != 0)
         {
             press.last_seen = now;
         }
@@ -88,6 +101,17 @@ mod tests {
     }
 
     #[test]
+    fn one_press_by_all_three_ways_is_one_digit() {
+        use Road::{Info, Rtp, Sound};
+        for roads in [[Rtp, Sound, Info], [Sound, Info, Rtp], [Info, Rtp, Sound]] {
+            let mut merger = Merger::default();
+            let told = roads.map(|road| merger.press(ms(100), '9', road));
+            assert_eq!(told, [true, false, false]);
+            assert!(merger.press(ms(500), '9', roads[1]));
+        }
+    }
+
+    #[test]
     fn two_quick_presses_both_ways_are_two_digits() {
         let mut merger = Merger::default();
         assert!(merger.press(ms(0), '9', Road::Rtp));
@@ -98,7 +122,7 @@ mod tests {
 
     #[test]
     fn one_road_never_merges_with_itself() {
-        for road in [Road::Rtp, Road::Info] {
+        for road in [Road::Rtp, Road::Info, Road::Sound] {
             let mut merger = Merger::default();
             assert!((0..40).all(|i| merger.press(ms(i * 60), '9', road)));
         }

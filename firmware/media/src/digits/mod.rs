@@ -1,10 +1,12 @@
-//! Key presses: RFC 4733 in and out, SIP INFO, and the merging of both.
+//! Key presses: RFC 4733 in and out, SIP INFO, tones in the sound, and the merging of them.
 
+mod inband;
 mod info;
 mod merge;
 mod receiver;
 mod sender;
 
+pub(crate) use inband::InbandReceiver;
 pub(crate) use info::parse_info;
 pub(crate) use merge::{Merger, Road};
 pub(crate) use receiver::{EventPacket, EventReceiver};

@@ -28,6 +28,8 @@ const BLOCK: i32 = BLOCK_SAMPLES as i32;
 pub(crate) struct Counters {
     pub(crate) late: u64,
     pub(crate) concealed_ms: u64,
+    /// Blocks pulled since the first packet.
+    pub(crate) pulled: u64,
     pub(crate) shortened_samples: u64,
 }
 
@@ -64,6 +66,8 @@ pub(crate) struct JitterBuffer {
     overflowed: Option<Duration>,
     slack: Slack,
     concealer: Concealer,
+    /// Whether a part of the last block was made up.
+    pub(crate) made_up: bool,
     pub(crate) counters: Counters,
 }
 
@@ -85,6 +89,7 @@ impl JitterBuffer {
             overflowed: None,
             slack: Slack::new(config.memory_ms),
             concealer: Concealer::new(),
+            made_up: false,
             counters: Counters::default(),
         }
     }
@@ -172,14 +177,17 @@ impl JitterBuffer {
 
     /// Gives the next 10 ms. `pause` says that a key is down at the peer and no audio is to be expected.
     pub(crate) fn pull(&mut self, now: Duration, pause: bool, out: &mut [i16; BLOCK_SAMPLES]) {
+        self.made_up = false;
+        let began = self.counters.pulled > 0;
         self.last_pull = Some(now);
+        self.counters.pulled += u64::from(began || self.state != State::Idle);
         match self.state {
             State::Idle => {
-                self.concealer.conceal(out);
+                self.made_up = self.concealer.conceal(out);
                 return;
             }
             State::Filling { play_at } if now < play_at => {
-                self.concealer.conceal(out);
+                self.made_up = self.concealer.conceal(out);
                 return;
             }
             State::Filling { .. } => self.state = State::Playing,
@@ -244,6 +252,7 @@ impl JitterBuffer {
     }
 
     fn make_up(&mut self, pause: bool, out: &mut [i16]) {
+        self.made_up = true;
         if self.concealer.conceal(out) && !pause {
             self.made_up_samples(out.len());
         }
@@ -299,6 +308,7 @@ impl JitterBuffer {
         if missing == 0 {
             self.concealer.good(out);
         } else {
+            self.made_up = true;
             let mut made_up = [0; BLOCK_SAMPLES];
             self.concealer.conceal(&mut made_up);
             for ((slot, made_up), here) in out.iter_mut().zip(made_up).zip(here) {

@@ -10,16 +10,16 @@ use std::time::Duration;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::digits::{EventReceiver, EventSender, Merger, Road, parse_info};
+use crate::digits::{EventReceiver, EventSender, InbandReceiver, Merger, Road, parse_info};
 use crate::error::{MediaError, MediaErrorKind, SdpError};
-use crate::event::{MediaEvent, MediaTransmit};
+use crate::event::{DigitSource, MediaEvent, MediaTransmit};
 use crate::jitter::JitterBuffer;
 use crate::quality::{CallQuality, burst_ratio};
 use crate::rtp::{AudioSender, Source};
 use crate::sdp::Negotiator;
 use crate::srtp::Vault;
-use crate::stats::MediaStats;
-use crate::{BLOCK_SAMPLES, SessionConfig};
+use crate::stats::{DigitMode, MediaStats};
+use crate::{BLOCK_SAMPLES, InbandKeys, SessionConfig};
 
 /// Packets before the sound is judged, about a second.
 const LEAST_FOR_QUALITY: u64 = 50;
@@ -50,6 +50,8 @@ pub struct Session {
     jitter: JitterBuffer,
     presses: EventReceiver,
     merger: Merger,
+    /// The detector of tones, while they are keys.
+    inband: Option<InbandReceiver>,
     /// Until when the peer holds a key down, as far as is known.
     key_down_until: Duration,
     audio: AudioSender,
@@ -92,6 +94,7 @@ impl Session {
             jitter: JitterBuffer::new(&config.jitter),
             presses: EventReceiver::default(),
             merger: Merger::default(),
+            inband: None,
             key_down_until: Duration::ZERO,
             audio: AudioSender::new(
                 random.next_u32(),
@@ -153,6 +156,16 @@ impl Session {
             return;
         };
         self.vault.set(now, agreed.keys.as_ref());
+        let wants_tones = match self.config.inband_keys {
+            InbandKeys::Off => false,
+            InbandKeys::WithoutEvents => agreed.event_receive.is_empty(),
+            InbandKeys::Always => true,
+        };
+        if !wants_tones {
+            self.inband = None;
+        } else if self.inband.is_none() {
+            self.inband = Some(InbandReceiver::new());
+        }
         let moved = agreed.remote_rtp != self.peer;
         self.peer = agreed.remote_rtp;
         let on = !agreed.may_send;
@@ -192,6 +205,35 @@ impl Session {
         }
         let pause = now < self.key_down_until;
         self.jitter.pull(now, pause, out);
+        let made_up = self.jitter.made_up;
+        let found = self
+            .inband
+            .as_mut()
+            .and_then(|inband| inband.received(now, out, made_up));
+        if let Some(digit) = found {
+            self.pressed(now, digit, Road::Sound, DigitSource::Inband, 0);
+        }
+    }
+
+    /// Reports a press unless it is the twin of one that came another way.
+    fn pressed(
+        &mut self,
+        now: Duration,
+        digit: char,
+        road: Road,
+        via: DigitSource,
+        duration_ms: u32,
+    ) {
+        if self.merger.press(now, digit, road) {
+            self.stats.digits += 1;
+            self.push_event(MediaEvent::Digit {
+                digit,
+                via,
+                duration_ms,
+            });
+        } else {
+            self.stats.digits_merged += 1;
+        }
     }
 
     /// The body of a SIP INFO. A press that also comes as an RTP event is reported once.
@@ -217,16 +259,7 @@ impl Session {
         }
         let (digit, via, duration_ms) =
             parse_info(content_type, body).inspect_err(|_| self.stats.dropped.not_a_key += 1)?;
-        if self.merger.press(now, digit, Road::Info) {
-            self.stats.digits += 1;
-            self.push_event(MediaEvent::Digit {
-                digit,
-                via,
-                duration_ms,
-            });
-        } else {
-            self.stats.digits_merged += 1;
-        }
+        self.pressed(now, digit, Road::Info, via, duration_ms);
         Ok(())
     }
 
@@ -317,6 +350,13 @@ impl Session {
             jitter_ms: self.source.as_ref().map_or(0.0, Source::jitter_ms),
             late: counters.late,
             concealed_ms: counters.concealed_ms,
+            played_ms: counters.pulled * 10,
+            digit_mode: match (&self.inband, agreed) {
+                (_, Some(agreed)) if !agreed.event_receive.is_empty() => DigitMode::Rfc4733,
+                (Some(_), _) => DigitMode::Inband,
+                _ => DigitMode::Info,
+            },
+            inband_echoes: self.inband.as_ref().map_or(0, |inband| inband.echoes),
             shortened_ms: counters.shortened_samples / 8,
             held_ms: self.jitter.held_ms(),
             ..self.stats

@@ -201,17 +201,8 @@ impl Session {
             self.merger.still_down(now, digit);
             return;
         }
-        if self.merger.press(now, digit, Road::Rtp) {
-            self.stats.digits += 1;
-            let duration_ms = u32::from(event.duration) / 8;
-            self.push_event(MediaEvent::Digit {
-                digit,
-                via: DigitSource::Rfc4733,
-                duration_ms,
-            });
-        } else {
-            self.stats.digits_merged += 1;
-        }
+        let duration_ms = u32::from(event.duration) / 8;
+        self.pressed(now, digit, Road::Rtp, DigitSource::Rfc4733, duration_ms);
     }
 }
 

@@ -18,6 +18,9 @@ impl Session {
             return;
         }
         self.send_keys(now);
+        if let Some(inband) = &mut self.inband {
+            inband.sending(now, samples);
+        }
         let target = self
             .negotiator
             .agreed()

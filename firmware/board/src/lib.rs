@@ -1,0 +1,50 @@
+//! The real line card: chips on the kernel's SPI, I2C and GPIO devices, a codec through ALSA.
+//!
+//! What to write to which chip, in which order, and what readings mean is decided in
+//! [`line_interface::chips`], which knows no device and no clock. Here devices are opened, the
+//! converter gets a thread that reads it block by block, and a [`LineCard`] puts it together.
+//!
+//! [`LineCard`]: line_interface::LineCard
+
+mod card;
+#[cfg(feature = "chips")]
+mod devices;
+mod sampling;
+pub mod sound;
+
+pub use card::BoardCard;
+
+use line_interface::chips::ChipError;
+use line_interface::{CardError, CardErrorKind};
+
+/// The board on this computer's devices, as the configuration names them.
+///
+/// # Errors
+/// A device that cannot be opened, a chip that does not answer as it should. Nothing is switched
+/// on then.
+#[cfg(feature = "chips")]
+pub fn open(board: &config::Board) -> Result<Box<dyn line_interface::LineCard>, CardError> {
+    devices::open(board)
+}
+
+/// The board on this computer's devices, as the configuration names them.
+///
+/// # Errors
+/// Always: this program was built without them.
+#[cfg(not(feature = "chips"))]
+pub fn open(_board: &config::Board) -> Result<Box<dyn line_interface::LineCard>, CardError> {
+    Err(CardError {
+        kind: CardErrorKind::Lost,
+        cause: "this trubkad was built without the board's devices".to_owned(),
+        hint: "build it with its default features: cargo build -p trubkad",
+    })
+}
+
+/// What a chip says, as an error of the card.
+fn chip_error(error: &ChipError) -> CardError {
+    CardError {
+        kind: CardErrorKind::Lost,
+        cause: error.cause.clone(),
+        hint: error.hint(),
+    }
+}
