@@ -155,12 +155,12 @@ impl Network {
 
     /// Moves both ends of a part.
     pub fn turn(&mut self, element: Element, (a, b): (Node, Node)) {
-        if let Some(placed) = self.parts.get_mut(element.0) {
-            if (placed.a, placed.b) != (a.0, b.0) {
-                (placed.a, placed.b) = (a.0, b.0);
-                self.stale = true;
-                self.calm = 0;
-            }
+        if let Some(placed) = self.parts.get_mut(element.0)
+            && (placed.a, placed.b) != (a.0, b.0)
+        {
+            (placed.a, placed.b) = (a.0, b.0);
+            self.stale = true;
+            self.calm = 0;
         }
     }
 
