@@ -26,7 +26,7 @@ apartment = 42
 
 [[route]]
 apartment = 42
-targets = ["400", "sip:guard@192.0.2.20:5070"]
+targets = ["400", "sip:guard@192.0.2.10:5070"]
 
 [door]
 digits = "9"
@@ -193,7 +193,7 @@ fn targets_that_cannot_be_called_are_refused() {
         assert_eq!(found[0].kind, ProblemKind::UnroutableTarget, "{target:?}");
     }
     expect(
-        "targets = [\"400\", \"sip:guard@192.0.2.20:5070\"]",
+        "targets = [\"400\", \"sip:guard@192.0.2.10:5070\"]",
         "targets = []",
         23,
         "route.targets",
@@ -205,7 +205,7 @@ fn targets_that_cannot_be_called_are_refused() {
 #[test]
 fn a_line_without_a_route_is_refused() {
     let text = GOOD.replace(
-        "[[route]]\napartment = 42\ntargets = [\"400\", \"sip:guard@192.0.2.20:5070\"]\n",
+        "[[route]]\napartment = 42\ntargets = [\"400\", \"sip:guard@192.0.2.10:5070\"]\n",
         "",
     );
     let found = problems(&text);
@@ -293,7 +293,7 @@ fn what_is_in_force_is_itself_a_good_file_but_for_the_secrets() {
     let again = Config::parse(&shown, "again.toml").unwrap();
     assert_eq!(
         again.routes[0].targets,
-        ["400", "sip:guard@192.0.2.20:5070"]
+        ["400", "sip:guard@192.0.2.10:5070"]
     );
 }
 
@@ -603,4 +603,23 @@ fn an_edit_may_add_an_entry_and_takes_decimals() {
     assert_eq!(gap[0].kind, ProblemKind::MissingKey);
     let bad = apply_changes(GOOD, "box.toml", &[change(0, "open_min_volts", "much")]).unwrap_err();
     assert_eq!(bad[0].kind, ProblemKind::WrongType);
+}
+
+#[test]
+fn a_headset_is_there_when_both_its_devices_are_named() {
+    let with = |keys: &str| format!("{GOOD}\n[headset]\n{keys}\n");
+    assert!(Config::parse(GOOD, "box.toml").unwrap().headset.is_none());
+    let text = with("capture = \"hw:1\"\nplayback = \"hw:1\"\nlimit_s = 60");
+    let headset = Config::parse(&text, "box.toml").unwrap().headset.unwrap();
+    assert_eq!(
+        (headset.sound.rate_hz, headset.limit.as_secs()),
+        (48_000, 60)
+    );
+    let found = problems(&with("capture = \"hw:1\""));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].key, "headset.playback");
+    assert!(found[0].hint.contains("aplay -L"));
+    let found = problems(&with("capture = \"a\"\nplayback = \"b\"\nrate_hz = 44100"));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].key, "headset.rate_hz");
 }

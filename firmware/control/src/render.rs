@@ -107,6 +107,9 @@ pub fn status(status: &Status) -> String {
         status.version,
         status.uptime_s % 60
     );
+    if status.do_not_disturb {
+        out.push_str("do-not-disturb is on: calls to the box are refused\n\n");
+    }
     let _ = writeln!(
         out,
         "{:<12} {:>4} {:<10} {:<11} {:>7} {:>8}  {:<9} PARTY",
@@ -148,6 +151,17 @@ pub fn status(status: &Status) -> String {
         let _ = writeln!(out, "{}", clip(&row, WIDTH));
         if !account.hint.is_empty() {
             out.push_str(&wrapped(&format!("hint: {}", account.hint), 4));
+        }
+    }
+    if let Some(headset) = &status.headset {
+        let row = format!("headset on {}: {}", headset.line, headset.mode);
+        let _ = writeln!(out, "\n{}", clip(&row, WIDTH));
+        for (name, device) in [
+            ("microphone", &headset.capture),
+            ("earpiece", &headset.playback),
+        ] {
+            let what = if device.present { "" } else { "AWAY, " };
+            out.push_str(&wrapped(&format!("{name}: {what}{}", device.detail), 4));
         }
     }
     for card in status.cards.iter().filter(|card| !card.present) {

@@ -9,11 +9,12 @@ use call::{Cause, LegId};
 use config::Config;
 use control::reply::{Journal as JournalReply, Levels, RtpStats, Status, TestCall};
 use control::{Failure, FailureKind, Request, Response, table};
-use gateway::Gateway;
+use gateway::{Gateway, HeadsetMode};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::doctor;
+use crate::headset::Headset;
 use crate::journal::Journal;
 use crate::startup;
 use crate::taps::Taps;
@@ -29,6 +30,7 @@ pub(crate) struct Commands {
     test_calls: HashMap<LegId, (u64, Reply)>,
     last_codec: Option<String>,
     taps: Taps,
+    headset: Headset,
 }
 
 impl Commands {
@@ -40,12 +42,27 @@ impl Commands {
             test_calls: HashMap::new(),
             last_codec: None,
             taps: Taps::default(),
+            headset: Headset::default(),
         }
+    }
+
+    /// A card is about to get its block: the headset has its say.
+    pub(crate) fn before_block(&mut self, gateway: &mut Gateway, card: usize) {
+        self.headset.before(gateway, card);
     }
 
     /// A card delivered a block: whoever follows its lines gets the readings.
     pub(crate) fn block(&mut self, gateway: &Gateway, card: usize) {
         self.taps.block(gateway, card);
+        self.headset.after(gateway, card);
+    }
+
+    /// Name of an account.
+    pub(crate) fn account_name(&self, account: usize) -> String {
+        let account = self.config.accounts.get(account);
+        account
+            .map(|account| account.name.clone())
+            .unwrap_or_default()
     }
 
     /// Handles one request; `true` when it orders a reload.
@@ -121,6 +138,25 @@ impl Commands {
                 self.taps.open((line, name), request.id, reply)?;
                 Ok(Answer::Now("following".into()))
             }
+            "headset listen" | "headset talk" => {
+                let name = argument(0).unwrap_or("");
+                let line = gateway
+                    .line_named(name)
+                    .ok_or_else(|| no_line(name, gateway))?;
+                let mode = if command.name == "headset talk" {
+                    HeadsetMode::Talk
+                } else {
+                    HeadsetMode::Listen
+                };
+                self.headset.join(now, gateway, &self.config, line, mode)?;
+                Ok(Answer::Now(
+                    "the headset is on the line; trubka status shows its devices".into(),
+                ))
+            }
+            "headset off" => {
+                gateway.leave_headset("a technician took it off");
+                Ok(Answer::Now("the headset is on no line".into()))
+            }
             "rtp stats" => rtp_stats(gateway, argument(0)),
             "call mute" => call_mute(
                 gateway,
@@ -129,6 +165,7 @@ impl Commands {
             ),
             "sip test-call" => self.test_call(now, gateway, request, reply),
             "door test" => door_test(now, gateway, argument(0).unwrap_or(""), argument(1)),
+            "do-not-disturb" => do_not_disturb(now, gateway, argument(0), argument(1)),
             "journal" => self.read_journal(request.id, argument(0), reply),
             "doctor" => {
                 self.doctor(request.id, gateway, reply);
@@ -161,6 +198,8 @@ impl Commands {
             accounts: gateway.account_statuses(),
             calls: gateway.call_statuses(),
             cards: gateway.card_statuses(),
+            headset: self.headset.status(gateway),
+            do_not_disturb: gateway.do_not_disturb(),
         }
     }
 
@@ -338,6 +377,37 @@ fn levels(gateway: &Gateway, name: Option<&str>) -> Result<Answer, Failure> {
         }
     }
     now_json(&Levels { lines })
+}
+
+fn do_not_disturb(
+    now: Duration,
+    gateway: &mut Gateway,
+    state: Option<&str>,
+    from: Option<&str>,
+) -> Result<Answer, Failure> {
+    let by = if from == Some("console") {
+        "console"
+    } else {
+        "cli"
+    };
+    match state {
+        None => {}
+        Some("on") => gateway.set_do_not_disturb(now, true, by),
+        Some("off") => gateway.set_do_not_disturb(now, false, by),
+        Some(other) => {
+            return Err(Failure::new(
+                FailureKind::Usage,
+                format!("\"{other}\" is neither on nor off"),
+                "usage: do-not-disturb [STATE] [FROM]",
+            ));
+        }
+    }
+    let word = if gateway.do_not_disturb() {
+        "on"
+    } else {
+        "off"
+    };
+    Ok(Answer::Now(format!("do-not-disturb is {word}").into()))
 }
 
 fn door_test(

@@ -7,15 +7,21 @@ mod console;
 mod control_server;
 mod doctor;
 mod fanout;
+mod headset;
 mod input;
 mod journal;
+mod links;
 mod logging;
+mod names;
+mod recording;
 mod run;
 mod sockets;
 mod sound_test;
 mod startup;
+mod state;
 mod taps;
 mod tracer;
+mod wall_clock;
 
 use std::process::ExitCode;
 

@@ -86,6 +86,9 @@ pub struct EndCause {
     pub reason: String,
     /// Who ended it.
     pub by: EndedBy,
+    /// For a final 300, 301 or 302: the addresses of its Contact headers, best first, as written. They are
+    /// never followed here; who does must check them, for they choose whom we call.
+    pub contacts: Vec<String>,
 }
 
 /// Everything the user agent reports. `Debug` shows only the sizes of bodies: SDP may hold media
@@ -109,6 +112,13 @@ pub enum UaEvent {
         /// Account index.
         account: usize,
     },
+    /// Another of the account's registrar addresses is in use now.
+    RegistrarSwitched {
+        /// Account index.
+        account: usize,
+        /// The address now in use.
+        address: SocketAddr,
+    },
     /// Somebody calls us. 100 Trying has been sent.
     Incoming {
         /// Call handle.
@@ -117,6 +127,9 @@ pub enum UaEvent {
         account: Option<usize>,
         /// Caller as From names it.
         from: Party,
+        /// Caller as P-Asserted-Identity names it (RFC 3325); only taken from the PBX of an
+        /// account, since anybody can write it.
+        asserted: Option<Party>,
         /// User part of To.
         to_user: String,
         /// User part of the Request-URI.
@@ -205,6 +218,19 @@ pub enum UaEvent {
         /// Body as received.
         body: Vec<u8>,
     },
+    /// The peer asks us to pass the call on (RFC 3515): `accept_transfer` or `reject_transfer`.
+    Transfer {
+        /// Call handle.
+        call: CallId,
+        /// Account of the call.
+        account: Option<usize>,
+        /// Whom to call, a URI as written, without headers. Others choose it: check it.
+        target: String,
+        /// Value for the Replaces header of that call (RFC 3891).
+        replaces: Option<String>,
+        /// Who asks, as Referred-By names him (RFC 3892); not authenticated.
+        referred_by: Option<String>,
+    },
     /// The call is over. Exactly once per call, the last event of the call.
     Ended {
         /// Call handle.
@@ -261,11 +287,16 @@ impl fmt::Debug for UaEvent {
                 with("Registration", &[("account", account), ("state", state)])
             }
             Self::PeerUnreachable { account } => with("PeerUnreachable", &[("account", account)]),
+            Self::RegistrarSwitched { account, address } => with(
+                "RegistrarSwitched",
+                &[("account", account), ("address", address)],
+            ),
             Self::PeerReachable { account } => with("PeerReachable", &[("account", account)]),
             Self::Incoming {
                 call,
                 account,
                 from,
+                asserted,
                 to_user,
                 request_user,
                 source,
@@ -276,6 +307,7 @@ impl fmt::Debug for UaEvent {
                     ("call", call),
                     ("account", account),
                     ("from", from),
+                    ("asserted", asserted),
                     ("to_user", to_user),
                     ("request_user", request_user),
                     ("source", source),
@@ -335,6 +367,22 @@ impl fmt::Debug for UaEvent {
                     ("source", source),
                     ("content_type", content_type),
                     ("body", &Hidden(Some(body))),
+                ],
+            ),
+            Self::Transfer {
+                call,
+                account,
+                target,
+                replaces,
+                referred_by,
+            } => with(
+                "Transfer",
+                &[
+                    ("call", call),
+                    ("account", account),
+                    ("target", target),
+                    ("replaces", replaces),
+                    ("referred_by", referred_by),
                 ],
             ),
             Self::Ended { call, cause } => with("Ended", &[("call", call), ("cause", cause)]),

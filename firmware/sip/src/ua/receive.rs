@@ -122,6 +122,7 @@ impl UserAgent {
             }
             Owner::Prack(call) => self.on_prack_response(now, call, id, response),
             Owner::Info(call) => self.on_info_response(now, call, id, response),
+            Owner::Notify(call) => self.on_notify_response(now, call, id, response),
             Owner::Bye(call) => self.on_bye_response(now, call, id, response),
             Owner::Nobody => {}
         }
@@ -156,6 +157,13 @@ impl UserAgent {
             self.report_refusal(now, source, method.as_str().to_owned(), 0, why);
             return;
         }
+        if !self.request_limit.takes(now, source.ip()) {
+            // An answer to each would double the flood; an honest sender comes again.
+            self.counters.flooded += 1;
+            let why = "too many requests from this address";
+            self.report_refusal(now, source, method.as_str().to_owned(), 0, why);
+            return;
+        }
         if merge_key(&request).is_some_and(|key| self.merge_index.contains_key(&key)) {
             self.refuse(now, source, &request, 482, "merged request");
             return;
@@ -173,6 +181,7 @@ impl UserAgent {
             Method::BYE | Method::INFO | Method::UPDATE | Method::PRACK => {
                 self.refuse(now, source, &request, 481, "no such call");
             }
+            Method::REFER => self.refuse(now, source, &request, 603, "no transfer outside a call"),
             Method::Known(_) => self.refuse(now, source, &request, 405, "method not allowed"),
             Method::Other(_) => self.refuse(now, source, &request, 501, "method not known"),
         }

@@ -1,6 +1,7 @@
 //! A whole building in virtual time: panel, line, gateway, network, PBX and phone.
 
 mod forge;
+mod headset;
 mod network;
 mod options;
 mod promises;
@@ -15,7 +16,7 @@ use line_simulation::{Fault, PanelEvent, Simulation};
 use phone::{Phone, PhoneConfig, PhoneEvent};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use trubka_gateway::{Gateway, Setup, line_plan};
+use trubka_gateway::{Gateway, Setup, SipServer, line_plan};
 
 pub(crate) use forge::{Dialog, EventPacket, outside_request};
 pub(crate) use network::{Port, Verdict};
@@ -52,6 +53,8 @@ pub(crate) struct World {
     pub(crate) verdicts: Vec<(Duration, PanelEvent)>,
     pub(crate) phone_events: Vec<(Duration, PhoneEvent)>,
     pub(crate) heard_by_visitor: Vec<i16>,
+    /// What do-not-disturb was to be kept as, oldest first.
+    pub(crate) kept: Vec<bool>,
     pub(crate) weather: Weather,
     pub(crate) disk: Disk,
     pub(crate) pbx_up: bool,
@@ -65,6 +68,7 @@ pub(crate) struct World {
     /// Wall time spent in the simulated panel and line, and in phone and PBX.
     pub(crate) spent: [Duration; 2],
     keep_sound: bool,
+    headset: headset::Headset,
     sense: SenseBlock,
     next_block: Duration,
     records: Vec<(Duration, RecordId)>,
@@ -87,9 +91,14 @@ impl World {
                 .iter()
                 .map(|line| line_plan(&config, line, |_| unreachable!()).unwrap())
                 .collect(),
-            registrars: vec![Some(address(PBX_SIP))],
+            registrars: vec![vec![SipServer {
+                address: address(PBX_SIP),
+                backup: false,
+            }]],
             sip_local: address(GATEWAY_SIP),
+            sip_local_ipv6: None,
             rtp_local: slots,
+            rtp_local_ipv6: Vec::new(),
             seed,
             config,
         };
@@ -126,6 +135,7 @@ impl World {
             verdicts: Vec::new(),
             phone_events: Vec::new(),
             heard_by_visitor: Vec::new(),
+            kept: Vec::new(),
             weather: options.weather,
             disk: options.disk,
             pbx_up: true,
@@ -137,6 +147,7 @@ impl World {
             checking: true,
             spent: [Duration::ZERO; 2],
             keep_sound: options.keep_sound,
+            headset: headset::Headset::default(),
             sense: SenseBlock::default(),
             next_block: BLOCK,
             records: Vec::new(),
@@ -286,9 +297,11 @@ impl World {
         }
         if self.card_up {
             let mut drive = [self.drive];
+            self.headset.before(&mut self.gateway);
             self.gateway
                 .handle_block(self.now, 0, std::slice::from_ref(&self.sense), &mut drive);
             self.drive = drive[0];
+            self.headset.after(&self.gateway);
         }
     }
 
