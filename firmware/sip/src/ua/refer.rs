@@ -88,7 +88,7 @@ impl UserAgent {
         if let Some((user, peer)) = self.user_of(call.0) {
             response
                 .headers
-                .push("Contact", self.contact(&user, peer.transport));
+                .push("Contact", self.contact(&user, peer));
         }
         if silent {
             response.headers.push("Refer-Sub", "false");
@@ -153,7 +153,7 @@ impl UserAgent {
             format!("active;expires={SUBSCRIPTION_S}")
         };
         notify.headers.push("Subscription-State", state);
-        let contact = self.contact(&user, destination.transport);
+        let contact = self.contact(&user, destination);
         notify.headers.push("Contact", contact);
         let phrase = crate::message::reason_phrase(status);
         let body = format!("SIP/2.0 {status} {phrase}\r\n");
