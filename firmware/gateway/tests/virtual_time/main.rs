@@ -11,6 +11,7 @@ mod call_figures;
 mod disk;
 mod encrypted_sound;
 mod extra_phones;
+mod headset;
 mod hold_and_resume;
 mod incoming_calls;
 mod limits;
