@@ -86,9 +86,7 @@ impl UserAgent {
         };
         let mut response = Message::response_to(&request, 202, None);
         if let Some((user, peer)) = self.user_of(call.0) {
-            response
-                .headers
-                .push("Contact", self.contact(&user, peer));
+            response.headers.push("Contact", self.contact(&user, peer));
         }
         if silent {
             response.headers.push("Refer-Sub", "false");
