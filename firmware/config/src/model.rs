@@ -104,6 +104,8 @@ pub struct Account {
     pub media_encryption: MediaEncryption,
     /// Whether tones in the sound are keys.
     pub inband_keys: InbandKeys,
+    /// Codecs in order of preference; empty for those of section `media`.
+    pub codecs: Vec<Codec>,
 }
 
 /// Section `card`.
@@ -288,6 +290,8 @@ pub enum Codec {
     Pcma,
     /// G.711 mu-law.
     Pcmu,
+    /// G.722 at 64 kbit/s.
+    G722,
 }
 
 /// Whether the sound of an account's calls is encrypted.

@@ -210,6 +210,10 @@ impl<'a> Resolver<'a> {
                 );
             }
             let media_encryption = self.media_encryption(entry);
+            let codecs = match entry.get("codecs") {
+                Some(_) => self.codecs(entry),
+                None => Vec::new(),
+            };
             accounts.push(Account {
                 name: entry.text("name"),
                 extension,
@@ -224,6 +228,7 @@ impl<'a> Resolver<'a> {
                 keepalive_s: number(entry, "keepalive_s"),
                 media_encryption,
                 inband_keys: media::inband_keys(entry),
+                codecs,
             });
         }
         if accounts.is_empty() {

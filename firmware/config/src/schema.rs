@@ -246,6 +246,12 @@ pub static SECTIONS: &[Section] = &[
                 "Allow media_encryption although SIP itself is not encrypted: who can read the SIP messages can then decrypt the sound.",
             ),
             key(
+                "codecs",
+                Kind::TextList,
+                Unset,
+                "Codecs of this account in order of preference; media.codecs unless given.",
+            ),
+            key(
                 "inband_keys",
                 Kind::OneOf(&["off", "without_events", "always"]),
                 Literal("\"off\""),
@@ -549,8 +555,8 @@ pub static SECTIONS: &[Section] = &[
             key(
                 "codecs",
                 Kind::TextList,
-                Literal("[\"pcma\", \"pcmu\"]"),
-                "Codecs in order of preference: pcma, pcmu.",
+                Literal("[\"pcma\", \"pcmu\", \"g722\"]"),
+                "Codecs in order of preference: pcma and pcmu (G.711), g722.",
             ),
             key(
                 "crypto_suites",
