@@ -4,7 +4,6 @@
 //! that rises while only the far end talks lifts the echo that is left by just as much (15 dB of it were measured in another
 //! engine).
 
-use crate::echo::BLOCK;
 use crate::sample::RMS_0_DBM0;
 use crate::talk::{Talk, mean_square};
 
@@ -73,12 +72,12 @@ impl Agc {
     }
 
     /// Applies the gain, and moves it when the near end talks and nobody else.
-    pub fn process(&mut self, block: &mut [f32; BLOCK], talk: Talk) {
+    pub fn process(&mut self, block: &mut [f32], talk: Talk) {
         if talk.near && !talk.far {
             self.follow(mean_square(block));
         }
         let target = 10.0_f32.powf(self.gain_db / 20.0);
-        let step = (target - self.factor) / BLOCK as f32;
+        let step = (target - self.factor) / block.len().max(1) as f32;
         for sample in block {
             self.factor += step;
             *sample *= self.factor;
@@ -110,6 +109,7 @@ impl Agc {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::echo::BLOCK;
 
     const NEAR: Talk = Talk {
         far: false,

@@ -5,7 +5,6 @@
 //! down until the other one pauses (ITU-T P.340 calls it an attenuation range). As soon as the loss is good again, both are
 //! open.
 
-use crate::echo::BLOCK;
 use crate::talk::mean_square;
 
 /// Loss below which both directions cannot be open, dB...
@@ -91,7 +90,7 @@ impl VoiceSwitch {
     }
 
     /// The direction to the line.
-    pub fn to_line(&mut self, block: &mut [f32; BLOCK]) {
+    pub fn to_line(&mut self, block: &mut [f32]) {
         self.phone = mean_square(block).max(0.8 * self.phone);
         if self.phone < 1e-15 {
             self.phone = 0.0;
@@ -100,7 +99,7 @@ impl VoiceSwitch {
     }
 
     /// Takes a block of both directions: `played` to the line, and `heard` as the phone would hear it.
-    pub fn judge(&mut self, played: &[f32; BLOCK], heard: &[f32; BLOCK]) {
+    pub fn judge(&mut self, played: &[f32], heard: &[f32]) {
         self.played = mean_square(played).max(0.8 * self.played);
         let heard = mean_square(heard);
         self.mean_played += 0.08 * (mean_square(played) - self.mean_played);
@@ -129,7 +128,7 @@ impl VoiceSwitch {
     }
 
     /// The direction to the phone.
-    pub fn to_phone(&mut self, block: &mut [f32; BLOCK]) {
+    pub fn to_phone(&mut self, block: &mut [f32]) {
         turn(block, &mut self.phone_gain, self.phone_target);
     }
 
@@ -172,8 +171,8 @@ impl VoiceSwitch {
 }
 
 /// Moves a gain to its target along one block.
-fn turn(block: &mut [f32; BLOCK], gain: &mut f32, target: f32) {
-    let step = (target - *gain) / BLOCK as f32;
+fn turn(block: &mut [f32], gain: &mut f32, target: f32) {
+    let step = (target - *gain) / block.len().max(1) as f32;
     for sample in block {
         *gain += step;
         *sample *= *gain;
@@ -184,6 +183,7 @@ fn turn(block: &mut [f32; BLOCK], gain: &mut f32, target: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::echo::BLOCK;
 
     fn block(level: f32, n: usize) -> [f32; BLOCK] {
         // Words of 1 s with pauses of 0.3 s.

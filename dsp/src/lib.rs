@@ -22,5 +22,39 @@ pub mod talk;
 pub mod time_scale;
 pub mod tone;
 
+/// Sample rates of the processors that know more than one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rate {
+    /// The line and G.711.
+    #[default]
+    Hz8000,
+    /// Wide-band codecs and headsets.
+    Hz16000,
+}
+
+impl Rate {
+    /// The rate of this many samples a second.
+    pub fn of_hz(hz: u32) -> Option<Rate> {
+        match hz {
+            8000 => Some(Rate::Hz8000),
+            16_000 => Some(Rate::Hz16000),
+            _ => None,
+        }
+    }
+
+    /// Samples a second.
+    pub fn hz(self) -> u32 {
+        match self {
+            Rate::Hz8000 => 8000,
+            Rate::Hz16000 => 16_000,
+        }
+    }
+
+    /// Samples of a block of 10 ms.
+    pub fn block(self) -> usize {
+        self.hz() as usize / 100
+    }
+}
+
 /// Sample rate of the line and of G.711, Hz.
 pub const SAMPLE_RATE_HZ: f32 = 8000.0;

@@ -1,6 +1,5 @@
 //! Who talks.
 
-use crate::echo::BLOCK;
 use crate::sample::finite;
 
 /// Mean square from which the far end counts as talking, about -55 dBFS.
@@ -51,7 +50,7 @@ impl TalkMeter {
 
     /// `far` is what was played, `near` what is left of the line behind the canceller, `echo_left` the mean square of the echo
     /// that may still be in it.
-    pub fn judge(&mut self, far: &[f32; BLOCK], near: &[f32; BLOCK], echo_left: f32) -> Talk {
+    pub fn judge(&mut self, far: &[f32], near: &[f32], echo_left: f32) -> Talk {
         let near = mean_square(near);
         if mean_square(far) > FAR_AUDIBLE {
             self.far_for = ECHO_BLOCKS;
@@ -75,17 +74,18 @@ impl TalkMeter {
 }
 
 /// Mean square of a block.
-pub(crate) fn mean_square(block: &[f32; BLOCK]) -> f32 {
+pub(crate) fn mean_square(block: &[f32]) -> f32 {
     let sum: f32 = block
         .iter()
         .map(|s| finite(*s).clamp(-8.0, 8.0).powi(2))
         .sum();
-    sum / BLOCK as f32
+    sum / block.len().max(1) as f32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::echo::BLOCK;
 
     #[test]
     fn noise_is_no_talker_and_a_voice_above_it_is() {

@@ -222,7 +222,7 @@ fn steady_noise_is_turned_down_and_speech_kept() {
     let quiet = db(&hiss[seconds(1.0, 2.0)]) - db(&heard[seconds(1.0, 2.0)]);
     assert!(quiet > 11.0, "noise alone is {quiet:.1} dB down");
     let range = seconds(3.0, 7.9);
-    let delayed: Vec<f32> = range.clone().map(|n| heard[n + BLOCK]).collect();
+    let delayed: Vec<f32> = range.clone().map(|n| heard[n + 56]).collect();
     let projection: f32 = range
         .clone()
         .zip(&delayed)
@@ -263,8 +263,8 @@ fn a_near_end_20_db_over_the_echo_does_little_harm() {
         let range = seconds(8.0, 36.0);
         let rest: Vec<f32> = range.clone().map(|n| out[n] - near[n]).collect();
         let cut = db(&echo[range]) - db(&rest);
-        // Under such a talker no filter learns; it must at least not make the echo as loud as the talker.
-        assert!(cut > -8.0, "path {seed}: {cut} dB");
+        // Under such a talker no filter learns; what was learned before must not be lost.
+        assert!(cut > -3.0, "path {seed}: {cut} dB");
     }
 }
 

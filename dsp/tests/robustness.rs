@@ -318,6 +318,7 @@ fn generators_take_any_setting() {
         let config = SuppressorConfig {
             noise_db: odd,
             echo_db: odd,
+            comfort_noise: true,
         };
         let mut suppressor = Suppressor::new(config);
         for _ in 0..20 {

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::matrix::TapBlock;
+use crate::switch::Cell;
+
 /// Length of one block in milliseconds.
 pub const BLOCK_MS: u64 = 10;
 /// Sample rate of every reading and of the audio.
@@ -9,7 +12,64 @@ pub const SAMPLE_RATE_HZ: u32 = 8000;
 /// Samples in one block.
 pub const BLOCK_SAMPLES: usize = 80;
 
-/// Readings of one line over 10 ms.
+/// What shows whose call it is, on a line that serves more than one apartment.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum AddressSense {
+    /// The pair of one apartment, or nothing new on a pulse line.
+    #[default]
+    None,
+    /// The taps on all tens and units buses of a switch.
+    Taps(TapBlock),
+    /// A capture of address pulses was completed in this block.
+    Pulses(PulseBurst),
+}
+
+/// One transfer of the pulse capture (`crate::pulse::Capture`): the end of a reset and what followed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PulseBurst {
+    /// For how long the wire had been low when the transfer began, in microseconds.
+    pub low_us: u32,
+    /// The wire's level each microsecond, first bit first in time; a set bit is a high wire.
+    pub bits: Vec<u8>,
+}
+
+/// What a line of a card is wired to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LineKind {
+    /// One apartment's pair.
+    Pair,
+    /// The buses of a switch: taps and a crosspoint.
+    Matrix {
+        /// Number of taps, in the order of [`crate::matrix::TapLayout`].
+        taps: u16,
+    },
+    /// A two-wire line with address pulses.
+    Pulse,
+}
+
+impl LineKind {
+    /// Stable lower-case name, as the configuration's `topology`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pair => "pair",
+            Self::Matrix { .. } => "matrix",
+            Self::Pulse => "pulse",
+        }
+    }
+}
+
+impl fmt::Display for LineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Matrix { taps } => write!(f, "matrix of {taps} taps"),
+            other => f.write_str(other.name()),
+        }
+    }
+}
+
+/// Readings of one line over 10 ms. The readings of the pair are those of our handset circuit: on a
+/// switch it is on the pair that the crosspoint has closed, and they are zeros while none is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SenseBlock {
     /// Volts between the two wires at our terminals, DC coupled; negative means reversed wires.
@@ -21,6 +81,8 @@ pub struct SenseBlock {
     pub handset_volts: [f32; BLOCK_SAMPLES],
     /// Codec input behind the two-to-four-wire hybrid.
     pub audio: [i16; BLOCK_SAMPLES],
+    /// Whose call it is.
+    pub address: AddressSense,
 }
 
 impl Default for SenseBlock {
@@ -30,6 +92,7 @@ impl Default for SenseBlock {
             line_milliamps: [0.0; BLOCK_SAMPLES],
             handset_volts: [0.0; BLOCK_SAMPLES],
             audio: [0; BLOCK_SAMPLES],
+            address: AddressSense::None,
         }
     }
 }
@@ -102,8 +165,11 @@ impl Drive {
 /// What a card shall do on one line during the coming 10 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DriveBlock {
-    /// Load and relay.
+    /// Load and relay. On a switch the relay is the bypass of all its riser lines.
     pub drive: Drive,
+    /// The pair of a switch that our handset circuit is on; none, and always none on other lines,
+    /// leaves it on nothing.
+    pub connect: Option<Cell>,
     /// Audio towards the line; heard only while the load is [`Load::OffHook`].
     pub audio: [i16; BLOCK_SAMPLES],
 }
@@ -112,6 +178,7 @@ impl Default for DriveBlock {
     fn default() -> Self {
         Self {
             drive: Drive::SAFE,
+            connect: None,
             audio: [0; BLOCK_SAMPLES],
         }
     }
@@ -122,8 +189,8 @@ impl Default for DriveBlock {
 pub struct CardInfo {
     /// Name of the card, for people.
     pub name: String,
-    /// Number of lines it carries.
-    pub lines: usize,
+    /// What each of its lines is wired to.
+    pub lines: Vec<LineKind>,
 }
 
 /// What went wrong with a card.

@@ -11,6 +11,7 @@ pub mod learn;
 mod line;
 pub mod matrix;
 pub mod observe;
+mod panel_line;
 mod profile;
 pub mod pulse;
 mod reading;
@@ -20,13 +21,14 @@ pub mod virtual_card;
 
 pub use bands::{Band, BandTracker};
 pub use card::{
-    BLOCK_MS, BLOCK_SAMPLES, CardError, CardErrorKind, CardInfo, Drive, DriveBlock, HandsetRelay,
-    LineCard, Load, SAMPLE_RATE_HZ, SenseBlock,
+    AddressSense, BLOCK_MS, BLOCK_SAMPLES, CardError, CardErrorKind, CardInfo, Drive, DriveBlock,
+    HandsetRelay, LineCard, LineKind, Load, PulseBurst, SAMPLE_RATE_HZ, SenseBlock,
 };
 pub use line::{
-    DoorFailure, FaultKind, HandsetFitting, Line, LineError, LineErrorKind, LineEvent, LineState,
-    LineStatus, Reading,
+    AddressDoubt, DoorFailure, FaultKind, HandsetFitting, Line, LineCode, LineError, LineErrorKind,
+    LineEvent, LineState, LineStatus, Reading,
 };
+pub use panel_line::{BusLevels, LinePlan, PanelLine};
 pub use profile::{
     DoorManner, DriveSide, FaultRule, Figure, Mark, Matrix, OVERRIDE_KEYS, OverrideKey, Profile,
     ProfileError, ProfileErrorKind,

@@ -5,8 +5,13 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
+use line_interface::matrix::TapBlock;
+use line_interface::switch::Cell;
 use line_interface::virtual_card::{Frame, FrameReader, MAX_LINES, VirtualCard};
-use line_interface::{CardErrorKind, Drive, DriveBlock, HandsetRelay, LineCard, Load, SenseBlock};
+use line_interface::{
+    AddressSense, CardErrorKind, Drive, DriveBlock, HandsetRelay, LineCard, LineKind, Load,
+    PulseBurst, SenseBlock,
+};
 
 /// Gives its bytes in pieces of the given sizes, then ends or times out.
 #[derive(Debug)]
@@ -61,8 +66,12 @@ impl Write for Dribble {
 }
 
 fn hello(lines: usize) -> Frame {
+    hello_of(&vec![LineKind::Pair; lines])
+}
+
+fn hello_of(lines: &[LineKind]) -> Frame {
     Frame::Hello {
-        lines,
+        lines: lines.to_vec(),
         name: "a simulator".to_owned(),
     }
 }
@@ -80,9 +89,21 @@ fn sense(seed: i16) -> SenseBlock {
 
 #[test]
 fn blocks_and_drives_pass_unchanged_in_pieces() {
-    let blocks = vec![sense(3), sense(-700)];
+    let kinds = [
+        LineKind::Pair,
+        LineKind::Matrix { taps: 14 },
+        LineKind::Pulse,
+    ];
+    let mut blocks = vec![sense(3), sense(-700), sense(9)];
+    let mut taps = TapBlock::new(14);
+    taps.scan_mut(9).fill(2.5);
+    blocks[1].address = AddressSense::Taps(taps);
+    blocks[2].address = AddressSense::Pulses(PulseBurst {
+        low_us: 150_000,
+        bits: vec![0x0f; 777],
+    });
     let mut stream = Dribble::new(&[
-        hello(2),
+        hello_of(&kinds),
         Frame::Block {
             sequence: 4,
             lines: blocks.clone(),
@@ -98,16 +119,16 @@ fn blocks_and_drives_pass_unchanged_in_pieces() {
     stream.times_out = true;
     let mut card = VirtualCard::connect(stream, "gateway").unwrap();
     assert_eq!(
-        (card.info().lines, card.info().name.as_str()),
-        (2, "a simulator")
+        (card.info().lines.as_slice(), card.info().name.as_str()),
+        (kinds.as_slice(), "a simulator")
     );
-    let mut drives = [DriveBlock::default(); 2];
+    let mut drives = [DriveBlock::default(); 3];
     drives[1].drive = Drive {
         load: Load::Residue,
         relay: HandsetRelay::Isolated,
     };
     drives[1].audio[79] = -32768;
-    let mut read = vec![SenseBlock::default(); 2];
+    let mut read = vec![SenseBlock::default(); 3];
     card.exchange(&drives, &mut read).unwrap();
     assert_eq!(read, blocks);
     card.exchange(&drives, &mut read).unwrap();
@@ -128,7 +149,17 @@ fn the_card_sees_what_was_sent() {
     let mut bytes = Vec::new();
     let drive = Frame::Drive {
         sequence: 9,
-        lines: vec![DriveBlock::default(); 3],
+        lines: vec![
+            DriveBlock::default(),
+            DriveBlock {
+                connect: Some(Cell {
+                    module: 2,
+                    tens: 9,
+                    units: 10,
+                }),
+                ..DriveBlock::default()
+            },
+        ],
     };
     for frame in [
         hello(0),
@@ -177,6 +208,9 @@ fn bad_greetings_are_told_apart() {
     let error = connect(&version);
     assert_eq!(error.kind, CardErrorKind::Version);
     assert!(error.cause.contains("99") && error.hint.contains("update"));
+    // The version before this one, which carried pairs only.
+    version[9] = 1;
+    assert_eq!(connect(&version).kind, CardErrorKind::Version);
     for (at, value) in [
         (0, 0),
         (3, 255),
@@ -210,9 +244,16 @@ fn no_bytes_make_the_decoder_panic_or_grow() {
         (state >> 33) as u8
     };
     let mut sample = Vec::new();
+    let mut switch = sense(2);
+    switch.address = AddressSense::Taps(TapBlock::new(20));
+    let mut pulses = sense(3);
+    pulses.address = AddressSense::Pulses(PulseBurst {
+        low_us: 1,
+        bits: vec![3; 40],
+    });
     Frame::Block {
         sequence: 1,
-        lines: vec![sense(1)],
+        lines: vec![sense(1), switch, pulses],
     }
     .encode(&mut sample);
     Frame::Drive {
@@ -223,7 +264,7 @@ fn no_bytes_make_the_decoder_panic_or_grow() {
     for _ in 0..3000 {
         let mut bytes = sample.clone();
         for _ in 0..4 {
-            let at = usize::from(next()) * 6 % bytes.len();
+            let at = (usize::from(next()) * 256 + usize::from(next())) % bytes.len();
             bytes[at] = next();
         }
         let mut reader = FrameReader::default();

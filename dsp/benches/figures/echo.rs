@@ -151,8 +151,8 @@ pub fn print() {
             erle(&scene, &linear, 0, 20.5, 21.5),
             erle(&scene, &linear, 0, 28.7, 29.3),
             erle(&scene, &linear, 0, 30.5, 31.5),
-            erle(&scene, &clean, BLOCK, 6.0, 12.0),
-            erle(&scene, &clean, BLOCK, 28.7, 29.3),
+            erle(&scene, &clean, 56, 6.0, 12.0),
+            erle(&scene, &clean, 56, 28.7, 29.3),
         );
     }
     cost();

@@ -76,7 +76,7 @@ pub fn print() {
             let range = 40_000..length - BLOCK;
             let wanted: Vec<f32> = range.clone().map(|n| speech[n]).collect();
             let before: Vec<f32> = range.clone().map(|n| noise[n]).collect();
-            let left: Vec<f32> = range.map(|n| heard[n + BLOCK] - speech[n]).collect();
+            let left: Vec<f32> = range.map(|n| heard[n + 56] - speech[n]).collect();
             println!(
                 "{name:<8} {snr:4.0} dB: noise alone down {cut:5.1} dB, error against clean speech {:+5.1} dB -> {:+5.1} dB",
                 db(&before) - db(&wanted),

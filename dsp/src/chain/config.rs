@@ -1,5 +1,6 @@
 //! Settings of a chain.
 
+use crate::Rate;
 use crate::agc::AgcConfig;
 use crate::suppressor::SuppressorConfig;
 
@@ -18,10 +19,14 @@ pub enum EchoMode {
 /// Settings of a [`super::Chain`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChainConfig {
+    /// Sample rate of both directions. The howl guard works at 8 kHz only and is left out at 16 kHz.
+    pub rate: Rate,
     /// What is done about echo.
     pub echo: EchoMode,
     /// Longest echo path behind the bulk delay, ms; 10..=500.
     pub tail_ms: u32,
+    /// Longest bulk delay that is looked for, removed and followed, ms; 20..=2000, or 0 for none.
+    pub search_ms: u32,
     /// How far noise and residual echo are turned down.
     pub suppressor: SuppressorConfig,
     /// Gain towards the line, dB.
@@ -39,8 +44,10 @@ pub struct ChainConfig {
 impl Default for ChainConfig {
     fn default() -> ChainConfig {
         ChainConfig {
+            rate: Rate::Hz8000,
             echo: EchoMode::Full,
             tail_ms: 64,
+            search_ms: 250,
             suppressor: SuppressorConfig::default(),
             to_line_db: 0.0,
             to_phone_db: 0.0,

@@ -21,14 +21,15 @@ mod status;
 pub use config::{ChainConfig, EchoMode};
 pub use status::{ChainStatus, Duplex};
 
+use crate::Rate;
 use crate::agc::Agc;
 use crate::duplex::VoiceSwitch;
-use crate::echo::{BLOCK, EchoCanceller};
+use crate::echo::{EchoCanceller, EchoPath, EchoSettings};
 use crate::howl::HowlGuard;
 use crate::level::{Gain, LevelMeter, Limiter, Ramp};
 use crate::sample::finite;
 use crate::suppressor::Suppressor;
-use crate::talk::TalkMeter;
+use crate::talk::{TalkMeter, mean_square};
 
 /// Magnitude at which both directions are limited, -1 dBFS.
 const LIMIT: f32 = 0.89;
@@ -37,7 +38,7 @@ const RELEASE_MS: f32 = 80.0;
 /// Time constant of the meters, ms.
 const METER_MS: f32 = 125.0;
 
-/// The sound processing of one call. 8 kHz, blocks of [`BLOCK`] samples, full scale at 1.0.
+/// The sound processing of one call: blocks of 10 ms, full scale at 1.0.
 #[derive(Debug, Clone)]
 pub struct Chain {
     config: ChainConfig,
@@ -51,8 +52,8 @@ pub struct Chain {
     to_phone: Direction,
     from_line: LevelMeter,
     /// What the line plays while the next block is recorded.
-    far: [f32; BLOCK],
-    linear: [f32; BLOCK],
+    far: Vec<f32>,
+    linear: Vec<f32>,
     status: ChainStatus,
 }
 
@@ -76,7 +77,7 @@ impl Direction {
     }
 
     /// Everything behind the gain.
-    fn finish(&mut self, block: &mut [f32; BLOCK]) {
+    fn finish(&mut self, block: &mut [f32]) {
         self.mute.process(block);
         self.limiter.process(block);
         self.meter.process(block);
@@ -89,17 +90,23 @@ impl Chain {
         let cancels = config.echo != EchoMode::Off;
         let suppresses = config.echo == EchoMode::Full;
         Chain {
-            canceller: cancels.then(|| EchoCanceller::new(config.tail_ms)),
-            suppressor: suppresses.then(|| Suppressor::new(config.suppressor)),
+            canceller: cancels.then(|| {
+                EchoCanceller::with(EchoSettings {
+                    rate: config.rate,
+                    tail_ms: config.tail_ms,
+                    search_ms: config.search_ms,
+                })
+            }),
+            suppressor: suppresses.then(|| Suppressor::at(config.rate, config.suppressor)),
             agc: config.agc.map(Agc::new),
             talk: TalkMeter::new(),
             switch: VoiceSwitch::new(),
-            howl: config.howl_guard.then(HowlGuard::new),
+            howl: (config.howl_guard && config.rate == Rate::Hz8000).then(HowlGuard::new),
             to_line: Direction::new(config.to_line_db),
             to_phone: Direction::new(config.to_phone_db),
             from_line: LevelMeter::new(METER_MS),
-            far: [0.0; BLOCK],
-            linear: [0.0; BLOCK],
+            far: vec![0.0; config.rate.block()],
+            linear: vec![0.0; config.rate.block()],
             status: ChainStatus::default(),
             config,
         }
@@ -112,7 +119,7 @@ impl Chain {
 
     /// Treats `block`, what the phone says, in place: afterwards it is what the line must play, and what the canceller takes
     /// for the source of the echo in the next [`Chain::hear`].
-    pub fn play(&mut self, block: &mut [f32; BLOCK]) {
+    pub fn play(&mut self, block: &mut [f32]) {
         block
             .iter_mut()
             .for_each(|s| *s = finite(*s).clamp(-8.0, 8.0));
@@ -122,28 +129,32 @@ impl Chain {
             howl.process(block);
         }
         self.to_line.finish(block);
-        self.far = *block;
+        keep(&mut self.far, block);
     }
 
     /// Treats `block`, what was recorded from the line while the last block of [`Chain::play`] sounded, in place: afterwards it
     /// is what the phone shall hear.
-    pub fn hear(&mut self, block: &mut [f32; BLOCK]) {
+    pub fn hear(&mut self, block: &mut [f32]) {
         block
             .iter_mut()
             .for_each(|s| *s = finite(*s).clamp(-8.0, 8.0));
         self.from_line.process(block);
-        let mut echo_left = 0.0;
+        let mut echo_share = 0.0;
         if let Some(canceller) = &mut self.canceller {
             let report = canceller.process(&self.far, block);
             self.status.erle_db = report.erle_db;
-            self.linear = *block;
-            echo_left = report.left;
+            self.status.echo_delay_ms = report.delay_ms;
+            keep(&mut self.linear, block);
             if let Some(suppressor) = &mut self.suppressor {
                 suppressor.process(block, Some(report));
+                echo_share = suppressor.echo_share();
+            } else {
+                echo_share = 10.0_f32.powf(-report.erle_db / 10.0).min(1.0);
             }
         } else {
-            self.linear = *block;
+            keep(&mut self.linear, block);
         }
+        let echo_left = echo_share * mean_square(&self.linear);
         let talk = self.talk.judge(&self.far, &self.linear, echo_left);
         if self.config.voice_switch {
             self.switch.judge(&self.far, block);
@@ -157,8 +168,20 @@ impl Chain {
     }
 
     /// The last block of [`Chain::hear`] behind the linear canceller and before anything that could harm a digit.
-    pub fn linear(&self) -> &[f32; BLOCK] {
+    pub fn linear(&self) -> &[f32] {
         &self.linear
+    }
+
+    /// The echo path that was learned, to be kept until the next call on the same line; `None` while there is none worth it.
+    pub fn path(&mut self) -> Option<EchoPath> {
+        self.canceller.as_mut().and_then(EchoCanceller::path)
+    }
+
+    /// Starts from a path that was kept.
+    pub fn start_from(&mut self, path: &EchoPath) {
+        if let Some(canceller) = &mut self.canceller {
+            canceller.start_from(path);
+        }
     }
 
     /// Changes the gain towards the line, dB; it is reached within about 20 ms.
@@ -209,5 +232,12 @@ impl Chain {
             echo_loss_db: self.switch.loss_db(),
             ..self.status
         }
+    }
+}
+
+/// Keeps a copy of a block; what is missing of it is silence.
+fn keep(copy: &mut [f32], block: &[f32]) {
+    for (i, slot) in copy.iter_mut().enumerate() {
+        *slot = block.get(i).copied().unwrap_or(0.0);
     }
 }

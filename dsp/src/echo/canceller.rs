@@ -1,323 +1,438 @@
 //! The partitioned-block frequency-domain filter with two paths (Soo and Pang 1990 for the filter, Ochiai 1977 for the two
-//! paths, Valin 2007 for the step).
+//! paths).
 
 use realfft::num_complex::Complex32;
 
+use super::bulk::BulkWatch;
 use super::control::{Astray, Control, Verdict};
+use super::far::{EMPHASIS, FarEnd};
+use super::filter::Filter;
+use super::kalman::Kalman;
+use super::path::EchoPath;
 use super::step::{Powers, StepControl};
-use super::{BINS, BLOCK, WINDOW, settle};
+use super::{Shape, energy, settle};
+use crate::Rate;
 use crate::sample::finite;
 use crate::spectrum::Fft;
 
-/// First-order emphasis of high frequencies: it flattens the spectrum of speech, so that all bins learn alike.
-const EMPHASIS: f32 = 0.9;
 /// Magnitude from which a sample counts as clipped: the path is not linear there, and nothing is learned.
 const CLIPPED: f32 = 0.995;
+/// Share of the echo that may be wrong in a path that was kept from an earlier call, and in one that was moved.
+const KEPT: f32 = 0.1;
 
-type Spectrum = [Complex32; BINS];
+/// What a canceller is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EchoSettings {
+    /// Sample rate.
+    pub rate: Rate,
+    /// Longest echo path behind the bulk delay, ms; 10..=500, rounded up to whole blocks.
+    pub tail_ms: u32,
+    /// Longest bulk delay that is looked for, removed and followed, ms; 20..=2000, or 0 for none.
+    pub search_ms: u32,
+}
+
+impl Default for EchoSettings {
+    /// 8 kHz, a tail of 64 ms, bulk delays of up to 250 ms.
+    fn default() -> EchoSettings {
+        EchoSettings {
+            rate: Rate::Hz8000,
+            tail_ms: 64,
+            search_ms: 250,
+        }
+    }
+}
 
 /// What a block's processing says about the echo, for the suppressor and for meters.
 #[derive(Debug, Clone)]
 pub struct EchoReport {
-    /// Power spectrum of the echo estimate over the last 20 ms, as [`crate::suppressor::Suppressor`] takes it.
-    pub(crate) echo: [f32; BINS],
-    /// Share of it that is estimated to be left in the output.
-    pub(crate) leakage: f32,
-    /// Mean square of the echo that may still be in the output block.
-    pub left: f32,
+    /// The echo that was taken out of this block.
+    pub(crate) echo: Vec<f32>,
+    /// Share of its power that is estimated to be left, bin by bin of 50 Hz.
+    pub(crate) doubt: Vec<f32>,
     /// Echo return loss enhancement of the linear part over about a second of far-end speech, dB; 0 until something is known.
     pub erle_db: f32,
+    /// Delay of the first clear part of the echo, ms; `None` until it is found, or when it is not looked for.
+    pub delay_ms: Option<f32>,
+    /// Bulk delay that is removed before the filter, ms.
+    pub removed_ms: f32,
 }
 
-/// Removes the echo of `far` from `mic`. 8 kHz, blocks of 80 samples, no delay.
+/// Removes the echo of `far` from `mic`. Blocks of 10 ms, no delay.
 #[derive(Debug, Clone)]
 pub struct EchoCanceller {
+    settings: EchoSettings,
+    shape: Shape,
     fft: Fft,
-    partitions: usize,
-    /// Far-end spectra, newest at `newest`.
-    far: Vec<Spectrum>,
-    newest: usize,
-    front: Vec<Spectrum>,
-    back: Vec<Spectrum>,
-    far_power: [f32; BINS],
-    far_window: [f32; WINDOW],
+    far: FarEnd,
+    bulk: Option<BulkWatch>,
+    /// The filter that is heard, and the doubt about it.
+    front: Filter,
+    kalman: Kalman,
+    /// The one that learns faster.
+    scout: Filter,
     steps: StepControl,
     control: Control,
     astray: Astray,
-    emphasis_far: f32,
+    far_power: Vec<f32>,
     emphasis_mic: f32,
     emphasis_out: f32,
+    emphasis_echo: f32,
     constrained: usize,
-    clipped_for: usize,
-    echo_window: [f32; WINDOW],
+    clipped_for: u32,
     mic_mean: f32,
     out_mean: f32,
-    plain: PlainEcho,
+    scratch: Scratch,
     report: EchoReport,
 }
 
-/// The echo estimate without the emphasis, for the suppressor.
+/// Room for the blocks and spectra of one step.
 #[derive(Debug, Clone)]
-struct PlainEcho {
-    emphasis: f32,
-    window: [f32; WINDOW],
-    hann: [f32; WINDOW],
+struct Scratch {
+    near: Vec<f32>,
+    echo: Vec<f32>,
+    error: Vec<f32>,
+    scout_echo: Vec<f32>,
+    scout_error: Vec<f32>,
+    padded: Vec<f32>,
+    spectrum: Vec<Complex32>,
+    error_power: Vec<f32>,
+    echo_power: Vec<f32>,
+    steps: Vec<f32>,
+    taps: Vec<f32>,
+}
+
+impl Scratch {
+    fn new(shape: Shape) -> Scratch {
+        let block = vec![0.0; shape.block];
+        let bins = vec![0.0; shape.bins];
+        Scratch {
+            near: block.clone(),
+            echo: block.clone(),
+            error: block.clone(),
+            scout_echo: block.clone(),
+            scout_error: block,
+            padded: vec![0.0; shape.window],
+            spectrum: vec![Complex32::default(); shape.bins],
+            error_power: bins.clone(),
+            echo_power: bins.clone(),
+            steps: bins,
+            taps: vec![0.0; shape.partitions * shape.block],
+        }
+    }
 }
 
 impl EchoCanceller {
-    /// A canceller for echo paths of up to `tail_ms`, rounded up to whole blocks; 10..=500 ms.
+    /// A canceller at 8 kHz for echo paths of up to `tail_ms`, 10..=500, rounded up to whole blocks, that looks for no bulk
+    /// delay.
     pub fn new(tail_ms: u32) -> EchoCanceller {
-        let partitions = (tail_ms.clamp(10, 500) as usize).div_ceil(10);
-        let empty = vec![[Complex32::default(); BINS]; partitions];
+        EchoCanceller::with(EchoSettings {
+            tail_ms,
+            search_ms: 0,
+            ..EchoSettings::default()
+        })
+    }
+
+    /// A canceller that has heard nothing.
+    pub fn with(settings: EchoSettings) -> EchoCanceller {
+        let shape = Shape::new(settings.rate, settings.tail_ms);
+        let searches = settings.search_ms > 0;
+        let longest = if searches {
+            settings.search_ms.clamp(20, 2000) as usize * settings.rate.hz() as usize / 1000
+        } else {
+            0
+        };
         EchoCanceller {
-            fft: Fft::new(WINDOW),
-            partitions,
-            far: empty.clone(),
-            newest: 0,
-            front: empty.clone(),
-            back: empty,
-            far_power: [0.0; BINS],
-            far_window: [0.0; WINDOW],
-            steps: StepControl::new(partitions),
+            settings,
+            shape,
+            fft: Fft::new(shape.window),
+            far: FarEnd::new(shape, longest),
+            bulk: searches.then(|| BulkWatch::new(settings.rate, settings.search_ms)),
+            front: Filter::new(shape),
+            kalman: Kalman::new(shape),
+            scout: Filter::new(shape),
+            steps: StepControl::new(shape),
             control: Control::default(),
             astray: Astray::default(),
-            emphasis_far: 0.0,
+            far_power: vec![0.0; shape.bins],
             emphasis_mic: 0.0,
             emphasis_out: 0.0,
+            emphasis_echo: 0.0,
             constrained: 0,
             clipped_for: 0,
-            echo_window: [0.0; WINDOW],
             mic_mean: 0.0,
             out_mean: 0.0,
-            plain: PlainEcho {
-                emphasis: 0.0,
-                window: [0.0; WINDOW],
-                hann: crate::suppressor::root_hann(),
-            },
+            scratch: Scratch::new(shape),
             report: EchoReport {
-                echo: [0.0; BINS],
-                leakage: 1.0,
-                left: 0.0,
+                echo: vec![0.0; shape.block],
+                doubt: vec![1.0; shape.bins],
                 erle_db: 0.0,
+                delay_ms: None,
+                removed_ms: 0.0,
             },
         }
     }
 
-    /// Forgets the echo path.
+    /// What it was made for.
+    pub fn settings(&self) -> EchoSettings {
+        self.settings
+    }
+
+    /// Samples of a block: 10 ms.
+    pub fn block(&self) -> usize {
+        self.shape.block
+    }
+
+    /// Forgets everything.
     pub fn reset(&mut self) {
-        *self = EchoCanceller::new(self.partitions as u32 * 10);
+        *self = EchoCanceller::with(self.settings);
+    }
+
+    /// The path that was learned; `None` before it takes out more than 6 dB.
+    pub fn path(&mut self) -> Option<EchoPath> {
+        if self.report.erle_db < 6.0 {
+            return None;
+        }
+        let mut taps = vec![0.0; self.shape.partitions * self.shape.block];
+        self.front.taps(&mut self.fft, &mut taps);
+        Some(EchoPath::new(self.settings.rate, self.far.delay(), taps))
+    }
+
+    /// Starts from a path that was learned before; it is learned on from there, and given up like any other when it does not
+    /// fit. One of another sample rate, or later than any delay that is looked for, is left alone.
+    pub fn start_from(&mut self, path: &EchoPath) {
+        let fits = path.delay == 0
+            || path.delay <= self.settings.search_ms as usize * self.shape.block / 10;
+        if path.rate != self.settings.rate || !fits {
+            return;
+        }
+        self.start_over();
+        self.far.set_delay(path.delay, &mut self.fft);
+        self.front.set_taps(&mut self.fft, &path.taps);
+        self.scout.copy_from(&self.front);
+        self.kalman.restart(&self.front, KEPT);
     }
 
     /// Takes what goes to the loudspeaker and replaces `mic`, what came from the microphone at the same time, by what is left
-    /// without the echo.
-    pub fn process(&mut self, far: &[f32; BLOCK], mic: &mut [f32; BLOCK]) -> &EchoReport {
-        let (mut near, clipped) = self.prepare(far, mic);
-        let mic_energy = energy(&near);
-
-        let mut front_echo = self.echo_of(true);
-        let mut back_echo = self.echo_of(false);
-        let mut front_error: [f32; BLOCK] = std::array::from_fn(|i| near[i] - front_echo[i]);
+    /// without the echo. Both are one block; what is missing is silence, what is more is left alone.
+    pub fn process(&mut self, far: &[f32], mic: &mut [f32]) -> &EchoReport {
+        let clipped = self.prepare(far, mic);
+        let mic_energy = energy(&self.scratch.near);
+        let scratch = &mut self.scratch;
+        self.front.echo(&self.far, &mut self.fft, &mut scratch.echo);
+        self.scout
+            .echo(&self.far, &mut self.fft, &mut scratch.scout_echo);
+        subtract(&mut scratch.error, &scratch.near, &scratch.echo);
         let useless = self
             .astray
-            .judge(energy(&front_error), mic_energy, energy(&front_echo));
+            .judge(energy(&scratch.error), mic_energy, energy(&scratch.echo));
         if useless {
             self.start_over();
-            front_error = near;
-            front_echo = [0.0; BLOCK];
-            back_echo = [0.0; BLOCK];
+            let scratch = &mut self.scratch;
+            scratch.echo.fill(0.0);
+            scratch.scout_echo.fill(0.0);
+            scratch.error.copy_from_slice(&scratch.near);
         }
-        let mut back_error: [f32; BLOCK] = std::array::from_fn(|i| near[i] - back_echo[i]);
-        let apart: f32 = front_echo
-            .iter()
-            .zip(&back_echo)
-            .map(|(a, b)| (a - b) * (a - b))
-            .sum();
-        let verdict = self
-            .control
-            .judge(energy(&front_error), energy(&back_error), apart + 1e-12);
-        match verdict {
-            Verdict::Keep => {}
-            Verdict::Promote => {
-                self.front.copy_from_slice(&self.back);
-                for (i, front) in front_error.iter_mut().enumerate() {
-                    // From one filter to the other within the block, without a click.
-                    let weight = (i + 1) as f32 / BLOCK as f32;
-                    *front += weight * (back_error[i] - *front);
-                }
-            }
-            Verdict::Reset => {
-                self.back.copy_from_slice(&self.front);
-                back_error = front_error;
-                back_echo = front_echo;
-            }
-        }
-        self.learn(&back_error, &back_echo, clipped);
+        let scratch = &mut self.scratch;
+        subtract(&mut scratch.scout_error, &scratch.near, &scratch.scout_echo);
+        self.compare();
+        self.learn(clipped);
 
-        for (i, error) in front_error.iter().enumerate() {
+        let scratch = &mut self.scratch;
+        for (slot, error) in mic.iter_mut().zip(&scratch.error) {
             self.emphasis_out = settle(finite(error + EMPHASIS * self.emphasis_out));
-            mic[i] = self.emphasis_out;
-            near[i] -= error;
+            *slot = self.emphasis_out;
         }
-        // `near` is now the echo that was taken out.
-        self.describe(&near, mic_energy, energy(&front_error));
+        for ((out, near), error) in self
+            .report
+            .echo
+            .iter_mut()
+            .zip(&scratch.near)
+            .zip(&scratch.error)
+        {
+            self.emphasis_echo = settle(finite(near - error + EMPHASIS * self.emphasis_echo));
+            *out = self.emphasis_echo;
+        }
+        let (out_energy, echo_energy) = (energy(&scratch.error), energy(&scratch.echo));
+        self.describe(mic_energy, out_energy, echo_energy);
         &self.report
     }
 
     /// Forgets the path, and what is known about how well it is known.
     fn start_over(&mut self) {
-        for weights in self.front.iter_mut().chain(&mut self.back) {
-            weights.fill(Complex32::default());
-        }
-        self.steps = StepControl::new(self.partitions);
+        // Another path is about as strong as this one was. With more doubt than that the filter would learn the near end.
+        self.kalman.restart(&self.front, 2.0);
+        self.front.clear();
+        self.scout.clear();
+        self.steps = StepControl::new(self.shape);
         self.control = Control::default();
     }
 
-    /// Emphasises both inputs and takes the far end into the ring of spectra.
-    fn prepare(&mut self, far: &[f32; BLOCK], mic: &[f32; BLOCK]) -> ([f32; BLOCK], bool) {
-        self.far_window.copy_within(BLOCK.., 0);
-        for (slot, sample) in self.far_window.iter_mut().skip(BLOCK).zip(far) {
-            let x = finite(*sample).clamp(-4.0, 4.0);
-            *slot = x - EMPHASIS * self.emphasis_far;
-            self.emphasis_far = x;
+    /// Emphasises both inputs, takes the far end into the ring of spectra and looks after the bulk delay. True while anything is
+    /// clipped.
+    fn prepare(&mut self, far: &[f32], mic: &[f32]) -> bool {
+        if let Some(bulk) = &mut self.bulk {
+            let other = bulk.watch(far, mic, self.far.delay());
+            self.report.delay_ms = bulk.delay_ms();
+            if let Some(delay) = other {
+                self.move_to(delay);
+            }
         }
-        let near = std::array::from_fn(|i| {
-            let x = finite(mic[i]).clamp(-4.0, 4.0);
-            let emphasised = x - EMPHASIS * self.emphasis_mic;
+        self.far.push(far, &mut self.fft);
+        for (i, slot) in self.scratch.near.iter_mut().enumerate() {
+            let x = finite(mic.get(i).copied().unwrap_or(0.0)).clamp(-4.0, 4.0);
+            *slot = x - EMPHASIS * self.emphasis_mic;
             self.emphasis_mic = x;
-            emphasised
-        });
-        self.newest = if self.newest == 0 {
-            self.partitions - 1
-        } else {
-            self.newest - 1
-        };
-        self.fft
-            .forward(&self.far_window, &mut self.far[self.newest]);
+        }
         // What is clipped now is in the tail for some blocks to come.
         if mic.iter().chain(far).any(|s| s.abs() >= CLIPPED) {
             self.clipped_for = 2;
         }
         let clipped = self.clipped_for > 0;
         self.clipped_for = self.clipped_for.saturating_sub(1);
-        (near, clipped)
+        clipped
     }
 
-    fn far_spectrum(&self, partition: usize) -> &Spectrum {
-        &self.far[(self.newest + partition) % self.partitions]
+    /// Holds the far end back by another delay and moves the filter the other way, so that what it knows stays true.
+    fn move_to(&mut self, delay: usize) {
+        let before = self.far.delay();
+        self.far.set_delay(delay, &mut self.fft);
+        let now = self.far.delay();
+        let taps = &mut self.scratch.taps;
+        self.front.taps(&mut self.fft, taps);
+        if now > before {
+            let by = (now - before).min(taps.len());
+            taps.copy_within(by.., 0);
+            let kept = taps.len() - by;
+            taps[kept..].fill(0.0);
+        } else {
+            let by = (before - now).min(taps.len());
+            let kept = taps.len() - by;
+            taps.copy_within(..kept, by);
+            taps[..by].fill(0.0);
+        }
+        let empty = energy(taps) < 1e-6;
+        self.front.set_taps(&mut self.fft, &self.scratch.taps);
+        self.scout.copy_from(&self.front);
+        if empty {
+            self.start_over();
+            self.kalman.reset();
+        } else {
+            self.kalman.doubt_at_least(&self.front, KEPT);
+        }
+        self.control = Control::default();
+        self.report.removed_ms = now as f32 * 1000.0 / self.settings.rate.hz() as f32;
     }
 
-    /// The echo that a filter expects in this block.
-    fn echo_of(&mut self, front: bool) -> [f32; BLOCK] {
-        let filter = if front { &self.front } else { &self.back };
-        let mut sum = [Complex32::default(); BINS];
-        for (partition, weights) in filter.iter().enumerate() {
-            let far = self.far_spectrum(partition);
-            for ((slot, w), x) in sum.iter_mut().zip(weights).zip(far) {
-                *slot += w * x;
+    /// Lets filter and scout learn from each other.
+    fn compare(&mut self) {
+        let scratch = &mut self.scratch;
+        let apart: f32 = scratch
+            .echo
+            .iter()
+            .zip(&scratch.scout_echo)
+            .map(|(a, b)| (a - b) * (a - b))
+            .sum();
+        let (front, scout) = (energy(&scratch.error), energy(&scratch.scout_error));
+        match self.control.judge(front, scout, apart + 1e-12) {
+            Verdict::Keep => {}
+            Verdict::Promote => {
+                self.front.copy_from(&self.scout);
+                self.kalman.doubt_at_least(&self.front, self.steps.leakage);
+                let length = scratch.error.len() as f32;
+                for (i, (front, scout)) in scratch
+                    .error
+                    .iter_mut()
+                    .zip(&scratch.scout_error)
+                    .enumerate()
+                {
+                    // From one filter to the other within the block, without a click.
+                    *front += (i + 1) as f32 / length * (scout - *front);
+                }
+            }
+            Verdict::Reset => {
+                self.scout.copy_from(&self.front);
+                scratch.scout_error.copy_from_slice(&scratch.error);
+                scratch.scout_echo.copy_from_slice(&scratch.echo);
             }
         }
-        let mut both = [0.0; WINDOW];
-        self.fft.inverse(&sum, &mut both);
-        // The first half is circular; the second is the block.
-        std::array::from_fn(|i| both[BLOCK + i])
     }
 
-    /// One step of the background filter.
-    fn learn(&mut self, error: &[f32; BLOCK], echo: &[f32; BLOCK], clipped: bool) {
-        let mut padded = [0.0; WINDOW];
-        padded[BLOCK..].copy_from_slice(error);
-        let mut error_spectrum = [Complex32::default(); BINS];
-        self.fft.forward(&padded, &mut error_spectrum);
-        padded[BLOCK..].copy_from_slice(echo);
-        let mut echo_spectrum = [Complex32::default(); BINS];
-        self.fft.forward(&padded, &mut echo_spectrum);
+    /// One step of both filters.
+    fn learn(&mut self, clipped: bool) {
+        let block = self.shape.block;
+        let scratch = &mut self.scratch;
+        scratch.padded[..block].fill(0.0);
+        scratch.padded[block..].copy_from_slice(&scratch.scout_echo);
+        self.fft.forward(&scratch.padded, &mut scratch.spectrum);
+        powers(&scratch.spectrum, &mut scratch.echo_power);
+        scratch.padded[block..].copy_from_slice(&scratch.scout_error);
+        self.fft.forward(&scratch.padded, &mut scratch.spectrum);
+        powers(&scratch.spectrum, &mut scratch.error_power);
 
         let mut far_energy = 0.0;
-        for (power, x) in self.far_power.iter_mut().zip(&self.far[self.newest]) {
+        for (power, x) in self.far_power.iter_mut().zip(self.far.spectrum(0)) {
             // The power over about the length of the filter.
-            *power += (x.norm_sqr() - *power) * 0.1;
-            *power = settle(*power);
+            *power = settle(*power + (x.norm_sqr() - *power) * 0.1);
             far_energy += x.norm_sqr();
         }
-        far_energy /= WINDOW as f32;
-        let powers = Powers {
-            error: &error_spectrum.map(|e| e.norm_sqr()),
-            echo: &echo_spectrum.map(|y| y.norm_sqr()),
-            error_energy: energy(error),
-            echo_energy: energy(echo),
+        far_energy /= self.shape.window as f32;
+        let known = Powers {
+            error: &scratch.error_power,
+            echo: &scratch.echo_power,
+            error_energy: energy(&scratch.scout_error),
+            echo_energy: energy(&scratch.scout_echo),
             far_energy,
-            cross: error.iter().zip(echo).map(|(a, b)| a * b).sum(),
+            cross: scratch
+                .scout_error
+                .iter()
+                .zip(&scratch.scout_echo)
+                .map(|(a, b)| a * b)
+                .sum(),
         };
-        let mut steps = [0.0; BINS];
-        self.steps.steps(&powers, &mut steps);
+        self.steps.steps(&known, &mut scratch.steps);
         if clipped || far_energy < 1e-7 {
             return;
         }
-        for (step, power) in steps.iter_mut().zip(&self.far_power) {
+        for (step, power) in scratch.steps.iter_mut().zip(&self.far_power) {
             *step /= power + 1e-4;
         }
-        let shares = self.shares();
-        for (partition, share) in shares.iter().enumerate().take(self.partitions) {
-            let far = self.far[(self.newest + partition) % self.partitions];
-            for i in 0..BINS {
-                self.back[partition][i] += far[i].conj() * error_spectrum[i] * (steps[i] * share);
+        let shares = shares(&self.scout, self.shape.partitions);
+        for (partition, share) in shares.iter().enumerate().take(self.shape.partitions) {
+            let weights = self.scout.partition_mut(partition);
+            let far = self.far.spectrum(partition);
+            for (((w, x), e), step) in weights
+                .iter_mut()
+                .zip(far)
+                .zip(&scratch.spectrum)
+                .zip(&scratch.steps)
+            {
+                let step = step * share;
+                w.re += step * (x.re * e.re + x.im * e.im);
+                w.im += step * (x.re * e.im - x.im * e.re);
             }
         }
-        self.constrain(0);
-        if self.partitions > 1 {
-            self.constrained = self.constrained % (self.partitions - 1) + 1;
-            self.constrain(self.constrained);
+        scratch.padded[block..].copy_from_slice(&scratch.error);
+        self.fft.forward(&scratch.padded, &mut scratch.spectrum);
+        self.kalman
+            .learn(&mut self.front, &self.far, &scratch.spectrum);
+        self.kalman.tell(&mut self.report.doubt);
+
+        // The first partition holds most of the echo; the others take turns.
+        let others = self.shape.partitions - 1;
+        if others > 0 {
+            self.constrained = self.constrained % others + 1;
+        }
+        for filter in [&mut self.front, &mut self.scout] {
+            filter.constrain(0, &mut self.fft);
+            if others > 0 {
+                filter.constrain(self.constrained, &mut self.fft);
+            }
         }
     }
 
-    /// How the step is shared out among the partitions: more for those that already hold much of the echo.
-    fn shares(&self) -> [f32; 50] {
-        let mut shares = [0.0; 50];
-        let mut largest = 0.0_f32;
-        for (share, weights) in shares.iter_mut().zip(&self.back) {
-            *share = weights.iter().map(Complex32::norm_sqr).sum::<f32>().sqrt();
-            largest = largest.max(*share);
-        }
-        let count = self.partitions;
-        let floor = 0.1 * largest + 1e-4;
-        let mut sum = 0.0;
-        for share in shares.iter_mut().take(count) {
-            *share += floor;
-            sum += *share;
-        }
-        shares
-            .iter_mut()
-            .take(count)
-            .for_each(|share| *share /= sum);
-        shares
-    }
-
-    /// Keeps a partition a filter of 80 taps: what circular convolution has put beyond is taken out.
-    fn constrain(&mut self, partition: usize) {
-        let mut taps = [0.0; WINDOW];
-        self.fft.inverse(&self.back[partition], &mut taps);
-        taps[BLOCK..].fill(0.0);
-        self.fft.forward(&taps, &mut self.back[partition]);
-    }
-
-    /// Keeps the books for the suppressor and the meter.
-    fn describe(&mut self, echo: &[f32; BLOCK], mic_energy: f32, out_energy: f32) {
-        let plain = &mut self.plain;
-        plain.window.copy_within(BLOCK.., 0);
-        for (slot, sample) in plain.window.iter_mut().skip(BLOCK).zip(echo) {
-            plain.emphasis = settle(finite(sample + EMPHASIS * plain.emphasis));
-            *slot = plain.emphasis;
-        }
-        for i in 0..WINDOW {
-            self.echo_window[i] = plain.window[i] * plain.hann[i];
-        }
-        let mut spectrum = [Complex32::default(); BINS];
-        self.fft.forward(&self.echo_window, &mut spectrum);
-        self.report.echo = spectrum.map(|y| y.norm_sqr());
-        self.report.leakage = self.steps.leakage_now();
-        let plain: f32 = plain.window[BLOCK..].iter().map(|s| s * s).sum();
-        self.report.left = self.report.leakage * plain / BLOCK as f32;
-        if energy(echo) > 1e-5 {
+    /// Keeps the books for the meters.
+    fn describe(&mut self, mic_energy: f32, out_energy: f32, echo_energy: f32) {
+        if echo_energy > 1e-5 {
             self.mic_mean += 0.02 * (mic_energy - self.mic_mean);
             self.out_mean += 0.02 * (out_energy - self.out_mean);
             let ratio = (self.mic_mean + 1e-12) / (self.out_mean + 1e-12);
@@ -326,6 +441,36 @@ impl EchoCanceller {
     }
 }
 
-fn energy(samples: &[f32; BLOCK]) -> f32 {
-    samples.iter().map(|s| s * s).sum()
+/// How the scout's step is shared out among the partitions: more for those that already hold much of the echo.
+fn shares(filter: &Filter, partitions: usize) -> [f32; 50] {
+    let mut shares = [0.0; 50];
+    let mut largest = 0.0_f32;
+    for (partition, share) in shares.iter_mut().enumerate().take(partitions) {
+        let weights = filter.partition(partition);
+        *share = weights.iter().map(Complex32::norm_sqr).sum::<f32>().sqrt();
+        largest = largest.max(*share);
+    }
+    let floor = 0.1 * largest + 1e-4;
+    let mut sum = 0.0;
+    for share in shares.iter_mut().take(partitions) {
+        *share += floor;
+        sum += *share;
+    }
+    shares
+        .iter_mut()
+        .take(partitions)
+        .for_each(|share| *share /= sum);
+    shares
+}
+
+fn subtract(out: &mut [f32], from: &[f32], what: &[f32]) {
+    for ((slot, a), b) in out.iter_mut().zip(from).zip(what) {
+        *slot = a - b;
+    }
+}
+
+fn powers(spectrum: &[Complex32], out: &mut [f32]) {
+    for (slot, x) in out.iter_mut().zip(spectrum) {
+        *slot = x.norm_sqr();
+    }
 }

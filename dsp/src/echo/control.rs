@@ -1,19 +1,22 @@
 //! Which of the two filters is heard.
 //!
-//! The background filter learns; the foreground filter is heard. The background one is copied to the front when it has been
-//! clearly better for a while, and thrown away when it has clearly gone astray, so that a wrong step in double talk is never
-//! heard.
+//! Both learn. The scout learns fast and errs in double talk; the filter that is heard learns slowly and does not. The scout
+//! is copied to it when it has been so much better for a while that it cannot be chance: then the path has changed. When it
+//! has gone astray, it is thrown away and starts again from the filter that is heard.
 
 /// What to do with the two filters after a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Keep,
-    /// The background filter is better.
+    /// The scout is better.
     Promote,
-    /// The background filter has gone astray.
+    /// The scout has gone astray.
     Reset,
 }
 
+/// Share of the heard filter's error by which the scout's must be smaller. A far end and a near end that happen to be alike for a
+/// moment let the scout gain less.
+const CLEARLY: f32 = 0.25;
 /// Squared harm over its variance from which a filter is given up.
 const HARM: f32 = 0.5;
 
@@ -24,10 +27,12 @@ pub(super) struct Control {
     short_variance: f32,
     long_gain: f32,
     long_variance: f32,
+    short_front: f32,
+    long_front: f32,
 }
 
 impl Control {
-    /// `front` and `back` are the energies of the two errors, `apart` that of the difference of the two echo estimates. The
+    /// `front` and `back` are the energies of the errors of filter and scout, `apart` that of the difference of the two echo estimates. The
     /// difference of the energies is noise of variance `front * apart` as long as both are equally good.
     pub(super) fn judge(&mut self, front: f32, back: f32, apart: f32) -> Verdict {
         let gain = front - back;
@@ -38,9 +43,14 @@ impl Control {
         self.short_variance = super::settle(0.36 * self.short_variance + 0.16 * variance);
         self.long_variance = super::settle(0.7225 * self.long_variance + 0.0225 * variance);
         let beyond = |gain: f32, variance: f32, times: f32| gain * gain.abs() > times * variance;
-        if beyond(gain, variance, 2.0)
-            || beyond(self.short_gain, self.short_variance, 1.0)
-            || beyond(self.long_gain, self.long_variance, 0.5)
+        follow(&mut self.short_front, front, 0.4);
+        follow(&mut self.long_front, front, 0.15);
+        let clear = |gain: f32, front: f32| gain > CLEARLY * front;
+        if beyond(gain, variance, 16.0) && clear(gain, front)
+            || beyond(self.short_gain, self.short_variance, 8.0)
+                && clear(self.short_gain, self.short_front)
+            || beyond(self.long_gain, self.long_variance, 4.0)
+                && clear(self.long_gain, self.long_front)
         {
             *self = Control::default();
             return Verdict::Promote;
@@ -87,11 +97,11 @@ mod tests {
 
     #[test]
     fn the_better_filter_is_heard_and_the_worse_one_thrown_away() {
-        assert_eq!(Control::default().judge(1.0, 0.1, 0.5), Verdict::Promote);
+        assert_eq!(Control::default().judge(1.0, 0.1, 0.05), Verdict::Promote);
         assert_eq!(Control::default().judge(0.1, 1.0, 0.5), Verdict::Reset);
         let mut control = Control::default();
-        // Better by little: not at once, but when it lasts.
-        let verdicts: Vec<_> = (0..20).map(|_| control.judge(1.0, 0.85, 0.1)).collect();
+        // Better by not much: not at once, but when it lasts.
+        let verdicts: Vec<_> = (0..20).map(|_| control.judge(1.0, 0.6, 0.25)).collect();
         assert_eq!(verdicts[0], Verdict::Keep);
         assert!(verdicts.contains(&Verdict::Promote));
     }

@@ -5,7 +5,7 @@
 //! falls with the echo estimate, while the near end does not: the part of the error's power that follows the power of the
 //! echo estimate, the leakage, gives the residual echo in each bin.
 
-use super::{BINS, settle};
+use super::{Shape, settle};
 
 /// Largest step in any bin.
 const LARGEST: f32 = 0.5;
@@ -13,24 +13,23 @@ const LARGEST: f32 = 0.5;
 /// The estimate of the leakage and what follows from it.
 #[derive(Debug, Clone)]
 pub(super) struct StepControl {
-    error_mean: [f32; BINS],
-    echo_mean: [f32; BINS],
+    error_mean: Vec<f32>,
+    echo_mean: Vec<f32>,
     covariance: f32,
     variance: f32,
-    recent_covariance: f32,
-    recent_variance: f32,
     /// Share of the echo estimate's power that is still in the error.
     pub(super) leakage: f32,
     /// The filter has learned enough for the leakage to mean something.
     pub(super) adapted: bool,
     learned: f32,
     partitions: f32,
+    window: f32,
 }
 
 /// Powers of one block.
 pub(super) struct Powers<'a> {
-    pub(super) error: &'a [f32; BINS],
-    pub(super) echo: &'a [f32; BINS],
+    pub(super) error: &'a [f32],
+    pub(super) echo: &'a [f32],
     /// Energies of error, echo estimate and far end in the block.
     pub(super) error_energy: f32,
     pub(super) echo_energy: f32,
@@ -40,23 +39,22 @@ pub(super) struct Powers<'a> {
 }
 
 impl StepControl {
-    pub(super) fn new(partitions: usize) -> StepControl {
+    pub(super) fn new(shape: Shape) -> StepControl {
         StepControl {
-            error_mean: [0.0; BINS],
-            echo_mean: [0.0; BINS],
+            error_mean: vec![0.0; shape.bins],
+            echo_mean: vec![0.0; shape.bins],
             covariance: 1.0,
             variance: 1.0,
-            recent_covariance: 1.0,
-            recent_variance: 1.0,
             leakage: 1.0,
             adapted: false,
             learned: 0.0,
-            partitions: partitions as f32,
+            partitions: shape.partitions as f32,
+            window: shape.window as f32,
         }
     }
 
     /// The numerator of the step in each bin; the caller divides by the far end's power.
-    pub(super) fn steps(&mut self, powers: &Powers<'_>, out: &mut [f32; BINS]) {
+    pub(super) fn steps(&mut self, powers: &Powers<'_>, out: &mut [f32]) {
         self.update_leakage(powers);
         let error = powers.error_energy + 1e-9;
         if !self.adapted {
@@ -75,10 +73,10 @@ impl StepControl {
     }
 
     /// Until the echo estimate means something: a step by the level of the far end alone.
-    fn first_steps(&mut self, powers: &Powers<'_>, error: f32, out: &mut [f32; BINS]) {
+    fn first_steps(&mut self, powers: &Powers<'_>, error: f32, out: &mut [f32]) {
         let mut rate = 0.0;
         // Only with the far end above about -57 dBFS.
-        if powers.far_energy > 2e-6 * super::WINDOW as f32 {
+        if powers.far_energy > 2e-6 * self.window {
             rate = (0.25 * powers.far_energy).min(0.25 * error) / error;
         }
         out.fill(rate);
@@ -88,18 +86,12 @@ impl StepControl {
         }
     }
 
-    /// The leakage for the suppressor, which must notice a changed path within a fraction of a second.
-    pub(super) fn leakage_now(&self) -> f32 {
-        let recent = self.recent_covariance / self.recent_variance.max(1e-9);
-        recent.clamp(self.leakage, 1.0)
-    }
-
     fn update_leakage(&mut self, powers: &Powers<'_>) {
         let mut covariance = 1e-12;
         let mut variance = 1e-12;
         // The mean follows over about 0.35 s.
         let weight = 0.01;
-        for i in 0..BINS {
+        for i in 0..self.error_mean.len() {
             let error = powers.error[i] - self.error_mean[i];
             let echo = powers.echo[i] - self.echo_mean[i];
             covariance += error * echo;
@@ -114,9 +106,6 @@ impl StepControl {
         let alpha = (0.02 * share).min(0.005);
         self.variance += alpha * (deviation - self.variance);
         self.covariance += alpha * (projected - self.covariance);
-        let alpha = (0.1 * share).min(0.04);
-        self.recent_variance += alpha * (deviation - self.recent_variance);
-        self.recent_covariance += alpha * (projected - self.recent_covariance);
         self.variance = self.variance.max(1e-9);
         self.covariance = self.covariance.clamp(0.005 * self.variance, self.variance);
         self.leakage = self.covariance / self.variance;

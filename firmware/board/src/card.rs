@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use embedded_hal::digital::OutputPin;
 use embedded_hal::i2c::I2c;
 use line_interface::chips::{BoardMap, Conversions, PairCard, Readings, Sampler};
-use line_interface::{CardError, CardErrorKind, CardInfo, DriveBlock, LineCard, SenseBlock};
+use line_interface::{
+    CardError, CardErrorKind, CardInfo, DriveBlock, LineCard, LineKind, SenseBlock,
+};
 
 use crate::chip_error;
 use crate::sampling::Sampling;
@@ -100,7 +102,7 @@ impl<I: I2c + Send, P: OutputPin + Send> LineCard for BoardCard<I, P> {
     fn info(&self) -> CardInfo {
         CardInfo {
             name: "line-card, pair".to_owned(),
-            lines: 1,
+            lines: vec![LineKind::Pair],
         }
     }
 

@@ -148,6 +148,7 @@ fn off(chips: &Shared) -> bool {
 }
 
 const TALK: DriveBlock = DriveBlock {
+    connect: None,
     drive: Drive {
         load: Load::OffHook,
         relay: HandsetRelay::Isolated,

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use config::{Config, Route};
-use line_interface::LineEvent;
+use line_interface::{AddressDoubt, LineEvent};
 
 use crate::digits::{DigitMatcher, KeyPace};
 use crate::door::Opening;
@@ -20,10 +20,10 @@ use crate::leg::{Action, LegId, RecordId};
 pub struct LineSettings {
     /// Line name.
     pub name: String,
-    /// Apartment of the pair.
-    pub apartment: u16,
-    /// Whom to call and who may open.
-    pub route: Route,
+    /// The one apartment of a pair; other lines tell it with each call.
+    pub apartment: Option<u16>,
+    /// Apartments with a route whose visitors may come on this line.
+    pub serves: Vec<u16>,
 }
 
 /// What the controller needs to know of the configuration.
@@ -39,26 +39,22 @@ pub struct Settings {
     pub accounts: Vec<String>,
     /// Lines.
     pub lines: Vec<LineSettings>,
+    /// Whom to call for an apartment and who may open.
+    pub routes: Vec<Route>,
 }
 
 impl Settings {
-    /// Takes the controller's part of the configuration. Lines without a route, which the
-    /// configuration's own check refuses, are left without targets.
+    /// Takes the controller's part of the configuration.
     pub fn new(config: &Config) -> Settings {
         let line = |line: &config::Line| LineSettings {
             name: line.name.clone(),
-            apartment: line.apartment,
-            route: config.route(line.apartment).cloned().unwrap_or(Route {
-                apartment: line.apartment,
-                account: 0,
-                targets: Vec::new(),
-                target_timeout: Duration::from_secs(30),
-                display_name: None,
-                called_may_open: false,
-                callers_may_open: Vec::new(),
-                gain_to_line_db: None,
-                gain_to_phone_db: None,
-            }),
+            apartment: line.apartment(),
+            serves: config
+                .routes
+                .iter()
+                .map(|route| route.apartment)
+                .filter(|apartment| line.serves(*apartment))
+                .collect(),
         };
         Settings {
             door: config.door.clone(),
@@ -70,7 +66,18 @@ impl Settings {
                 .map(|account| account.name.clone())
                 .collect(),
             lines: config.lines.iter().map(line).collect(),
+            routes: config.routes.clone(),
         }
+    }
+}
+
+impl Settings {
+    /// Index of the route of an apartment.
+    fn route_of(&self, apartment: Option<u16>) -> Option<usize> {
+        let apartment = apartment?;
+        self.routes
+            .iter()
+            .position(|route| route.apartment == apartment)
     }
 }
 
@@ -123,6 +130,8 @@ enum Phase {
     Idle,
     /// The panel selected our pair; the ring rule is not met yet.
     Selected { since: Duration },
+    /// It rings for an apartment without a route: the old handset has it, and we only watch.
+    Unserved,
     /// The visitor waits; a phone is being called, unless every target failed.
     Ringing {
         since: Duration,
@@ -142,6 +151,7 @@ impl Phase {
         match self {
             Phase::Idle => "idle",
             Phase::Selected { .. } => "selected",
+            Phase::Unserved => "unserved",
             Phase::Ringing {
                 attempt: Some(_), ..
             } => "ringing",
@@ -156,13 +166,25 @@ impl Phase {
 /// A line as tools show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineView {
-    /// Stable name of the phase: `idle`, `selected`, `ringing`, `unanswered`, `talking`,
-    /// `handset`, `over`.
+    /// Stable name of the phase: `idle`, `selected`, `unserved`, `ringing`, `unanswered`,
+    /// `talking`, `handset`, `over`.
     pub phase: &'static str,
+    /// The apartment of the call, or of the pair.
+    pub apartment: Option<u16>,
     /// The party that rings or talks.
     pub party: Option<String>,
     /// Time in the phase, where it is measured.
     pub since: Option<Duration>,
+}
+
+/// Whose call is on a line, or was last.
+#[derive(Debug, Clone, Default)]
+struct Visit {
+    apartment: Option<u16>,
+    /// Index into [`Settings::routes`]; none for an apartment that nobody set up.
+    route: Option<usize>,
+    /// The apartment's name on the wires; empty on a pair.
+    code: String,
 }
 
 /// The call controller.
@@ -170,6 +192,7 @@ pub struct LineView {
 pub struct Controller {
     settings: Settings,
     phases: Vec<Phase>,
+    visits: Vec<Visit>,
     actions: VecDeque<Action>,
     next_leg: u64,
     next_record: u64,
@@ -180,9 +203,19 @@ impl Controller {
     /// A controller with every line idle.
     pub fn new(settings: Settings) -> Controller {
         let phases = settings.lines.iter().map(|_| Phase::Idle).collect();
+        let visits = settings
+            .lines
+            .iter()
+            .map(|line| Visit {
+                apartment: line.apartment,
+                route: settings.route_of(line.apartment),
+                code: String::new(),
+            })
+            .collect();
         Controller {
             settings,
             phases,
+            visits,
             actions: VecDeque::new(),
             next_leg: 0,
             next_record: 0,
@@ -206,10 +239,10 @@ impl Controller {
         let phase = self.phases.get(line)?;
         let (party, since) = match phase {
             Phase::Ringing { since, attempt } => {
-                let target = attempt.as_ref().and_then(|attempt| {
-                    self.settings.lines[line].route.targets.get(attempt.target)
-                });
-                (target.cloned(), Some(*since))
+                let target = attempt
+                    .as_ref()
+                    .map(|attempt| self.target(line, attempt.target));
+                (target, Some(*since))
             }
             Phase::Talking(talk) => (Some(talk.talker.shown().to_owned()), Some(talk.since)),
             Phase::Selected { since } => (None, Some(*since)),
@@ -217,6 +250,7 @@ impl Controller {
         };
         Some(LineView {
             phase: phase.name(),
+            apartment: self.visits[line].apartment,
             party,
             since,
         })
@@ -229,6 +263,32 @@ impl Controller {
         }
         let name = self.line_name(line);
         match event {
+            LineEvent::Addressed { code, apartment } => {
+                self.visits[line] = Visit {
+                    apartment,
+                    route: self.settings.route_of(apartment),
+                    code: code.to_string(),
+                };
+            }
+            LineEvent::Unclear { doubt, reading } => {
+                let levels = match doubt {
+                    AddressDoubt::Buses(_) => format!(
+                        ": fed {:.2} V, lowest {:.2} V",
+                        reading.volts, reading.handset_volts
+                    ),
+                    AddressDoubt::Pulses(_) => String::new(),
+                };
+                self.tell(Event::LineFault {
+                    line: name,
+                    kind: doubt.kind().name().to_owned(),
+                    reading: format!("{}{levels}", doubt.name()),
+                    hint: doubt.hint().to_owned(),
+                });
+            }
+            LineEvent::Tone { tone } => self.tell(Event::PanelTone {
+                line: name,
+                tone: tone.name().to_owned(),
+            }),
             LineEvent::CallDetected => {
                 if matches!(self.phases[line], Phase::Idle) {
                     self.phases[line] = Phase::Selected { since: now };
@@ -238,13 +298,14 @@ impl Controller {
             LineEvent::PanelGaveUp => self.panel_left(now, line, "gave_up"),
             LineEvent::PanelEnded => self.panel_left(now, line, "ended"),
             LineEvent::HandsetLifted => self.handset_lifted(now, line),
-            LineEvent::HandsetReplaced => {
-                let apartment = self.settings.lines[line].apartment;
+            LineEvent::HandsetReplaced if !matches!(self.phases[line], Phase::Unserved) => {
+                let apartment = self.apartment(line);
                 self.tell(Event::HandsetReplaced {
                     line: name,
                     apartment,
                 });
             }
+            LineEvent::HandsetReplaced => {}
             LineEvent::OffHookSettled => {}
             LineEvent::DoorReleaseStarted { .. } => {
                 self.tell(Event::DoorReleaseStarted { line: name })
@@ -336,7 +397,10 @@ impl Controller {
                 since,
                 attempt: Some(attempt),
             } => {
-                let target = attempt.since + self.settings.lines[line].route.target_timeout;
+                let patience = self
+                    .route(line)
+                    .map_or(Duration::ZERO, |route| route.target_timeout);
+                let target = attempt.since + patience;
                 Some(target.min(*since + self.settings.call.ring_limit))
             }
             Phase::Talking(talk) => {
@@ -407,6 +471,24 @@ impl Controller {
         record
     }
 
+    /// The route of the call on a line.
+    fn route(&self, line: usize) -> Option<&Route> {
+        self.settings.routes.get(self.visits[line].route?)
+    }
+
+    /// The apartment of the call on a line; 0 where the wires named none that is known.
+    fn apartment(&self, line: usize) -> u16 {
+        self.visits[line].apartment.unwrap_or(0)
+    }
+
+    /// A target of the call's route.
+    fn target(&self, line: usize, target: usize) -> String {
+        self.route(line)
+            .and_then(|route| route.targets.get(target))
+            .cloned()
+            .unwrap_or_default()
+    }
+
     fn line_name(&self, line: usize) -> String {
         self.settings.lines[line].name.clone()
     }
@@ -414,7 +496,10 @@ impl Controller {
     /// The resident's own button while the old handset has the visitor: the panel opens by
     /// itself, we only keep the record.
     fn handset_button(&mut self, line: usize) {
-        let (name, apartment) = (self.line_name(line), self.settings.lines[line].apartment);
+        if matches!(self.phases[line], Phase::Unserved) {
+            return;
+        }
+        let (name, apartment) = (self.line_name(line), self.apartment(line));
         self.record(Event::DoorOpened {
             line: name,
             apartment,

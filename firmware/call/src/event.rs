@@ -99,8 +99,29 @@ pub enum Event {
         line: String,
         /// Apartment.
         apartment: u16,
+        /// What was read from the wires, `D4 E2` or `address 17`; not on a pair.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        code: String,
         /// From the selection of the pair to here, in milliseconds.
         after_ms: u64,
+    },
+    /// The panel rings for an apartment that has no route: its old handset has the visitor, nothing
+    /// of ours is on the line.
+    UnknownApartment {
+        /// Line name.
+        line: String,
+        /// Apartment, where the code belongs to one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        apartment: Option<u16>,
+        /// What was read from the wires.
+        code: String,
+    },
+    /// The panel of a pulse line plays a tone: `wrong_code` or `door_opened`.
+    PanelTone {
+        /// Line name.
+        line: String,
+        /// Which tone.
+        tone: String,
     },
     /// A phone is being called.
     CallPlaced {
@@ -323,6 +344,8 @@ impl Event {
             Event::PbxReachable { .. } => "pbx_reachable",
             Event::LineCard { .. } => "line_card",
             Event::Ring { .. } => "ring",
+            Event::UnknownApartment { .. } => "unknown_apartment",
+            Event::PanelTone { .. } => "panel_tone",
             Event::CallPlaced { .. } => "call_placed",
             Event::CallRinging { .. } => "call_ringing",
             Event::CallAnswered { .. } => "call_answered",
@@ -355,6 +378,7 @@ impl Event {
         !matches!(
             self,
             Event::CallRinging { .. }
+                | Event::PanelTone { .. }
                 | Event::Digit { .. }
                 | Event::DoorReleaseStarted { .. }
                 | Event::DoorReleaseEnded { .. }

@@ -41,6 +41,11 @@ impl Entry {
         self.settings.get(key)
     }
 
+    /// Whether the file itself sets the key.
+    pub(crate) fn is_given(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|setting| setting.line > 0)
+    }
+
     /// The text of a key; empty when unset, which the schema excludes for keys with a default.
     pub(crate) fn text(&self, key: &str) -> String {
         self.optional_text(key).unwrap_or_default()

@@ -16,8 +16,8 @@ pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
     Account, Board, Call, Card, CardKind, Codec, Config, Console, CryptoSuite, Door, EchoControl,
-    Handset, InbandKeys, Journal, Line, Media, MediaEncryption, Override, PcapRtp, Route, Secret,
-    Sip, Sound, Trace,
+    Handset, InbandKeys, Journal, Line, Matrix, Media, MediaEncryption, Override, PcapRtp, Route,
+    Secret, Sip, Sound, Topology, Trace,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;

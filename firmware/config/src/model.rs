@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use line_interface::{OVERRIDE_KEYS, Profile};
+use line_interface::switch::{Addressing, AddressingError, Switch};
+use line_interface::{DriveSide, OVERRIDE_KEYS, Profile};
 
 use crate::host::HostPort;
 use crate::problem::{Problem, ProblemKind};
@@ -185,10 +186,105 @@ pub struct Line {
     pub channel: usize,
     /// Built-in profile name or path of a profile file.
     pub profile: String,
-    /// Apartment of the pair.
-    pub apartment: u16,
+    /// How its panel names the apartment it calls.
+    pub topology: Topology,
     /// Old handset.
     pub handset: Handset,
+}
+
+impl Line {
+    /// The one apartment of a pair.
+    pub fn apartment(&self) -> Option<u16> {
+        match self.topology {
+            Topology::Pair { apartment } => Some(apartment),
+            Topology::Matrix(_) | Topology::Pulse { .. } => None,
+        }
+    }
+
+    /// Whether visitors of the apartment can come on this line. A switch that is a file of its own
+    /// is taken to have any apartment from the first on.
+    pub fn serves(&self, apartment: u16) -> bool {
+        match &self.topology {
+            Topology::Pair { apartment: own } => *own == apartment,
+            Topology::Matrix(matrix) => match matrix.builtin() {
+                Some(Ok(addressing)) => addressing.apartments().contains(&apartment),
+                Some(Err(_)) => true,
+                None => apartment >= matrix.first_apartment,
+            },
+            Topology::Pulse { addresses } => addresses.iter().any(|(_, own)| *own == apartment),
+        }
+    }
+}
+
+/// How a line's panel names the apartment it calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Topology {
+    /// It does not: the pair is one apartment's.
+    Pair {
+        /// Whose.
+        apartment: u16,
+    },
+    /// By a tens and a units line of a switch.
+    Matrix(Matrix),
+    /// By a number of pulses.
+    Pulse {
+        /// Our addresses, and whose they are.
+        addresses: Vec<(u16, u16)>,
+    },
+}
+
+impl Topology {
+    /// As the configuration writes it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Topology::Pair { .. } => "pair",
+            Topology::Matrix(_) => "matrix",
+            Topology::Pulse { .. } => "pulse",
+        }
+    }
+}
+
+/// A line at a switch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matrix {
+    /// Built-in switch name or path of a switch file.
+    pub switch: String,
+    /// Modules that are fitted, where not all are.
+    pub modules: Option<usize>,
+    /// The fed bus, where it is not the profile's.
+    pub sourced: Option<DriveSide>,
+    /// Lowest apartment of the entrance.
+    pub first_apartment: u16,
+    /// Whether the digits of the door number are those on the terminals.
+    pub absolute: bool,
+}
+
+impl Matrix {
+    /// The switch at this entrance.
+    ///
+    /// # Errors
+    /// When more modules are fitted than the switch has, or apartments would pass 9999.
+    pub fn addressing(&self, mut switch: Switch) -> Result<Addressing, AddressingError> {
+        if let Some(modules) = self.modules {
+            if modules > switch.modules() {
+                return Err(AddressingError {
+                    cause: format!(
+                        "{modules} modules, but {} has {}",
+                        switch.title,
+                        switch.modules()
+                    ),
+                    hint: "remove modules, or give the number that is fitted",
+                });
+            }
+            switch.module_tens.value.truncate(modules);
+        }
+        Addressing::new(switch, self.first_apartment, self.absolute)
+    }
+
+    /// The same for a switch that ships with the program; none for a file.
+    pub fn builtin(&self) -> Option<Result<Addressing, AddressingError>> {
+        Switch::builtin(&self.switch).map(|switch| self.addressing(switch))
+    }
 }
 
 /// Section `override`.

@@ -5,15 +5,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use line_interface::pulse::PulseProfile;
 use line_interface::{OVERRIDE_KEYS, OverrideKey, Profile};
 
+mod lines;
 mod media;
 
 use crate::document::{Document, Entry};
 use crate::host::HostPort;
 use crate::model::{
     Account, Call, Card, Config, Console, Door, Handset, Journal, Line, Override, PcapRtp, Route,
-    Secret, Sip, Trace,
+    Secret, Sip, Topology, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -242,9 +244,7 @@ impl<'a> Resolver<'a> {
 
     fn lines(&mut self, cards: &[Card]) -> Vec<Line> {
         self.unique("line", "name", |entry| entry.text("name"));
-        self.unique("line", "apartment", |entry| {
-            entry.integer("apartment").to_string()
-        });
+        self.unique_apartments();
         self.unique("line", "channel", |entry| {
             format!(
                 "{} of card {}",
@@ -266,10 +266,15 @@ impl<'a> Resolver<'a> {
                 );
                 self.problem(entry, "card", ProblemKind::UnknownReference, cause, hint);
             }
+            let topology = self.topology(entry);
             let profile = entry.text("profile");
-            let builtin: Vec<&str> = Profile::builtin_names().collect();
+            let builtin: Vec<&str> = match topology {
+                Topology::Pulse { .. } => PulseProfile::builtin_names().collect(),
+                Topology::Pair { .. } | Topology::Matrix(_) => Profile::builtin_names().collect(),
+            };
             if !profile.ends_with(".toml") && !builtin.contains(&profile.as_str()) {
-                let cause = format!("there is no built-in profile \"{profile}\"");
+                let kind = topology.name();
+                let cause = format!("there is no built-in profile \"{profile}\" of {kind} lines");
                 let hint = format!(
                     "use one of {}, or the path of a profile file ending in .toml",
                     builtin.join(", ")
@@ -281,7 +286,7 @@ impl<'a> Resolver<'a> {
                 card: card.unwrap_or(0),
                 channel: number(entry, "channel") as usize,
                 profile,
-                apartment: number(entry, "apartment") as u16,
+                topology,
                 handset: if entry.text("handset") == "absent" {
                     Handset::Absent
                 } else {
@@ -309,7 +314,7 @@ impl<'a> Resolver<'a> {
                 values,
                 lines: (entry.line, at),
             };
-            let serving: Vec<&Line> = lines.iter().filter(|l| l.apartment == apartment).collect();
+            let serving: Vec<&Line> = lines.iter().filter(|l| l.serves(apartment)).collect();
             if serving.is_empty() && !lines.is_empty() {
                 let cause = format!("no [[line]] serves apartment {apartment}");
                 let hint = "correct the apartment or remove this override";
@@ -328,10 +333,13 @@ impl<'a> Resolver<'a> {
                 self.problem(entry, "apartment", ProblemKind::MissingKey, cause, hint);
             }
             // Profiles that are files are read later; what they make of it is checked then.
-            for profile in serving
-                .iter()
-                .filter_map(|line| Profile::builtin(&line.profile))
-            {
+            let builtin = |line: &&Line| match line.topology {
+                Topology::Pulse { .. } => {
+                    PulseProfile::builtin(&line.profile).map(|profile| profile.line())
+                }
+                Topology::Pair { .. } | Topology::Matrix(_) => Profile::builtin(&line.profile),
+            };
+            for profile in serving.iter().filter_map(builtin) {
                 if let Err(problem) = of_apartment.apply(&profile) {
                     self.problems.push(Problem {
                         file: self.document.file.clone(),
@@ -386,9 +394,9 @@ impl<'a> Resolver<'a> {
                     self.problem(entry, "targets", ProblemKind::UnroutableTarget, cause, hint);
                 }
             }
-            if !lines.is_empty() && !lines.iter().any(|line| line.apartment == apartment) {
+            if !lines.is_empty() && !lines.iter().any(|line| line.serves(apartment)) {
                 let cause = format!("no [[line]] serves apartment {apartment}");
-                let hint = "add the [[line]] or remove this route";
+                let hint = "add the [[line]] (or its address, or more of its switch), or remove this route";
                 self.problem(
                     entry,
                     "apartment",
@@ -426,21 +434,31 @@ impl<'a> Resolver<'a> {
                     .collect(),
             });
         }
-        for entry in document.many("line") {
-            let apartment = number(entry, "apartment") as u16;
-            if !routes.iter().any(|route| route.apartment == apartment) {
+        for (entry, line) in document.many("line").zip(lines) {
+            let (key, apartments) = match &line.topology {
+                Topology::Pair { apartment } => ("apartment", vec![*apartment]),
+                Topology::Pulse { addresses } => {
+                    ("addresses", addresses.iter().map(|(_, own)| *own).collect())
+                }
+                // A switch has everybody's pairs; those without a route are left to their handsets.
+                Topology::Matrix(_) if routes.iter().any(|r| line.serves(r.apartment)) => continue,
+                Topology::Matrix(_) => {
+                    let cause = "no [[route]] is for an apartment of this switch".to_owned();
+                    let hint = "add [[route]] for the apartments that have phones, or correct first_apartment and switch";
+                    self.problem(entry, "switch", ProblemKind::UnroutableTarget, cause, hint);
+                    continue;
+                }
+            };
+            for apartment in apartments {
+                if apartment == 0 || routes.iter().any(|route| route.apartment == apartment) {
+                    continue;
+                }
                 let cause = format!(
                     "apartment {apartment} has a line but no route, so its visitors would call nobody"
                 );
                 let hint =
                     format!("add [[route]] with apartment = {apartment} and targets = [\"...\"]");
-                self.problem(
-                    entry,
-                    "apartment",
-                    ProblemKind::UnroutableTarget,
-                    cause,
-                    hint,
-                );
+                self.problem(entry, key, ProblemKind::UnroutableTarget, cause, hint);
             }
         }
         routes

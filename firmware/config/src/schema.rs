@@ -359,7 +359,7 @@ pub static SECTIONS: &[Section] = &[
     Section {
         name: "line",
         many: true,
-        doc: "One analog intercom line.",
+        doc: "One panel's line: the pair of one apartment, the buses of a switch, or a two-wire line with address pulses.",
         keys: &[
             key(
                 "name",
@@ -383,13 +383,55 @@ pub static SECTIONS: &[Section] = &[
                 "profile",
                 Kind::Text,
                 Required,
-                "Built-in line profile, for example \"vizit\", or a path to a profile file ending in .toml.",
+                "Built-in line profile, for example \"vizit\" (\"laskomex-class\" for pulse lines), or a path to a profile file ending in .toml.",
+            ),
+            key(
+                "topology",
+                Kind::OneOf(&["pair", "matrix", "pulse"]),
+                Literal("\"pair\""),
+                "pair: one apartment's two wires; matrix: taps and crosspoint at a switch, the apartment is read from its buses; pulse: a two-wire line on which the panel counts out the address.",
             ),
             key(
                 "apartment",
                 int(1, 9_999),
-                Required,
-                "Apartment whose pair this is.",
+                Unset,
+                "Pair only, and needed there: the apartment whose pair this is.",
+            ),
+            key(
+                "switch",
+                Kind::Text,
+                Unset,
+                "Matrix only, and needed there: built-in switch, for example \"kmg-100\", or a path to a switch file ending in .toml.",
+            ),
+            key(
+                "modules",
+                int(1, 10),
+                Unset,
+                "Matrix only: how many modules (hundreds) of the switch are fitted and tapped; as many as the panel handles unless given.",
+            ),
+            key(
+                "sourced",
+                Kind::OneOf(&["tens", "units"]),
+                Unset,
+                "Matrix only: which bus the panel feeds, the other one is sunk; the profile's figure unless given.",
+            ),
+            key(
+                "first_apartment",
+                int(1, 9_999),
+                Unset,
+                "Matrix only: lowest apartment of this entrance; 1 unless given.",
+            ),
+            key(
+                "numbering",
+                Kind::OneOf(&["relative", "absolute"]),
+                Unset,
+                "Matrix only: relative (unless given): the lowest apartment hangs on the switch's first pair; absolute: the digits of the door number are those on the terminals.",
+            ),
+            key(
+                "addresses",
+                Kind::TextList,
+                Unset,
+                "Pulse only, and needed there: our addresses and whose they are: \"17\" is apartment 17, \"17=42\" apartment 42, \"1-20=101\" the apartments 101 to 120.",
             ),
             key(
                 "handset",
@@ -594,7 +636,7 @@ pub static SECTIONS: &[Section] = &[
                 "echo_control",
                 Kind::OneOf(&["full", "linear", "off"]),
                 Literal("\"full\""),
-                "Echo of the phone's voice from the two-wire line: full cancels it and suppresses what is left and steady noise (10 ms of delay); linear only cancels; off leaves it.",
+                "Echo of the phone's voice from the two-wire line: full cancels it and suppresses what is left and steady noise (7 ms of delay); linear only cancels; off leaves it.",
             ),
             key(
                 "echo_tail_ms",

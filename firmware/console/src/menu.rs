@@ -138,9 +138,13 @@ fn line_words(line: &LineStatus) -> String {
     } else {
         "no card"
     };
+    let whose = match line.apartment {
+        Some(apartment) => format!("apartment {apartment}"),
+        None => line.topology.clone(),
+    };
     format!(
-        "{}, apartment {}, {state}, {:.2} V {}",
-        line.profile, line.apartment, line.volts, line.band
+        "{}, {whose}, {state}, {:.2} V {}",
+        line.profile, line.volts, line.band
     )
 }
 

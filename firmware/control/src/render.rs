@@ -56,6 +56,38 @@ pub fn wrapped(text: &str, indent: usize) -> String {
     out
 }
 
+fn shown_apartment(line: &LineStatus) -> String {
+    line.apartment
+        .map_or_else(|| "-".to_owned(), |apartment| apartment.to_string())
+}
+
+/// The party, and before it what a switch or a pulse line read.
+fn party(line: &LineStatus) -> String {
+    let party = line.party.as_deref();
+    if line.code.is_empty() {
+        party.unwrap_or("-").to_owned()
+    } else {
+        format!("{} {}", line.code, party.unwrap_or(""))
+            .trim_end()
+            .to_owned()
+    }
+}
+
+/// The taps of one bus, as many in a row as fit.
+fn bus_rows(bus: &crate::reply::Bus) -> String {
+    let (mut out, mut row) = (String::new(), String::new());
+    for (label, volts) in (u16::from(bus.first)..).zip(&bus.volts) {
+        let word = format!(" {}{label} {volts:.2}", bus.bus);
+        if row.len() + word.len() > WIDTH - 12 {
+            let _ = writeln!(out, "    module {}{row}", bus.module);
+            row.clear();
+        }
+        row += &word;
+    }
+    let _ = writeln!(out, "    module {}{row}", bus.module);
+    out
+}
+
 /// What the apartment has of its own; nothing when it is all the profile's.
 fn own_values(line: &LineStatus) -> String {
     if line.overrides.is_empty() {
@@ -89,13 +121,13 @@ pub fn status(status: &Status) -> String {
         let row = format!(
             "{:<12} {:>4} {:<10} {:<11} {:>7.2} {:>8.1}  {:<9} {}",
             clip(&line.name, 12),
-            line.apartment,
+            shown_apartment(line),
             clip(&line.profile, 10),
             clip(phase, 11),
             line.volts,
             line.milliamps,
             clip(&line.band, 9),
-            line.party.as_deref().unwrap_or("-"),
+            party(line),
         );
         let _ = writeln!(out, "{}", clip(&row, WIDTH));
         out.push_str(&own_values(line));
@@ -270,8 +302,19 @@ pub fn levels(lines: &[LineStatus]) -> String {
         if let Some(fault) = &line.fault {
             out.push_str(&wrapped(&format!("fault: {fault}"), 4));
         }
-        if !line.present {
+        if let Some(misfit) = &line.misfit {
+            out.push_str(&wrapped(&format!("not in use: {misfit}"), 4));
+        } else if !line.present {
             out.push_str("    the line card is away: readings are old\n");
+        }
+        if let Some(pair) = &line.connected {
+            out.push_str(&wrapped(&format!("crosspoint on {pair}"), 4));
+        }
+        // One line's taps are worth a screen, those of many are not.
+        if lines.len() == 1 {
+            line.buses
+                .iter()
+                .for_each(|bus| out.push_str(&bus_rows(bus)));
         }
     }
     out

@@ -24,15 +24,27 @@ pub struct Status {
 pub struct LineStatus {
     /// Line name.
     pub name: String,
-    /// Apartment.
-    pub apartment: u16,
+    /// `pair`, `matrix` or `pulse`.
+    #[serde(default)]
+    pub topology: String,
+    /// Apartment of the pair, or of the call that is on a matrix or pulse line.
+    pub apartment: Option<u16>,
+    /// What that apartment is called on the wires: `D4 E2`, `address 17`; empty without a call.
+    #[serde(default)]
+    pub code: String,
+    /// The pair of the switch on which the crosspoint is.
+    #[serde(default)]
+    pub connected: Option<String>,
+    /// Levels of the taps of a switch.
+    #[serde(default)]
+    pub buses: Vec<Bus>,
     /// Profile name.
     pub profile: String,
     /// Values that the apartment has of its own, as `key = value`.
     #[serde(default)]
     pub overrides: Vec<String>,
-    /// Phase of the call on it: `idle`, `selected`, `ringing`, `unanswered`, `talking`,
-    /// `handset`, `over`.
+    /// Phase of the call on it: `idle`, `selected`, `unserved`, `ringing`, `unanswered`,
+    /// `talking`, `handset`, `over`.
     pub phase: String,
     /// State of the line itself.
     pub state: String,
@@ -54,6 +66,22 @@ pub struct LineStatus {
     pub fault: Option<String>,
     /// Whether the line's card is there.
     pub present: bool,
+    /// Why the card that is there cannot carry the line.
+    #[serde(default)]
+    pub misfit: Option<String>,
+}
+
+/// Levels of one bus of a switch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bus {
+    /// Module, counted from 1.
+    pub module: u8,
+    /// `D` for tens, `E` for units.
+    pub bus: String,
+    /// Label of the first line.
+    pub first: u8,
+    /// Mean volts of each line in the last block.
+    pub volts: Vec<f32>,
 }
 
 /// An account.

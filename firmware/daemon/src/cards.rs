@@ -149,7 +149,7 @@ fn open_virtual(socket: &Path) -> Result<VirtualCard<UnixStream>, String> {
 /// Exchanges blocks until the card fails (the reason) or the daemon ends (`None`).
 fn exchange(card: usize, mut opened: Opened, inbox: &Inbox, stop: &AtomicBool) -> Option<String> {
     let info = opened.info();
-    let lines = info.lines;
+    let lines = info.lines.len();
     inbox
         .blocking_send(Input::CardPresent { card, info })
         .ok()?;

@@ -115,10 +115,24 @@ fn line_levels(line: &control::reply::LineStatus) -> Check {
         0 => String::new(),
         count => format!(", {count} own value(s)"),
     };
+    let taps: usize = line.buses.iter().map(|bus| bus.volts.len()).sum();
+    let wires = match line.topology.as_str() {
+        "matrix" => format!("matrix, {taps} taps, "),
+        "pulse" => "pulse, ".to_owned(),
+        _ => String::new(),
+    };
     let finding = format!(
-        "{:.2} V {:.1} mA, band {}, {}{own}",
+        "{wires}{:.2} V {:.1} mA, band {}, {}{own}",
         line.volts, line.milliamps, line.band, line.state
     );
+    if let Some(misfit) = &line.misfit {
+        return check(
+            name,
+            Verdict::Fail,
+            misfit,
+            "check card, channel, topology and switch of the [[line]]",
+        );
+    }
     match &line.fault {
         _ if !line.present => check(
             name,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use call::Event;
 use config::{Config, Problem};
 use gateway::{Gateway, Output, Setup};
-use line_interface::{DriveBlock, Profile};
+use line_interface::{DriveBlock, LinePlan};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use trace::Carrier;
@@ -128,7 +128,7 @@ struct Daemon {
 async fn serve(
     arguments: &Arguments,
     config: Config,
-    profiles: Vec<Profile>,
+    plans: Vec<LinePlan>,
     subscribers: &Subscribers,
     followers: &Followers,
 ) -> Result<End, String> {
@@ -169,7 +169,7 @@ async fn serve(
     );
     let setup = Setup {
         config: config.clone(),
-        profiles,
+        plans,
         registrars: registrars.clone(),
         sip_local,
         rtp_local,

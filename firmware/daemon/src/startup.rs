@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use config::{Config, HostPort, Problem, ProblemKind, Secret};
-use line_interface::Profile;
+use line_interface::LinePlan;
 use tokio::net::UdpSocket;
 
 const USAGE: &str = "usage: trubkad [--config FILE] [--check] [--log error|warn|info|debug]
@@ -100,8 +100,8 @@ fn unreadable(file: &Path, key: &str, error: &std::io::Error, hint: &str) -> Pro
     }
 }
 
-/// The configuration with its passwords and profiles.
-pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> {
+/// The configuration with its passwords, and the plan of each line.
+pub(crate) fn load(path: &Path) -> Result<(Config, Vec<LinePlan>), Vec<Problem>> {
     let text = read_file(path).map_err(|error| {
         vec![unreadable(
             path,
@@ -132,17 +132,15 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<Profile>), Vec<Problem>> 
             )),
         }
     }
-    let mut profiles = Vec::new();
+    let mut plans = Vec::new();
     for line in &config.lines {
-        let profile = load_profile(&line.profile)
-            .and_then(|profile| config.profile_for(line.apartment, &profile));
-        match profile {
-            Ok(profile) => profiles.push(profile),
+        match gateway::line_plan(&config, line, |name| read_file(Path::new(name))) {
+            Ok(plan) => plans.push(plan),
             Err(problem) => problems.push(problem),
         }
     }
     if problems.is_empty() {
-        Ok((config, profiles))
+        Ok((config, plans))
     } else {
         Err(problems)
     }
@@ -161,29 +159,6 @@ fn warn_if_readable(path: &Path, config: &Config) {
             path.display()
         );
     }
-}
-
-fn load_profile(name: &str) -> Result<Profile, Problem> {
-    if let Some(profile) = Profile::builtin(name) {
-        return Ok(profile);
-    }
-    let path = Path::new(name);
-    let text = read_file(path).map_err(|error| {
-        unreadable(
-            path,
-            "line.profile",
-            &error,
-            "give the path of a profile file",
-        )
-    })?;
-    Profile::from_toml(&text).map_err(|error| Problem {
-        file: name.to_owned(),
-        line: 0,
-        key: "line.profile".to_owned(),
-        kind: ProblemKind::OutOfRange,
-        cause: error.to_string(),
-        hint: error.hint.to_string(),
-    })
 }
 
 /// The first address of a host, or `None` when its name does not resolve now.

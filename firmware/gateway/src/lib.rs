@@ -7,6 +7,7 @@ mod figures;
 mod leg;
 mod line_slot;
 mod media_side;
+mod plan;
 mod sip_side;
 mod snapshot;
 mod test_call;
@@ -18,8 +19,10 @@ use std::time::Duration;
 
 use call::{Cause, Controller, Event, LegId, RecordId, Refusal, Settings};
 use config::Config;
-use line_interface::{BLOCK_SAMPLES, CardInfo, DriveBlock, Profile, SenseBlock};
+use line_interface::{BLOCK_SAMPLES, CardInfo, Drive, DriveBlock, LinePlan, SenseBlock};
 use sip::{CallId, UserAgent};
+
+pub use plan::line_plan;
 
 use leg::Leg;
 use line_slot::LineSlot;
@@ -29,8 +32,8 @@ use line_slot::LineSlot;
 pub struct Setup {
     /// The checked configuration, passwords filled in.
     pub config: Config,
-    /// Profile of each line, in the order of the configuration.
-    pub profiles: Vec<Profile>,
+    /// Profile, switch and addresses of each line, in the order of the configuration.
+    pub plans: Vec<LinePlan>,
     /// Registrar address of each account, resolved, in the order of the configuration.
     pub registrars: Vec<Option<SocketAddr>>,
     /// Address under which SIP reaches us.
@@ -114,7 +117,7 @@ impl Gateway {
     pub fn new(setup: Setup) -> Gateway {
         let Setup {
             config,
-            profiles,
+            plans,
             registrars,
             sip_local,
             rtp_local,
@@ -125,8 +128,8 @@ impl Gateway {
         let lines = config
             .lines
             .iter()
-            .zip(profiles)
-            .map(|(line, profile)| LineSlot::new(line, profile, &config.media))
+            .zip(plans)
+            .map(|(line, plan)| LineSlot::new(line, plan, &config.media))
             .collect();
         let away = || CardSlot {
             present: false,
@@ -234,7 +237,8 @@ impl Gateway {
             detail,
         });
         for slot in self.lines.iter_mut().filter(|slot| slot.card == card) {
-            slot.present = slot.channel < line_slot::lines_of(info);
+            slot.misfit = line_slot::misfit(info, slot.channel, slot.line.kind());
+            slot.present = slot.misfit.is_none();
         }
         self.pump(now);
     }
@@ -275,6 +279,7 @@ impl Gateway {
         for index in 0..self.lines.len() {
             let slot = &mut self.lines[index];
             if slot.card == card
+                && slot.present
                 && let Some(sense) = sense.get(slot.channel)
             {
                 slot.line.handle_block(now, sense);
@@ -295,8 +300,12 @@ impl Gateway {
             let Some(block) = drive.get_mut(slot.channel) else {
                 continue;
             };
-            block.drive = slot.line.drive();
             block.audio.fill(0);
+            if !slot.present {
+                (block.drive, block.connect) = (Drive::SAFE, None);
+                continue;
+            }
+            (block.drive, block.connect) = (slot.line.drive(), slot.line.connect());
             if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
                 leg.session.pull_audio(now, &mut block.audio);
                 slot.voice.play(&mut block.audio);

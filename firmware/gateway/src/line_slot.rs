@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::voice::Voice;
 use call::LegId;
 use line_interface::{
-    CardInfo, HandsetFitting, Line, LineEvent, LineState, Load, Profile, SenseBlock,
+    CardInfo, HandsetFitting, LineEvent, LineKind, LinePlan, LineState, Load, PanelLine, SenseBlock,
 };
 
 /// Mean readings of the last block.
@@ -29,11 +29,13 @@ impl Reading {
 
 #[derive(Debug)]
 pub(crate) struct LineSlot {
-    pub(crate) line: Line,
+    pub(crate) line: PanelLine,
     pub(crate) card: usize,
     pub(crate) channel: usize,
     pub(crate) joined: Option<LegId>,
     pub(crate) present: bool,
+    /// Why the card that is there cannot carry this line.
+    pub(crate) misfit: Option<String>,
     pub(crate) fault: Option<String>,
     pub(crate) last: Reading,
     pub(crate) voice: Voice,
@@ -60,17 +62,18 @@ impl LineSlot {
         now < self.mute_until
     }
 
-    pub(crate) fn new(line: &config::Line, profile: Profile, media: &config::Media) -> LineSlot {
+    pub(crate) fn new(line: &config::Line, plan: LinePlan, media: &config::Media) -> LineSlot {
         let fitting = match line.handset {
             config::Handset::Relayed => HandsetFitting::Relayed,
             config::Handset::Absent => HandsetFitting::Absent,
         };
         LineSlot {
-            line: Line::new(profile, fitting),
+            line: PanelLine::new(plan, fitting),
             card: line.card,
             channel: line.channel,
             joined: None,
             present: false,
+            misfit: None,
             fault: None,
             last: Reading::default(),
             mute_until: Duration::ZERO,
@@ -80,13 +83,7 @@ impl LineSlot {
 
     /// Whether a call of ours is on the line.
     pub(crate) fn in_call(&self) -> bool {
-        matches!(
-            self.line.status().state,
-            LineState::Answering
-                | LineState::Talking
-                | LineState::DoorRelease
-                | LineState::HangingUp
-        )
+        self.line.line().busy()
     }
 
     /// The card is gone: safe state, nobody joined.
@@ -94,6 +91,7 @@ impl LineSlot {
         self.line.card_lost(now);
         self.joined = None;
         self.present = false;
+        self.misfit = None;
         // What the loss ended is told by the card's own event.
         while self.line.poll_event().is_some() {}
     }
@@ -102,6 +100,9 @@ impl LineSlot {
     pub(crate) fn note(&mut self, event: &LineEvent) {
         match event {
             LineEvent::Fault { kind, .. } => self.fault = Some(kind.name().to_owned()),
+            LineEvent::Unclear { doubt, .. } => {
+                self.fault = Some(doubt.kind().name().to_owned());
+            }
             LineEvent::FaultCleared { .. } => self.fault = None,
             _ => {}
         }
@@ -110,10 +111,19 @@ impl LineSlot {
 
 /// What a card says of itself, in words.
 pub(crate) fn describe(info: &CardInfo) -> String {
-    format!("{}, {} line(s)", info.name, info.lines)
+    let plain = info.lines.iter().all(|kind| *kind == LineKind::Pair);
+    if plain {
+        return format!("{}, {} line(s)", info.name, info.lines.len());
+    }
+    let kinds: Vec<String> = info.lines.iter().map(LineKind::to_string).collect();
+    format!("{}, lines: {}", info.name, kinds.join(", "))
 }
 
-/// How many lines a card carries.
-pub(crate) fn lines_of(info: &CardInfo) -> usize {
-    info.lines
+/// Why a card's line cannot be the one that is configured, or `None` when it can.
+pub(crate) fn misfit(info: &CardInfo, channel: usize, wanted: LineKind) -> Option<String> {
+    match info.lines.get(channel) {
+        Some(kind) if *kind == wanted => None,
+        Some(kind) => Some(format!("its card has a {kind} there, not a {wanted}")),
+        None => Some(format!("its card has {} line(s) only", info.lines.len())),
+    }
 }

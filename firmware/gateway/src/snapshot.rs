@@ -2,10 +2,27 @@
 
 use std::time::Duration;
 
-use control::reply::{AccountStatus, CallStatus, CardStatus, LineReading, LineStatus};
+use control::reply::{
+    AccountStatus, Bus as BusReply, CallStatus, CardStatus, LineReading, LineStatus,
+};
+use line_interface::matrix::Bus;
+use line_interface::{BusLevels, LineCode, LineState};
 
 use crate::Gateway;
 use crate::sip_side::registration_words;
+
+fn bus(levels: &BusLevels) -> BusReply {
+    let letter = match levels.bus {
+        Bus::Tens => 'D',
+        Bus::Units => 'E',
+    };
+    BusReply {
+        module: levels.module + 1,
+        bus: letter.to_string(),
+        first: levels.first,
+        volts: levels.volts.clone(),
+    }
+}
 
 impl Gateway {
     /// Every line as it is now.
@@ -17,13 +34,23 @@ impl Gateway {
                 let settings = &self.config.lines[index];
                 let view = self.controller.view(index);
                 let status = slot.line.status();
+                let pair = settings.apartment();
+                let calls = status.state != LineState::Idle;
+                let named = slot.line.named().filter(|_| calls);
+                let apartment = pair.or(named.and_then(|(_, apartment)| apartment));
                 LineStatus {
                     name: settings.name.clone(),
-                    apartment: settings.apartment,
+                    topology: settings.topology.name().to_owned(),
+                    apartment,
+                    code: named.map(|(code, _)| code.to_string()).unwrap_or_default(),
+                    connected: slot
+                        .line
+                        .connect()
+                        .map(|cell| LineCode::Cell(cell).to_string()),
+                    buses: slot.line.bus_levels().iter().map(bus).collect(),
                     profile: settings.profile.clone(),
-                    overrides: self
-                        .config
-                        .override_of(settings.apartment)
+                    overrides: apartment
+                        .and_then(|apartment| self.config.override_of(apartment))
                         .map(config::Override::words)
                         .unwrap_or_default(),
                     phase: view.as_ref().map_or("idle", |view| view.phase).to_owned(),
@@ -37,6 +64,7 @@ impl Gateway {
                     relay: status.drive.relay.name().to_owned(),
                     fault: slot.fault.clone(),
                     present: slot.present,
+                    misfit: slot.misfit.clone(),
                 }
             })
             .collect()
@@ -45,7 +73,7 @@ impl Gateway {
     /// The last block of a line, if `card` carries it.
     pub fn line_reading(&self, line: usize, card: usize) -> Option<LineReading> {
         let slot = self.lines.get(line).filter(|slot| slot.card == card)?;
-        let (r, drive) = (slot.line.reading(), slot.line.drive());
+        let (r, drive) = (slot.line.line().reading(), slot.line.drive());
         Some(LineReading {
             volts: r.mean_volts,
             milliamps: r.milliamps,

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use config::{Change, Config, Handset, apply_changes, write_whole};
+use config::{Change, Config, Handset, Topology, apply_changes, write_whole};
 use line_interface::learn::{Proposal, Stamp, guess_brand, propose, slug};
 use line_interface::observe::{LevelBook, LevelRange};
 use line_interface::{OVERRIDE_KEYS, Profile};
@@ -28,7 +28,9 @@ pub(crate) struct Base {
     /// The apartment's own override, or the place of a new one.
     override_index: usize,
     pub(crate) line: String,
-    pub(crate) apartment: u16,
+    /// Whose line: an apartment, or a switch with many.
+    pub(crate) whose: String,
+    apartment: Option<u16>,
     pub(crate) profile: String,
     pub(crate) handset: Handset,
     profile_text: String,
@@ -55,6 +57,13 @@ impl Base {
             });
         };
         let settings = &parsed.lines[index];
+        if matches!(settings.topology, Topology::Pulse { .. }) {
+            return Err(LearnError::File {
+                cause: format!("{line} is a pulse line: its levels are told by its pulses"),
+                hint: "record a call and look at it: trubka line analyze FILE.wav --topology pulse"
+                    .to_owned(),
+            });
+        }
         let profile_text = match Profile::builtin_toml(&settings.profile) {
             Some(text) => text.to_owned(),
             None => {
@@ -69,10 +78,14 @@ impl Base {
             override_index: parsed
                 .overrides
                 .iter()
-                .position(|entry| entry.apartment == settings.apartment)
+                .position(|entry| Some(entry.apartment) == settings.apartment())
                 .unwrap_or(parsed.overrides.len()),
             line: line.to_owned(),
-            apartment: settings.apartment,
+            apartment: settings.apartment(),
+            whose: match settings.apartment() {
+                Some(apartment) => format!("apartment {apartment}"),
+                None => settings.topology.name().to_owned(),
+            },
             profile: settings.profile.clone(),
             handset: settings.handset,
             profile_text,
@@ -144,7 +157,14 @@ impl Base {
         };
         let values = proposal.changes.iter().filter_map(|change| own(&change));
         let source = ("source", format!("measured on {} {date}", self.line));
-        let apartment = ("apartment", self.apartment.to_string());
+        let Some(of) = self.apartment else {
+            return Err(LearnError::File {
+                cause: format!("{} is a line of many apartments", self.line),
+                hint: "learn into the profile, or write the [[override]] of the apartment by hand"
+                    .to_owned(),
+            });
+        };
+        let apartment = ("apartment", of.to_string());
         let changes: Vec<Change> = [apartment, source]
             .into_iter()
             .chain(values)
@@ -163,7 +183,7 @@ impl Base {
             .map_err(|error| file_error(Path::new(&self.profile), &error, error.hint))
             .and_then(|base| {
                 config
-                    .profile_for(self.apartment, &base)
+                    .profile_for(of, &base)
                     .map_err(|problem| LearnError::Config(vec![problem]))
             })?;
         Ok(file)

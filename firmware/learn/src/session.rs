@@ -70,9 +70,9 @@ impl Session {
     #[must_use]
     pub fn introduction(&self) -> String {
         format!(
-            "Learning line {}, apartment {}, profile {}.\n\
+            "Learning line {}, {}, profile {}.\n\
              Nothing is loaded and nothing is written before you say so; calls go on.\n",
-            self.base.line, self.base.apartment, self.base.profile
+            self.base.line, self.base.whose, self.base.profile
         )
     }
 

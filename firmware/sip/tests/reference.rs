@@ -44,6 +44,9 @@ fn existing() -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
     collect(&root.join("src"), "", &mut tests);
     collect(&root.join("tests"), "", &mut tests);
+    collect(&root.join("../trace/tests"), "", &mut tests);
+    // Behaviours against real peers.
+    collect(&root.join("../../tests/tests"), "", &mut tests);
     tests
 }
 

@@ -4,9 +4,9 @@
 
 use std::time::Instant;
 
-use line_interface::matrix::{MatrixDrive, MatrixReader, TapBlock, TapLayout};
+use line_interface::matrix::{MatrixReader, TapBlock, TapLayout};
 use line_interface::switch::{Addressing, Switch};
-use line_interface::{HandsetFitting, Line, Profile, SenseBlock};
+use line_interface::{DriveBlock, HandsetFitting, Line, Profile, SenseBlock};
 use line_simulation::PanelState;
 use line_simulation::matrix::{MatrixSetup, MatrixSimulation};
 
@@ -16,8 +16,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     setup.noise_rms_volts = 0.05;
     setup.hum_volts = 1.0;
     let mut sim = MatrixSimulation::new(setup)?;
-    let mut sense = sim.sense();
-    let drive = MatrixDrive::default();
+    let mut sense = SenseBlock::default();
+    let drive = DriveBlock::default();
     let mut seconds = |sim: &mut MatrixSimulation, what: &str, blocks: u32| {
         let start = Instant::now();
         for _ in 0..blocks {

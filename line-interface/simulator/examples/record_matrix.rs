@@ -3,9 +3,9 @@
 //! `trubka line analyze OUT.wav --full-scale-volts 16 --switch SWITCH --channels ...` reads it.
 #![allow(clippy::print_stdout)]
 
-use line_interface::SAMPLE_RATE_HZ;
-use line_interface::matrix::{Bus, MatrixDrive, TapLayout};
+use line_interface::matrix::{Bus, TapLayout};
 use line_interface::switch::{Addressing, Switch};
+use line_interface::{DriveBlock, SAMPLE_RATE_HZ, SenseBlock};
 use line_simulation::matrix::{MatrixSetup, MatrixSimulation};
 
 const FULL_SCALE_VOLTS: f32 = 16.0;
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         sample_format: hound::SampleFormat::Int,
     };
     let mut wav = hound::WavWriter::create(out, spec)?;
-    let mut sense = sim.sense();
+    let mut sense = SenseBlock::default();
     for ms in (0..STEPS[4]).step_by(10) {
         match ms {
             1000 => sim.dial(0, apartment),
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             _ if ms == STEPS[3] => sim.replace(cell),
             _ => {}
         }
-        sim.step(&MatrixDrive::default(), &mut sense);
+        sim.step(&DriveBlock::default(), &mut sense);
         let taps = sim.recorded();
         for i in 0..line_interface::BLOCK_SAMPLES {
             for tap in taps {

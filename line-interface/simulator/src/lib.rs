@@ -4,9 +4,11 @@
 //! the cable, the old handset, and the gateway's line card. The panel decides from the voltage on
 //! its own wires only; its [`PanelEvent`]s are the verdicts that a test may believe.
 
+mod acoustics;
 mod circuit;
 mod handset;
 pub mod matrix;
+mod model;
 pub mod network;
 mod panel;
 mod pulse;
@@ -16,8 +18,9 @@ mod simulation;
 mod sound;
 
 pub use handset::OldHandset;
+pub use model::LineModel;
 pub use panel::{DropCause, PanelError, PanelEvent, PanelSpec, PanelState, Stamped};
-pub use pulse::PulseSimulation;
+pub use pulse::{PulseSetup, PulseSimulation};
 pub use script::{Action, Anchor, Script, ScriptError, Step, parse_fault};
 pub use setup::{Fault, Setup, SetupError};
 pub use simulation::Simulation;

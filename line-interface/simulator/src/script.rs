@@ -124,10 +124,11 @@ struct RawStep {
 pub fn parse_fault(name: &str) -> Result<Fault, ScriptError> {
     Fault::ALL
         .into_iter()
+        .chain(Fault::BUSES)
         .find(|f| f.name() == name)
         .ok_or_else(|| ScriptError {
             cause: format!("fault {name:?} is unknown"),
-            hint: "short, open, stuck, riser_short, riser_open, reversed or card_power_off",
+            hint: "short, open, stuck, riser_short, riser_open, reversed or card_power_off; on a switch also bus_short, tap_off",
         })
 }
 

@@ -25,10 +25,14 @@ pub enum Fault {
     Reversed,
     /// The gateway has no power: its drive has no effect.
     CardPowerOff,
+    /// Switch only: the called pair's tens line touches the next one.
+    BusShort,
+    /// Switch only: the tap of the called pair's tens line is off its terminal.
+    TapOff,
 }
 
 impl Fault {
-    /// All faults.
+    /// Faults of a pair; a switch and a pulse line have them too.
     pub const ALL: [Self; 7] = [
         Self::Short,
         Self::Open,
@@ -38,6 +42,8 @@ impl Fault {
         Self::Reversed,
         Self::CardPowerOff,
     ];
+    /// Faults that only a switch has; other lines stay as they are.
+    pub const BUSES: [Self; 2] = [Self::BusShort, Self::TapOff];
 
     /// Stable name, as scripts write it.
     #[must_use]
@@ -50,6 +56,8 @@ impl Fault {
             Self::RiserOpen => "riser_open",
             Self::Reversed => "reversed",
             Self::CardPowerOff => "card_power_off",
+            Self::BusShort => "bus_short",
+            Self::TapOff => "tap_off",
         }
     }
 }

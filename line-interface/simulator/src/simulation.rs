@@ -5,85 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use line_interface::{
-    BLOCK_MS, BLOCK_SAMPLES, Drive, DriveBlock, Load, SAMPLE_RATE_HZ, SenseBlock,
+    AddressSense, BLOCK_MS, BLOCK_SAMPLES, Drive, DriveBlock, LineKind, Load, SAMPLE_RATE_HZ,
+    SenseBlock,
 };
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::circuit::{Circuit, Feed, OFF_HOOK_OHMS, Wiring};
+use crate::acoustics::{Acoustics, SINK_AMPS};
+use crate::circuit::{Circuit, Feed, Wiring};
 use crate::handset::HandsetLoad;
+use crate::model::LineModel;
 use crate::panel::{Oscillator, Panel, PanelAudio, PanelState, Rotor, Stamped};
 use crate::script::{Action, Runner, Script};
 use crate::setup::{Fault, Setup, SetupError};
 
 /// Source resistance of a pair that is not selected: leakage only.
 const UNFED_OHMS: f32 = 100_000.0;
-/// Current of our off-hook load at full scale of the audio.
-const SINK_AMPS: f32 = 0.015;
-/// Codec input at full scale.
-const CODEC_VOLTS: f32 = 2.5;
-/// The part of our own signal that our hybrid takes out of the codec input: 20 dB.
-const CARD_BALANCE: f32 = 0.9;
-/// Corner of the couplings: about 40 Hz.
-const COUPLING: f32 = 0.031;
 /// Samples of noise, used from a random place in every block.
 const NOISE_SAMPLES: usize = 8192;
-/// What the visitor heard is kept for this long until it is drained.
-const MAX_HEARD: usize = 30 * 60 * SAMPLE_RATE_HZ as usize;
 /// Verdicts kept until they are drained.
 const MAX_EVENTS: usize = 4096;
-/// Level of the panel's own tones in its loudspeaker.
-const TONE_LEVEL: f32 = 0.2;
-const RING_BACK_HZ: f32 = 425.0;
-
-/// A capacitor in the audio path: takes the DC away.
-#[derive(Debug, Clone, Copy, Default)]
-struct Coupling(f32);
-
-impl Coupling {
-    fn pass(&mut self, v: f32) -> f32 {
-        let out = v - self.0;
-        self.0 += COUPLING * out;
-        out
-    }
-}
-
-/// Somebody's words, queued.
-#[derive(Debug, Default)]
-struct Voice {
-    queue: VecDeque<Arc<[i16]>>,
-    at: usize,
-}
-
-/// Recordings that may wait.
-const MAX_QUEUE: usize = 64;
-
-impl Voice {
-    fn say(&mut self, samples: Arc<[i16]>) {
-        if self.queue.len() < MAX_QUEUE && !samples.is_empty() {
-            self.queue.push_back(samples);
-        }
-    }
-
-    fn next(&mut self) -> f32 {
-        let Some(front) = self.queue.front() else {
-            return 0.0;
-        };
-        let v = front.get(self.at).copied().unwrap_or(0);
-        self.at += 1;
-        if self.at >= front.len() {
-            self.queue.pop_front();
-            self.at = 0;
-        }
-        f32::from(v) / 32768.0
-    }
-
-    fn clear(&mut self) {
-        self.queue.clear();
-        self.at = 0;
-    }
-}
-
 /// One pair with everything on it.
 #[derive(Debug)]
 pub struct Simulation {
@@ -101,14 +42,9 @@ pub struct Simulation {
     click_blocks: u32,
     hum: Rotor,
     ring: Oscillator,
-    tone: Oscillator,
-    visitor: Voice,
-    resident: Voice,
-    codec_coupling: Coupling,
-    panel_coupling: Coupling,
-    /// The way from loudspeaker to microphone through the air.
-    air: VecDeque<f32>,
-    heard: VecDeque<i16>,
+    acoustics: Acoustics,
+    /// Volts and milliamps of the last block, while recording.
+    recorded: Vec<Vec<f32>>,
     events: VecDeque<Stamped>,
 }
 
@@ -123,8 +59,6 @@ impl Simulation {
         let noise = (0..NOISE_SAMPLES)
             .map(|_| (rng.next_u32() as f32 / u32::MAX as f32 * 2.0 - 1.0) * setup.noise_volts)
             .collect();
-        let delay =
-            setup.panel.audio.acoustic_delay_ms.value as usize * SAMPLE_RATE_HZ as usize / 1000;
         Ok(Self {
             panel: Panel::new(setup.panel.clone()),
             circuit: Circuit::default(),
@@ -139,13 +73,12 @@ impl Simulation {
             click_blocks: 0,
             hum: Rotor::new(setup.hum_hz),
             ring: Oscillator::default(),
-            tone: Oscillator::default(),
-            visitor: Voice::default(),
-            resident: Voice::default(),
-            codec_coupling: Coupling::default(),
-            panel_coupling: Coupling::default(),
-            air: vec![0.0; delay.max(1)].into(),
-            heard: VecDeque::new(),
+            acoustics: Acoustics::new(
+                &setup.panel,
+                setup.panel.source.ohms.value,
+                setup.cable_ohms,
+            ),
+            recorded: Vec::new(),
             events: VecDeque::new(),
             setup,
         })
@@ -164,10 +97,6 @@ impl Simulation {
         self.hum.renew();
         let offset = self.rng.next_u32() as usize % (NOISE_SAMPLES - BLOCK_SAMPLES);
         let click = self.take_click();
-        let seen_ohms = spec.ohms + self.setup.cable_ohms;
-        // Our hybrid balances against the nominal line, so real parts spoil it a little.
-        let card_own = CARD_BALANCE * SINK_AMPS * parallel(spec.ohms + 15.0, OFF_HOOK_OHMS);
-        let panel_keep = (self.setup.cable_ohms + OFF_HOOK_OHMS) / (seen_ohms + OFF_HOOK_OHMS);
         let (mut level, mut level_samples) = (0.0, 0.0_f32);
         for i in 0..BLOCK_SAMPLES {
             let out = drive.audio.get(i).copied().unwrap_or(0);
@@ -177,19 +106,13 @@ impl Simulation {
                 0.0
             };
             let (dc, high) = self.direct(&audio, &spec);
-            let tone = audio.tone_hz.map_or(0.0, |hz| self.tone.sine(hz));
-            let microphone = if audio.talk {
-                self.visitor.next() + self.air.front().copied().unwrap_or(0.0) * spec.acoustic
-            } else {
-                0.0
-            };
-            let own = microphone * spec.microphone_volts + tone * spec.tone_volts;
+            let own = self.acoustics.speak(&audio);
             let mut noise = self.noise.get(offset + i).copied().unwrap_or(0.0)
                 + self.hum.next() * self.setup.hum_volts;
             if i < 16 {
                 noise += click;
             }
-            let voice = self.resident.next() * SINK_AMPS;
+            let voice = self.acoustics.resident_amps();
             let feed = Feed {
                 volts: dc + own,
                 ohms: source_ohms,
@@ -202,31 +125,17 @@ impl Simulation {
                 level += s.panel_volts;
                 level_samples += 1.0;
             }
-            let ac = self.panel_coupling.pass(s.panel_volts);
-            let line_part = (ac - own * panel_keep * (1.0 - spec.hybrid)) / spec.loudspeaker_volts;
-            let speaker = if audio.talk {
-                line_part + tone * TONE_LEVEL
-            } else if audio.ring_back {
-                self.tone.sine(RING_BACK_HZ) * TONE_LEVEL
-            } else {
-                tone * TONE_LEVEL
-            };
-            let speaker = speaker.clamp(-1.0, 1.0);
-            self.air.pop_front();
-            self.air.push_back(speaker);
-            if self.heard.len() >= MAX_HEARD {
-                self.heard.pop_front();
-            }
-            self.heard.push_back((speaker * 32767.0) as i16);
-            let input = self.codec_coupling.pass(s.line_volts) + ours * card_own;
+            self.acoustics.listen(&audio, s.panel_volts);
+            let heard = self.acoustics.codec(s.line_volts, ours);
             put(&mut sense.line_volts, i, s.line_volts);
             put(&mut sense.line_milliamps, i, s.milliamps);
             put(&mut sense.handset_volts, i, s.handset_volts);
-            put(
-                &mut sense.audio,
-                i,
-                ((input / CODEC_VOLTS).clamp(-1.0, 1.0) * 32767.0) as i16,
-            );
+            put(&mut sense.audio, i, heard);
+        }
+        sense.address = AddressSense::None;
+        if let [volts, milliamps] = self.recorded.as_mut_slice() {
+            volts.copy_from_slice(&sense.line_volts);
+            milliamps.copy_from_slice(&sense.line_milliamps);
         }
         self.panel.block_done(if level_samples > 0.0 {
             level / level_samples
@@ -241,7 +150,7 @@ impl Simulation {
             self.events.push_back(event);
         }
         if self.panel.state() == PanelState::Residual {
-            self.visitor.clear();
+            self.acoustics.visitor.clear();
         }
         self.now += Duration::from_millis(BLOCK_MS);
     }
@@ -259,7 +168,7 @@ impl Simulation {
 
     /// What the panel's loudspeaker played since the last call, 8 kHz.
     pub fn heard_by_visitor(&mut self) -> impl Iterator<Item = i16> {
-        self.heard.drain(..)
+        self.acoustics.heard().into_iter()
     }
 
     /// The script has nothing left to do and the panel is at rest with its lock closed.
@@ -289,16 +198,16 @@ impl Simulation {
     pub fn act(&mut self, action: &Action) {
         match action {
             Action::Dial(apartment) => self.panel.dial(*apartment),
-            Action::Say(samples) => self.visitor.say(Arc::clone(samples)),
-            Action::ResidentSay(samples) => self.resident.say(Arc::clone(samples)),
+            Action::Say(samples) => self.acoustics.visitor.say(Arc::clone(samples)),
+            Action::ResidentSay(samples) => self.acoustics.resident.say(Arc::clone(samples)),
             Action::Leave => {
-                self.visitor.clear();
+                self.acoustics.visitor.clear();
                 self.panel.visitor_leaves();
             }
             Action::Lift => self.lifted = true,
             Action::Replace => {
                 self.lifted = false;
-                self.resident.clear();
+                self.acoustics.resident.clear();
             }
             Action::Press(duration) => {
                 self.button = true;
@@ -428,12 +337,6 @@ struct Figures {
     ohms: f32,
     ring_hz: f32,
     residual_volts: f32,
-    microphone_volts: f32,
-    tone_volts: f32,
-    loudspeaker_volts: f32,
-    /// The part of its own microphone that the panel's hybrid lets through.
-    hybrid: f32,
-    acoustic: f32,
 }
 
 impl crate::panel::PanelSpec {
@@ -443,21 +346,63 @@ impl crate::panel::PanelSpec {
             ohms: self.source.ohms.value,
             ring_hz: self.ring.frequency_hz.value,
             residual_volts: self.end.residual_volts.value,
-            microphone_volts: self.audio.microphone_volts.value,
-            tone_volts: self.audio.tone_volts.value,
-            loudspeaker_volts: self.audio.loudspeaker_volts.value,
-            hybrid: 10_f32.powf(-self.audio.hybrid_loss_db.value / 20.0),
-            acoustic: 10_f32.powf(-self.audio.acoustic_loss_db.value / 20.0),
         }
     }
-}
-
-fn parallel(a: f32, b: f32) -> f32 {
-    a * b / (a + b)
 }
 
 fn put<T>(to: &mut [T; BLOCK_SAMPLES], i: usize, v: T) {
     if let Some(slot) = to.get_mut(i) {
         *slot = v;
+    }
+}
+
+impl LineModel for Simulation {
+    fn kind(&self) -> LineKind {
+        LineKind::Pair
+    }
+    fn step(&mut self, drive: &DriveBlock, sense: &mut SenseBlock) {
+        Self::step(self, drive, sense);
+    }
+    fn now(&self) -> Duration {
+        self.now
+    }
+    fn poll_event(&mut self) -> Option<Stamped> {
+        self.events.pop_front()
+    }
+    fn heard_by_visitor(&mut self) -> Vec<i16> {
+        self.acoustics.heard()
+    }
+    fn finished(&self) -> bool {
+        Self::finished(self)
+    }
+    fn panel_state(&self) -> PanelState {
+        self.panel.state()
+    }
+    fn dialled(&self) -> u16 {
+        self.panel.apartment()
+    }
+    fn lock_open(&self) -> bool {
+        self.panel.lock_open()
+    }
+    fn restart_script(&mut self) {
+        Self::restart_script(self);
+    }
+    fn act(&mut self, action: &Action) {
+        Self::act(self, action);
+    }
+    fn press_handset_button(&mut self, pressed: bool) {
+        Self::press_handset_button(self, pressed);
+    }
+    fn record(&mut self) {
+        self.recorded = vec![vec![0.0; BLOCK_SAMPLES]; 2];
+    }
+    fn recorded(&self) -> &[Vec<f32>] {
+        &self.recorded
+    }
+    fn recorded_channels(&self) -> Vec<String> {
+        vec!["line".to_owned(), "current".to_owned()]
+    }
+    fn recorded_hz(&self) -> u32 {
+        SAMPLE_RATE_HZ
     }
 }

@@ -7,16 +7,19 @@ mod common;
 use common::{Dice, seed};
 use std::time::Duration;
 
-use line_interface::matrix::{BREAK_MS, Crosspoint, MatrixLine, MatrixSense};
+use line_interface::matrix::{BREAK_MS, Crosspoint};
 use line_interface::switch::{Addressing, Cell, Switch};
-use line_interface::{Drive, DriveSide, HandsetFitting, LineEvent, Load, Profile};
+use line_interface::{
+    Drive, DriveBlock, DriveSide, HandsetFitting, LineCode, LineEvent, LinePlan, Load, PanelLine,
+    Profile, SenseBlock,
+};
 use line_simulation::PanelEvent;
 use line_simulation::matrix::{MatrixSetup, MatrixSimulation};
 
 struct Bench {
     sim: MatrixSimulation,
-    line: MatrixLine,
-    sense: MatrixSense,
+    line: PanelLine,
+    sense: SenseBlock,
     seen: Vec<LineEvent>,
     verdicts: Vec<PanelEvent>,
     wanted: Option<Cell>,
@@ -37,10 +40,16 @@ impl Bench {
         let mut profile = Profile::builtin(brand).unwrap();
         profile.matrix.sourced.value = setup.side;
         let sim = MatrixSimulation::new(setup).unwrap();
+        let plan = LinePlan::Matrix {
+            profile,
+            served: at.apartments().collect(),
+            own: Vec::new(),
+            addressing: Box::new(at),
+        };
         Self {
-            sense: sim.sense(),
+            sense: SenseBlock::default(),
             sim,
-            line: MatrixLine::new(profile, at.switch(), HandsetFitting::Relayed),
+            line: PanelLine::new(plan, HandsetFitting::Relayed),
             seen: Vec::new(),
             verdicts: Vec::new(),
             wanted: None,
@@ -48,7 +57,11 @@ impl Bench {
     }
 
     fn block(&mut self) {
-        let drive = self.line.drive();
+        let drive = DriveBlock {
+            drive: self.line.drive(),
+            connect: self.line.connect(),
+            ..DriveBlock::default()
+        };
         // Nothing of ours is ever on a pair that is not the called one.
         if let Some(cell) = drive.connect {
             assert_eq!(Some(cell), self.wanted);
@@ -58,7 +71,7 @@ impl Bench {
         self.sim.step(&drive, &mut self.sense);
         let now = self.sim.now();
         self.line.handle_block(now, &self.sense);
-        while let Some(event) = self.line.line().poll_event() {
+        while let Some(event) = self.line.poll_event() {
             self.seen.push(event);
         }
         while let Some((_, stamped)) = self.sim.poll_event() {
@@ -93,22 +106,23 @@ fn the_right_door_opens_on_every_brand_and_switch() {
         b.wanted = at.cell(apartment);
         b.sim.dial(0, apartment);
         b.until(|b| b.seen.contains(&LineEvent::RingConfirmed), 4000);
-        assert_eq!(b.line.cell(), b.wanted);
+        let code = b.wanted.map(LineCode::Cell).unwrap();
+        assert_eq!(b.line.named(), Some((code, Some(apartment))));
         let now = b.sim.now();
-        b.line.line().answer(now).unwrap();
+        b.line.answer(now).unwrap();
         b.until(|b| b.seen.contains(&LineEvent::OffHookSettled), 8000);
         let now = b.sim.now();
-        b.line.line().release_door(now, 1).unwrap();
+        b.line.release_door(now, 1).unwrap();
         b.until(|b| b.verdicts.contains(&PanelEvent::LockOpened), 4000);
         b.until(
             |b| b.seen.contains(&LineEvent::DoorReleaseEnded { token: 1 }),
             4000,
         );
         let now = b.sim.now();
-        b.line.line().hang_up(now);
+        b.line.hang_up(now);
         b.until(|b| b.verdicts.last() == Some(&PanelEvent::LockClosed), 9000);
-        b.until(|b| b.line.drive().connect.is_none(), 3000);
-        assert_eq!(b.line.drive().drive, Drive::SAFE);
+        b.until(|b| b.line.connect().is_none(), 3000);
+        assert_eq!(b.line.drive(), Drive::SAFE);
         assert!(
             !b.seen.iter().any(|e| matches!(e, LineEvent::Fault { .. })),
             "{:?}",
@@ -129,7 +143,7 @@ fn a_lifted_old_handset_wins_and_an_unpowered_box_disturbs_nobody() {
     b.until(|b| b.seen.contains(&LineEvent::RingConfirmed), 4000);
     b.sim.lift(cell);
     b.until(|b| b.seen.contains(&LineEvent::HandsetLifted), 2000);
-    assert_eq!(b.line.drive().drive.load, Load::Off);
+    assert_eq!(b.line.drive().load, Load::Off);
     b.until(|b| b.verdicts.contains(&PanelEvent::Answered), 2000);
     for _ in 0..100 {
         b.block();

@@ -6,10 +6,10 @@
 mod common;
 
 use common::seed;
-use line_interface::matrix::{Bus, MatrixDrive};
+use line_interface::matrix::Bus;
 use line_interface::observe::{MatrixObserver, Observation, Seen};
 use line_interface::switch::{Addressing, Switch};
-use line_interface::{DriveSide, Profile};
+use line_interface::{DriveBlock, DriveSide, Profile, SenseBlock};
 use line_simulation::PanelEvent;
 use line_simulation::matrix::{BusFault, MatrixSetup, MatrixSimulation};
 
@@ -41,10 +41,16 @@ impl Bench {
     }
 
     fn run_ms(&mut self, ms: u64) {
-        let mut sense = self.sim.sense();
+        let mut sense = SenseBlock::default();
         for _ in 0..ms / 10 {
-            self.sim.step(&MatrixDrive::default(), &mut sense);
-            self.observer.handle_block(self.sim.recorded());
+            self.sim.step(&DriveBlock::default(), &mut sense);
+            let taps: Vec<[f32; 80]> = self
+                .sim
+                .recorded()
+                .iter()
+                .map(|v| v.as_slice().try_into().unwrap())
+                .collect();
+            self.observer.handle_block(&taps);
             while let Some((_, v)) = self.sim.poll_event() {
                 self.verdicts.push((v.t.as_millis() as u64, v.event));
             }

@@ -4,6 +4,71 @@ use std::fmt;
 
 use crate::bands::Band;
 use crate::card::Drive;
+use crate::matrix::Doubt;
+use crate::pulse::{PanelTone, PulseDoubt};
+use crate::switch::Cell;
+
+/// The name of a pair or handset on a line that serves several apartments, as read from the wires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LineCode {
+    /// A pair of a switch.
+    Cell(Cell),
+    /// A number of pulses.
+    Address(u16),
+}
+
+impl fmt::Display for LineCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cell(cell) => {
+                if cell.module > 0 {
+                    write!(f, "module {} ", u16::from(cell.module) + 1)?;
+                }
+                write!(f, "D{} E{}", cell.tens, cell.units)
+            }
+            Self::Address(address) => write!(f, "address {address}"),
+        }
+    }
+}
+
+/// Why it cannot be told whose call it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AddressDoubt {
+    /// The buses of a switch.
+    Buses(Doubt),
+    /// The pulses of an address.
+    Pulses(PulseDoubt),
+}
+
+impl AddressDoubt {
+    /// The fault that it stands for.
+    #[must_use]
+    pub const fn kind(self) -> FaultKind {
+        match self {
+            Self::Buses(Doubt::BusShort) => FaultKind::BusShort,
+            Self::Buses(_) => FaultKind::Ambiguous,
+            Self::Pulses(_) => FaultKind::BadAddress,
+        }
+    }
+
+    /// Stable lower-case name of the reason.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Buses(doubt) => doubt.name(),
+            Self::Pulses(doubt) => doubt.name(),
+        }
+    }
+
+    /// What a technician does about it.
+    #[must_use]
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Buses(doubt) => doubt.hint(),
+            Self::Pulses(_) => FaultKind::BadAddress.hint(),
+        }
+    }
+}
 
 /// What is behind our relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,11 +153,17 @@ pub enum FaultKind {
     ForeignVoltage,
     /// A pair at rest carries a small voltage: moisture or damaged insulation.
     Leakage,
+    /// The buses of a switch name no one pair.
+    Ambiguous,
+    /// Two bus lines of a switch are joined.
+    BusShort,
+    /// Pulses that are no address.
+    BadAddress,
 }
 
 impl FaultKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::OpenPair,
         Self::Short,
         Self::ReversedPolarity,
@@ -101,6 +172,9 @@ impl FaultKind {
         Self::HandsetShort,
         Self::ForeignVoltage,
         Self::Leakage,
+        Self::Ambiguous,
+        Self::BusShort,
+        Self::BadAddress,
     ];
 
     /// Stable lower-case name.
@@ -115,6 +189,9 @@ impl FaultKind {
             Self::HandsetShort => "handset_short",
             Self::ForeignVoltage => "foreign_voltage",
             Self::Leakage => "leakage",
+            Self::Ambiguous => "ambiguous",
+            Self::BusShort => "bus_short",
+            Self::BadAddress => "bad_address",
         }
     }
 
@@ -143,6 +220,13 @@ impl FaultKind {
             }
             Self::Leakage => {
                 "measure the pair at rest at the riser, box unplugged: look for moisture in junction boxes and for damaged insulation"
+            }
+            Self::Ambiguous => {
+                "the event's reading names the lines: look for two panels at once, taps off their terminals, the taps' bias, and whether line.sourced is right"
+            }
+            Self::BusShort => Doubt::BusShort.hint(),
+            Self::BadAddress => {
+                "the pulses after a reset are no address: check the cable, other devices on the two wires, and address.pulse_min_us and pulse_max_us of the profile"
             }
         }
     }
@@ -174,6 +258,27 @@ impl DoorFailure {
 /// What happened on a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum LineEvent {
+    /// The wires named whose call it is; what follows is about that call. A pair of one apartment
+    /// has nothing to name.
+    Addressed {
+        /// As read.
+        code: LineCode,
+        /// Its apartment, where the configuration knows one.
+        apartment: Option<u16>,
+    },
+    /// It cannot be told whose call it is; nothing of ours goes on the line. It ends with a
+    /// [`LineEvent::FaultCleared`] of its kind.
+    Unclear {
+        /// Why.
+        doubt: AddressDoubt,
+        /// The fed line's volts, and as handset volts the lowest line of the other bus.
+        reading: Reading,
+    },
+    /// The panel plays a tone that tells what it does (pulse lines).
+    Tone {
+        /// Which.
+        tone: PanelTone,
+    },
     /// The panel selected our pair.
     CallDetected,
     /// The ring rule is met.
@@ -228,6 +333,9 @@ impl LineEvent {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Addressed { .. } => "addressed",
+            Self::Unclear { .. } => "unclear",
+            Self::Tone { .. } => "tone",
             Self::CallDetected => "call_detected",
             Self::RingConfirmed => "ring_confirmed",
             Self::PanelGaveUp => "panel_gave_up",
@@ -275,11 +383,7 @@ pub struct LineError {
 }
 
 impl LineError {
-    pub(crate) const fn of(kind: LineErrorKind) -> Self {
-        Self::new(kind)
-    }
-
-    pub(super) const fn new(kind: LineErrorKind) -> Self {
+    pub(crate) const fn new(kind: LineErrorKind) -> Self {
         let (cause, hint) = match kind {
             LineErrorKind::NoCall => (
                 "no call of ours is on this line",

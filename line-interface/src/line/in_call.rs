@@ -19,7 +19,7 @@ const SETTLE_EXTRA_MS: u64 = 3000;
 
 impl Line {
     pub(super) fn begin_call(&mut self) {
-        self.drive = self.busy(Load::OffHook);
+        self.drive = self.in_place(Load::OffHook);
         self.bias = BiasWatch::default();
         self.steady = super::Dwell::default();
         self.tone_at = self.now;
@@ -83,12 +83,12 @@ impl Line {
     pub(super) fn hang_up_when_free(&mut self) {
         let busy = self.pending.is_some() || self.state == LineState::DoorRelease;
         if self.hang_up_wanted && !busy {
-            self.drive = self.busy(Load::OnHook);
+            self.drive = self.in_place(Load::OnHook);
             self.enter(LineState::HangingUp);
         }
     }
 
-    fn busy(&self, load: Load) -> Drive {
+    fn in_place(&self, load: Load) -> Drive {
         let relay = match self.fitting {
             HandsetFitting::Relayed => HandsetRelay::Isolated,
             HandsetFitting::Absent => HandsetRelay::Through,
@@ -159,7 +159,7 @@ impl Line {
         };
         self.pending = None;
         self.releasing = Some(release);
-        self.drive = self.busy(load);
+        self.drive = self.in_place(load);
         self.enter(LineState::DoorRelease);
         self.emit(LineEvent::DoorReleaseStarted {
             token: release.token,
@@ -170,7 +170,7 @@ impl Line {
         if let Some(Release { token, .. }) = self.releasing {
             if self.in_state_for(self.profile.door.release_ms.value) {
                 self.releasing = None;
-                self.drive = self.busy(Load::OffHook);
+                self.drive = self.in_place(Load::OffHook);
                 self.enter(LineState::DoorRelease);
                 self.emit(LineEvent::DoorReleaseEnded { token });
             }

@@ -18,8 +18,8 @@ use crate::reading::BlockReading;
 use crate::ring::RingDetector;
 
 pub use event::{
-    DoorFailure, FaultKind, HandsetFitting, LineError, LineErrorKind, LineEvent, LineState,
-    LineStatus, Reading,
+    AddressDoubt, DoorFailure, FaultKind, HandsetFitting, LineCode, LineError, LineErrorKind,
+    LineEvent, LineState, LineStatus, Reading,
 };
 
 /// Events kept for a caller that does not drain them; older ones are dropped.
@@ -139,6 +139,9 @@ impl Line {
         self.fed.update(band);
         if !self.reading.chopped {
             self.steady.update(band);
+        } else if self.steady.band == Band::Idle {
+            // A burst is fed: the dead line before it is over.
+            self.steady = Dwell::default();
         }
         self.reversed_ms = if self.reading.mean_volts < -self.profile.bands.idle_max_volts.value {
             self.reversed_ms.saturating_add(BLOCK_MS)
@@ -229,7 +232,27 @@ impl Line {
     /// What was going on is reported as ended.
     pub fn card_lost(&mut self, now: Duration) {
         self.advance(now);
-        self.fail_door(DoorFailure::CardLost);
+        self.start_anew(DoorFailure::CardLost);
+        self.drive = Drive::SAFE;
+    }
+
+    /// The panel has left this call for certain, because it names another one. What was going on
+    /// is reported as ended, and the line is ready at once: no lock-out, for the name guards the
+    /// next call.
+    pub fn deselected(&mut self, now: Duration) {
+        self.advance(now);
+        self.start_anew(DoorFailure::PanelEnded);
+    }
+
+    /// Another apartment's figures for the call that is to come. Only a line at rest takes them.
+    pub fn use_profile(&mut self, profile: &Profile) {
+        if self.state == LineState::Idle {
+            self.profile.clone_from(profile);
+        }
+    }
+
+    fn start_anew(&mut self, why: DoorFailure) {
+        self.fail_door(why);
         match self.state {
             LineState::Ringing => self.emit(LineEvent::PanelGaveUp),
             LineState::Answering
@@ -250,7 +273,6 @@ impl Line {
             since: self.now,
             ..Self::new(profile, fitting)
         };
-        self.drive = Drive::SAFE;
         if !was_idle {
             self.emit(LineEvent::Idle);
         }
@@ -283,6 +305,18 @@ impl Line {
     #[must_use]
     pub fn faults(&self) -> &[FaultKind] {
         &self.faults
+    }
+
+    /// A call of ours is on the line, or just ends: something of ours may load it.
+    #[must_use]
+    pub const fn busy(&self) -> bool {
+        matches!(
+            self.state,
+            LineState::Answering
+                | LineState::Talking
+                | LineState::DoorRelease
+                | LineState::HangingUp
+        )
     }
 
     /// A snapshot.
@@ -349,13 +383,7 @@ impl Line {
     }
 
     fn restore_rest(&mut self) {
-        if !matches!(
-            self.state,
-            LineState::Answering
-                | LineState::Talking
-                | LineState::DoorRelease
-                | LineState::HangingUp
-        ) {
+        if !self.busy() {
             self.drive = self.rest();
         }
     }

@@ -113,6 +113,12 @@ impl TapBlock {
         }
     }
 
+    /// Number of taps.
+    #[must_use]
+    pub const fn taps(&self) -> usize {
+        self.taps
+    }
+
     /// One scan: a reading of each tap. An empty slice for a scan that does not exist.
     #[must_use]
     pub fn scan(&self, scan: usize) -> &[f32] {

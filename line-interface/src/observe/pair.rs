@@ -349,7 +349,11 @@ impl PairObserver {
                         .saturating_sub(self.line.profile().timing.fault_ms.value),
                 ),
             ),
-            FaultKind::HandsetMissing | FaultKind::HandsetShort => return,
+            FaultKind::HandsetMissing
+            | FaultKind::HandsetShort
+            | FaultKind::Ambiguous
+            | FaultKind::BusShort
+            | FaultKind::BadAddress => return,
         };
         let hint = kind.hint();
         self.push(

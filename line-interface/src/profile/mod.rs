@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::bands::{Band, BandTracker};
 
 pub use overrides::{OVERRIDE_KEYS, OverrideKey};
+pub(crate) use validate::check;
 pub use validate::{ProfileError, ProfileErrorKind};
 
 /// How sure a figure is (line-facts 0).

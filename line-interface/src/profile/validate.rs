@@ -64,7 +64,7 @@ pub(super) fn load(text: &str) -> Result<Profile, ProfileError> {
 }
 
 /// Everything that a profile must hold to work on a line.
-pub(super) fn check(profile: &Profile) -> Result<(), ProfileError> {
+pub(crate) fn check(profile: &Profile) -> Result<(), ProfileError> {
     sources(profile)
         .and_then(|()| bands(profile))
         .and_then(|()| times(profile))

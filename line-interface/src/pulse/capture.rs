@@ -5,13 +5,15 @@
 //! transfer covers the rest of the reset and the whole address, so no gap between transfers can
 //! swallow a pulse.
 
+use super::profile::PulseAddress;
 use super::reader::{PulseEvent, PulseReader};
+use crate::card::PulseBurst;
 
 /// Clock of the capture: one bit each microsecond.
 pub const CAPTURE_HZ: u32 = 1_000_000;
-/// Length of one transfer: the rest of the reset, 255 pulses at 111 us with room for wide gaps, and
-/// the end of the address.
-pub const CAPTURE_BYTES: usize = 50_000;
+/// Length of one transfer: up to 100 ms of the reset, and the 60 ms within which the panel has
+/// counted out any address before it rings (line-facts 3).
+pub const CAPTURE_BYTES: usize = 20_000;
 
 /// Turns captured bits into edges for a [`PulseReader`].
 #[derive(Debug, Clone)]
@@ -30,6 +32,16 @@ impl Capture {
             high: true,
             bits: start_us,
         }
+    }
+
+    /// Reads a whole burst: a reset and the address or the rejection behind it, or nothing where
+    /// the low before it was no reset.
+    #[must_use]
+    pub fn read(rule: &PulseAddress, burst: &PulseBurst) -> Vec<PulseEvent> {
+        let begin = u64::from(burst.low_us);
+        let mut capture = Self::new(PulseReader::new(rule.clone()), begin);
+        capture.fell(0);
+        capture.bytes(&burst.bits)
     }
 
     /// The GPIO that arms the transfer saw the wire fall at this time.

@@ -1,13 +1,11 @@
 //! Two-wire lines on which the panel counts out the address in short pulses (line-facts 3).
 
 mod capture;
-mod line;
 mod profile;
 mod reader;
 mod tone;
 
 pub use capture::{CAPTURE_BYTES, CAPTURE_HZ, Capture};
-pub use line::{PulseLine, PulseLineEvent, PulseState};
 pub use profile::{PulseAddress, PulseDoor, PulseLevel, PulseProfile, PulseTiming, PulseTone};
 pub use reader::{PulseDoubt, PulseEvent, PulseReader};
 pub use tone::{PanelTone, ToneReader};

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::profile::{Figure, ProfileError, ProfileErrorKind};
+use crate::profile::{
+    Bands, Door, DoorManner, DriveSide, FaultRule, Figure, Handset, Mark, Matrix, Profile,
+    ProfileError, ProfileErrorKind, RingRule, Timing, check,
+};
 
 /// Levels of the wire.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -66,6 +69,10 @@ pub struct PulseTiming {
     pub off_hook_settle_ms: Figure<u64>,
     /// Our on-hook load stays this long.
     pub on_hook_ms: Figure<u64>,
+    /// A called line in the wrong band for this long is a fault.
+    pub fault_ms: Figure<u64>,
+    /// After a call the line is left alone for this long.
+    pub lockout_ms: Figure<u64>,
     /// A low wire for this long ends the call.
     pub panel_end_ms: Figure<u64>,
 }
@@ -78,6 +85,8 @@ pub struct PulseDoor {
     pub release_ms: Figure<u64>,
     /// It stays this long afterwards.
     pub restore_ms: Figure<u64>,
+    /// Whether anything of the load stays.
+    pub manner: Figure<DoorManner>,
 }
 
 /// A pulse line's figures.
@@ -90,6 +99,8 @@ pub struct PulseProfile {
     pub description: String,
     /// Levels.
     pub level: PulseLevel,
+    /// What the called handset does to the level.
+    pub bands: Bands,
     /// Reset and address.
     pub address: PulseAddress,
     /// Tones.
@@ -98,6 +109,8 @@ pub struct PulseProfile {
     pub timing: PulseTiming,
     /// Door.
     pub door: PulseDoor,
+    /// Old handset.
+    pub handset: Handset,
 }
 
 const BUILTIN: [(&str, &str); 1] = [(
@@ -134,6 +147,70 @@ impl PulseProfile {
         })?;
         profile.check()?;
         Ok(profile)
+    }
+
+    /// The called line as the line state machine knows it: from its address to the next reset a
+    /// pulse line is a pair.
+    #[must_use]
+    pub fn line(&self) -> Profile {
+        fn none<T>(value: T) -> Figure<T> {
+            let source = "not a figure of pulse lines".to_owned();
+            Figure {
+                value,
+                mark: Mark::X,
+                source,
+            }
+        }
+        let (ring, t) = (&self.tone.ring_hz, &self.timing);
+        let edge = |factor: f32| Figure {
+            value: ring.value * factor,
+            ..ring.clone()
+        };
+        let spread = self.tone.tolerance.value;
+        Profile {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            bands: self.bands.clone(),
+            ring: RingRule {
+                min_swing_volts: self.tone.min_swing_volts.clone(),
+                min_fill: none(0.72),
+                min_frequency_hz: edge(1.0 - spread),
+                max_frequency_hz: edge(1.0 + spread),
+                minimum_ms: self.tone.minimum_ms.clone(),
+                hold_off_ms: t.hold_off_ms.clone(),
+                idle_ends_ms: t.panel_end_ms.clone(),
+            },
+            timing: Timing {
+                selected_ms: none(20),
+                fault_ms: t.fault_ms.clone(),
+                off_hook_settle_ms: t.off_hook_settle_ms.clone(),
+                on_hook_ms: t.on_hook_ms.clone(),
+                lockout_ms: t.lockout_ms.clone(),
+                panel_end_ms: t.panel_end_ms.clone(),
+                panel_talk_limit_ms: none(40_000),
+            },
+            door: Door {
+                release_ms: self.door.release_ms.clone(),
+                restore_ms: self.door.restore_ms.clone(),
+                manner: self.door.manner.clone(),
+                not_while_sounding: none(false),
+                sounding_wait_max_ms: none(3_000),
+            },
+            handset: self.handset.clone(),
+            matrix: Matrix {
+                sourced: none(DriveSide::Tens),
+                select_min_volts: none(1.2),
+                sunk_max_volts: none(0.7),
+                float_min_volts: none(1.0),
+                code_ms: none(40),
+            },
+            fault: FaultRule {
+                foreign_min_volts: none(14.0),
+                foreign_hum_volts: none(3.0),
+                leakage_min_volts: none(0.25),
+                leakage_ms: none(3_000),
+            },
+        }
     }
 
     fn check(&self) -> Result<(), ProfileError> {
@@ -204,11 +281,13 @@ impl PulseProfile {
             &self.timing.off_hook_settle_ms,
             &self.timing.on_hook_ms,
             &self.timing.panel_end_ms,
+            &self.timing.fault_ms,
+            &self.timing.lockout_ms,
             &self.door.restore_ms,
             &self.door.release_ms,
         ] {
             order("times", whole(f), 3_600_000.0)?;
         }
-        Ok(())
+        check(&self.line())
     }
 }

@@ -1,27 +1,35 @@
 //! Frames of the virtual line card, without I/O (`docs/reference/virtual-line-card.md`).
 
 use crate::card::{
-    BLOCK_SAMPLES, CardError, CardErrorKind, Drive, DriveBlock, HandsetRelay, Load, SAMPLE_RATE_HZ,
-    SenseBlock,
+    AddressSense, BLOCK_SAMPLES, CardError, CardErrorKind, Drive, DriveBlock, HandsetRelay,
+    LineKind, Load, PulseBurst, SAMPLE_RATE_HZ, SenseBlock,
 };
+use crate::matrix::{SCANS_PER_BLOCK, TapBlock};
+use crate::switch::Cell;
 
 /// Version of the protocol. Both sides must speak the same.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Most lines one card carries.
 pub const MAX_LINES: usize = 64;
 /// Longest name in a HELLO, in bytes.
 pub const MAX_NAME: usize = 64;
 /// Longest text in a BYE, in bytes.
 pub const MAX_TEXT: usize = 200;
+/// Most taps of one line: the largest switch has 10 modules of 32 tens and 32 units lines.
+pub const MAX_TAPS: usize = 640;
+/// Longest pulse capture, in bytes: half a second.
+pub const MAX_BURST: usize = 65_536;
 
 const MAGIC: [u8; 4] = *b"TRLC";
-/// Bytes of one line in a BLOCK: three series of f32 and one of i16.
-const SENSE_BYTES: usize = BLOCK_SAMPLES * (3 * 4 + 2);
-/// Bytes of one line in a DRIVE: load, relay, audio.
-const DRIVE_BYTES: usize = 2 + BLOCK_SAMPLES * 2;
-const SEQUENCE_BYTES: usize = 8;
+/// Bytes of one line's pair in a BLOCK: three series of f32 and one of i16.
+const PAIR_BYTES: usize = BLOCK_SAMPLES * (3 * 4 + 2);
+/// Most bytes that tell the address of one line: a tag, and the longer of taps and pulses.
+const ADDRESS_BYTES: usize = 1 + 8 + MAX_BURST;
+const _: () = assert!(MAX_TAPS * SCANS_PER_BLOCK * 4 < MAX_BURST);
+/// Bytes of one line in a DRIVE: load, relay, crosspoint, audio.
+const DRIVE_BYTES: usize = 2 + 4 + BLOCK_SAMPLES * 2;
 /// Largest body of any frame.
-const MAX_BODY: usize = 1 + SEQUENCE_BYTES + MAX_LINES * SENSE_BYTES;
+const MAX_BODY: usize = 1 + 8 + 2 + MAX_LINES * (PAIR_BYTES + ADDRESS_BYTES);
 
 const HELLO: u8 = 1;
 const BLOCK: u8 = 2;
@@ -33,8 +41,8 @@ const BYE: u8 = 4;
 pub enum Frame {
     /// The first frame of either side.
     Hello {
-        /// Number of lines; the gateway sends 0, which means "as many as you have".
-        lines: usize,
+        /// What each line is wired to; the gateway sends none, which means "whatever you have".
+        lines: Vec<LineKind>,
         /// Who speaks.
         name: String,
     },
@@ -77,14 +85,24 @@ impl Frame {
                 out.push(HELLO);
                 out.extend_from_slice(&MAGIC);
                 out.extend_from_slice(&VERSION.to_le_bytes());
-                out.extend_from_slice(&((*lines).min(MAX_LINES) as u16).to_le_bytes());
+                out.extend_from_slice(&(lines.len().min(MAX_LINES) as u16).to_le_bytes());
                 out.extend_from_slice(&SAMPLE_RATE_HZ.to_le_bytes());
                 out.extend_from_slice(&(BLOCK_SAMPLES as u16).to_le_bytes());
+                for kind in lines.iter().take(MAX_LINES) {
+                    let (tag, taps) = match kind {
+                        LineKind::Pair => (0, 0),
+                        LineKind::Matrix { taps } => (1, *taps),
+                        LineKind::Pulse => (2, 0),
+                    };
+                    out.push(tag);
+                    out.extend_from_slice(&taps.to_le_bytes());
+                }
                 out.extend_from_slice(cut(name, MAX_NAME).as_bytes());
             }
             Self::Block { sequence, lines } => {
                 out.push(BLOCK);
                 out.extend_from_slice(&sequence.to_le_bytes());
+                out.extend_from_slice(&(lines.len().min(MAX_LINES) as u16).to_le_bytes());
                 for line in lines.iter().take(MAX_LINES) {
                     for series in [&line.line_volts, &line.line_milliamps, &line.handset_volts] {
                         series
@@ -94,6 +112,7 @@ impl Frame {
                     line.audio
                         .iter()
                         .for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
+                    encode_address(&line.address, out);
                 }
             }
             Self::Drive { sequence, lines } => encode_drive(*sequence, lines, out),
@@ -145,6 +164,25 @@ pub(super) fn encode_drive_frame(sequence: u64, lines: &[DriveBlock], out: &mut 
     seal(start, out);
 }
 
+fn encode_address(address: &AddressSense, out: &mut Vec<u8>) {
+    match address {
+        AddressSense::Taps(block) if block.taps() <= MAX_TAPS => {
+            out.push(1);
+            out.extend_from_slice(&(block.taps() as u16).to_le_bytes());
+            for v in (0..SCANS_PER_BLOCK).flat_map(|scan| block.scan(scan)) {
+                out.extend_from_slice(&v.to_le_bytes());
+            }
+        }
+        AddressSense::Pulses(burst) if burst.bits.len() <= MAX_BURST => {
+            out.push(2);
+            out.extend_from_slice(&burst.low_us.to_le_bytes());
+            out.extend_from_slice(&(burst.bits.len() as u32).to_le_bytes());
+            out.extend_from_slice(&burst.bits);
+        }
+        AddressSense::None | AddressSense::Taps(_) | AddressSense::Pulses(_) => out.push(0),
+    }
+}
+
 fn encode_drive(sequence: u64, lines: &[DriveBlock], out: &mut Vec<u8>) {
     out.push(DRIVE);
     out.extend_from_slice(&sequence.to_le_bytes());
@@ -158,6 +196,10 @@ fn encode_drive(sequence: u64, lines: &[DriveBlock], out: &mut Vec<u8>) {
         out.push(match line.drive.relay {
             HandsetRelay::Through => 0,
             HandsetRelay::Isolated => 1,
+        });
+        out.extend_from_slice(&match line.connect {
+            None => [0; 4],
+            Some(cell) => [1, cell.module, cell.tens, cell.units],
         });
         line.audio
             .iter()
@@ -234,26 +276,76 @@ impl Reader<'_> {
                 "blocks of {samples} samples at {rate} Hz; 80 at 8000 Hz fit"
             )));
         }
+        let mut kinds = Vec::with_capacity(lines);
+        for _ in 0..lines {
+            let (kind, taps) = (self.u8()?, self.u16()?);
+            kinds.push(match (kind, taps) {
+                (0, 0) => LineKind::Pair,
+                (1, taps) if usize::from(taps) <= MAX_TAPS => LineKind::Matrix { taps },
+                (2, 0) => LineKind::Pulse,
+                (other, taps) => {
+                    return Err(bad(format!(
+                        "line kind {other} with {taps} taps is unknown"
+                    )));
+                }
+            });
+        }
         Ok(Frame::Hello {
-            lines,
+            lines: kinds,
             name: self.text(MAX_NAME)?,
         })
     }
 
-    /// Number of lines in the rest of the body, if it divides evenly.
-    fn lines(&self, each: usize) -> Result<usize, CardError> {
-        let bytes = self.0.len();
-        if bytes == 0 || !bytes.is_multiple_of(each) || bytes / each > MAX_LINES {
-            return Err(bad(format!(
-                "{bytes} bytes of lines do not divide by {each}"
-            )));
+    fn reading(&mut self) -> Result<f32, CardError> {
+        let v = f32::from_le_bytes(self.take()?);
+        if v.is_finite() {
+            Ok(v)
+        } else {
+            Err(bad("a reading is not a number".to_owned()))
         }
-        Ok(bytes / each)
+    }
+
+    fn address(&mut self) -> Result<AddressSense, CardError> {
+        match self.u8()? {
+            0 => Ok(AddressSense::None),
+            1 => {
+                let taps = usize::from(self.u16()?);
+                if taps > MAX_TAPS {
+                    return Err(bad(format!("{taps} taps; at most {MAX_TAPS}")));
+                }
+                let mut block = TapBlock::new(taps);
+                for scan in 0..SCANS_PER_BLOCK {
+                    for v in block.scan_mut(scan) {
+                        *v = self.reading()?;
+                    }
+                }
+                Ok(AddressSense::Taps(block))
+            }
+            2 => {
+                let low_us = u32::from_le_bytes(self.take()?);
+                let length = u32::from_le_bytes(self.take()?) as usize;
+                let Some((bits, rest)) = self
+                    .0
+                    .split_at_checked(length)
+                    .filter(|_| length <= MAX_BURST)
+                else {
+                    return Err(bad(format!("a pulse capture of {length} bytes")));
+                };
+                self.0 = rest;
+                let bits = bits.to_vec();
+                Ok(AddressSense::Pulses(PulseBurst { low_us, bits }))
+            }
+            other => Err(bad(format!("address readings of kind {other} are unknown"))),
+        }
     }
 
     fn block(&mut self) -> Result<Frame, CardError> {
         let sequence = u64::from_le_bytes(self.take()?);
-        let mut lines = vec![SenseBlock::default(); self.lines(SENSE_BYTES)?];
+        let count = usize::from(self.u16()?);
+        if count == 0 || count > MAX_LINES || self.0.len() < count * PAIR_BYTES {
+            return Err(bad(format!("{count} lines in {} bytes", self.0.len())));
+        }
+        let mut lines = vec![SenseBlock::default(); count];
         for line in &mut lines {
             for series in [
                 &mut line.line_volts,
@@ -261,22 +353,29 @@ impl Reader<'_> {
                 &mut line.handset_volts,
             ] {
                 for v in series {
-                    *v = f32::from_le_bytes(self.take()?);
-                    if !v.is_finite() {
-                        return Err(bad("a reading is not a number".to_owned()));
-                    }
+                    *v = self.reading()?;
                 }
             }
             for v in &mut line.audio {
                 *v = i16::from_le_bytes(self.take()?);
             }
+            line.address = self.address()?;
+        }
+        if !self.0.is_empty() {
+            return Err(bad("a block is longer than its lines".to_owned()));
         }
         Ok(Frame::Block { sequence, lines })
     }
 
     fn drive(&mut self) -> Result<Frame, CardError> {
         let sequence = u64::from_le_bytes(self.take()?);
-        let mut lines = vec![DriveBlock::default(); self.lines(DRIVE_BYTES)?];
+        let bytes = self.0.len();
+        if bytes == 0 || !bytes.is_multiple_of(DRIVE_BYTES) || bytes / DRIVE_BYTES > MAX_LINES {
+            return Err(bad(format!(
+                "{bytes} bytes of lines do not divide by {DRIVE_BYTES}"
+            )));
+        }
+        let mut lines = vec![DriveBlock::default(); bytes / DRIVE_BYTES];
         for line in &mut lines {
             let load = match self.u8()? {
                 0 => Load::Off,
@@ -291,6 +390,15 @@ impl Reader<'_> {
                 other => return Err(bad(format!("relay position {other} is unknown"))),
             };
             line.drive = Drive { load, relay };
+            line.connect = match self.take::<4>()? {
+                [0, ..] => None,
+                [1, module, tens, units] => Some(Cell {
+                    module,
+                    tens,
+                    units,
+                }),
+                [other, ..] => return Err(bad(format!("crosspoint order {other} is unknown"))),
+            };
             for v in &mut line.audio {
                 *v = i16::from_le_bytes(self.take()?);
             }

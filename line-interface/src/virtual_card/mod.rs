@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Read, Write};
 
 use crate::card::{CardError, CardErrorKind, CardInfo, DriveBlock, LineCard, SenseBlock};
 
-pub use frame::{Frame, MAX_LINES, MAX_NAME, MAX_TEXT, VERSION};
+pub use frame::{Frame, MAX_BURST, MAX_LINES, MAX_NAME, MAX_TAPS, MAX_TEXT, VERSION};
 
 /// Collects frames out of a byte stream.
 #[derive(Debug, Default)]
@@ -61,7 +61,7 @@ impl<S: Read + Write> VirtualCard<S> {
             stream,
             info: CardInfo {
                 name: String::new(),
-                lines: 0,
+                lines: Vec::new(),
             },
             reader: FrameReader::default(),
             out: Vec::new(),
@@ -70,11 +70,13 @@ impl<S: Read + Write> VirtualCard<S> {
             missed_blocks: 0,
         };
         card.send(&Frame::Hello {
-            lines: 0,
+            lines: Vec::new(),
             name: name.to_owned(),
         })?;
         match card.receive()? {
-            Frame::Hello { lines: 0, .. } => Err(frame::bad("the card has no lines".to_owned())),
+            Frame::Hello { lines, .. } if lines.is_empty() => {
+                Err(frame::bad("the card has no lines".to_owned()))
+            }
             Frame::Hello { lines, name } => {
                 card.info = CardInfo { name, lines };
                 Ok(card)
@@ -170,14 +172,15 @@ impl<S: Read + Write + Send> LineCard for VirtualCard<S> {
         drive: &[DriveBlock],
         sense: &mut [SenseBlock],
     ) -> Result<(), CardError> {
-        if drive.len() != self.info.lines || sense.len() != self.info.lines {
+        let lines_of_card = self.info.lines.len();
+        if drive.len() != lines_of_card || sense.len() != lines_of_card {
             return Err(CardError {
                 kind: CardErrorKind::LineCount,
                 cause: format!(
                     "{} drives and {} readings for {} lines",
                     drive.len(),
                     sense.len(),
-                    self.info.lines
+                    lines_of_card
                 ),
                 hint: "configure as many lines as the card has",
             });
@@ -187,7 +190,7 @@ impl<S: Read + Write + Send> LineCard for VirtualCard<S> {
         self.sequence = self.sequence.wrapping_add(1);
         self.flush()?;
         match self.receive()? {
-            Frame::Block { sequence, lines } if lines.len() == self.info.lines => {
+            Frame::Block { sequence, lines } if lines.len() == lines_of_card => {
                 let missed = sequence.saturating_sub(self.expected_block.unwrap_or(sequence));
                 self.missed_blocks = self.missed_blocks.saturating_add(missed);
                 self.expected_block = Some(sequence.wrapping_add(1));
@@ -199,7 +202,7 @@ impl<S: Read + Write + Send> LineCard for VirtualCard<S> {
             Frame::Block { lines, .. } => Err(frame::bad(format!(
                 "a block of {} lines, not {}",
                 lines.len(),
-                self.info.lines
+                lines_of_card
             ))),
             Frame::Bye { reason } => Err(closed(&reason)),
             Frame::Hello { .. } | Frame::Drive { .. } => {

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use line_interface::virtual_card::{Frame, FrameReader};
-use line_interface::{CardError, DriveBlock};
+use line_interface::{CardError, DriveBlock, LineKind};
 use line_simulation::ScriptError;
 
 use crate::Failure;
@@ -77,7 +77,7 @@ impl Drop for SocketFile {
 /// Listens on a thread of its own.
 pub(crate) fn listen(
     path: &Path,
-    lines: usize,
+    lines: Vec<LineKind>,
     messages: SyncSender<Message>,
 ) -> Result<SocketFile, Failure> {
     if std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
@@ -98,14 +98,14 @@ pub(crate) fn listen(
     std::thread::spawn(move || {
         for (id, stream) in (1_u64..).zip(listener.incoming()) {
             let Ok(stream) = stream else { continue };
-            let messages = messages.clone();
-            std::thread::spawn(move || serve(id, stream, lines, &messages));
+            let (messages, lines) = (messages.clone(), lines.clone());
+            std::thread::spawn(move || serve(id, stream, &lines, &messages));
         }
     });
     Ok(SocketFile(path.to_path_buf()))
 }
 
-fn serve(id: u64, mut stream: UnixStream, lines: usize, messages: &SyncSender<Message>) {
+fn serve(id: u64, mut stream: UnixStream, lines: &[LineKind], messages: &SyncSender<Message>) {
     let why = match converse(id, &mut stream, lines, messages) {
         Ok(why) => why,
         Err(e) => {
@@ -125,7 +125,7 @@ fn serve(id: u64, mut stream: UnixStream, lines: usize, messages: &SyncSender<Me
 fn converse(
     id: u64,
     stream: &mut UnixStream,
-    lines: usize,
+    lines: &[LineKind],
     messages: &SyncSender<Message>,
 ) -> Result<String, CardError> {
     let mut reader = FrameReader::default();
@@ -148,7 +148,7 @@ fn converse(
         stream: keep,
     };
     link.send(&Frame::Hello {
-        lines,
+        lines: lines.to_vec(),
         name: "line-simulator".to_owned(),
     });
     if messages.send(Message::Connected(link)).is_err() {
@@ -156,7 +156,7 @@ fn converse(
     }
     loop {
         match receive(stream, &mut reader)? {
-            Some(Frame::Drive { lines: drives, .. }) if drives.len() == lines => {
+            Some(Frame::Drive { lines: drives, .. }) if drives.len() == lines.len() => {
                 if messages
                     .send(Message::Drive {
                         link: id,
@@ -168,7 +168,11 @@ fn converse(
                 }
             }
             Some(Frame::Drive { lines: drives, .. }) => {
-                return Ok(format!("it drives {} lines of {lines}", drives.len()));
+                return Ok(format!(
+                    "it drives {} lines of {}",
+                    drives.len(),
+                    lines.len()
+                ));
             }
             Some(Frame::Bye { reason }) => return Ok(format!("goodbye: {reason}")),
             Some(_) => return Ok("it sent a frame that a gateway does not send".to_owned()),

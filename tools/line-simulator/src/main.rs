@@ -5,6 +5,7 @@
 
 mod commands;
 mod gateway;
+mod lines;
 mod output;
 mod station;
 
@@ -25,6 +26,26 @@ enum Speed {
     Lockstep,
 }
 
+/// What the lines are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Topology {
+    /// The pair of one apartment.
+    Pair,
+    /// A switch with all its apartments.
+    Matrix,
+    /// Two wires with address pulses.
+    Pulse,
+}
+
+/// A bus of a switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Side {
+    /// Tens lines.
+    Tens,
+    /// Units lines.
+    Units,
+}
+
 /// Simulates legacy intercom lines for a gateway that connects over a local socket.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -38,14 +59,33 @@ struct Args {
     /// Number of lines, 1 to 64, all of the same brand.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     lines: u16,
+    /// What the lines are.
+    #[arg(long, value_enum, default_value_t = Topology::Pair)]
+    topology: Topology,
+    /// Matrix: built-in switch or switch file.
+    #[arg(long, default_value = "kmg-100")]
+    switch: String,
+    /// Matrix: lowest apartment of the entrance.
+    #[arg(long, default_value_t = 1)]
+    first_apartment: u16,
+    /// Matrix: the digits of the door number are those on the terminals.
+    #[arg(long)]
+    absolute: bool,
+    /// Matrix: which bus the panel feeds.
+    #[arg(long, value_enum, default_value_t = Side::Tens)]
+    sourced: Side,
+    /// Pulse: addresses of the old handset behind the card's relay.
+    #[arg(long, value_delimiter = ',', value_name = "N,N")]
+    handset_at: Vec<u16>,
     /// What the visitor and the resident do; without it, commands on standard input.
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
     /// Records what the visitor heard; line 1 and up get "-1" and so on before the extension.
     #[arg(long, value_name = "OUT.wav")]
     heard: Option<PathBuf>,
-    /// Records what the card reads: two channels, volts (16 V at full scale) and milliamps (100 mA);
-    /// `trubka line analyze OUT.wav --full-scale-volts 16 --channels line,current` reads it.
+    /// Records the wires, 16 V at full scale: of a pair volts and milliamps (100 mA) as two channels,
+    /// of a switch all taps, of a pulse line the wire at 200 kHz. `trubka line analyze` reads it;
+    /// the event "recording" tells with which --channels.
     #[arg(long, value_name = "OUT.wav")]
     record: Option<PathBuf>,
     /// Records volts, milliamps, load and panel state every 10 ms.
@@ -63,7 +103,7 @@ struct Args {
     /// Time stands still until a gateway connects for the first time.
     #[arg(long)]
     wait_for_gateway: bool,
-    /// The old handset is not there.
+    /// No old handset is there.
     #[arg(long)]
     no_handset: bool,
     /// Seed of the parts' spread and the noise; 0 gives nominal parts.
@@ -111,7 +151,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let outputs = output::Outputs::open(args)?;
     let station = station::Station::new(args, script, outputs)?;
     let (messages, inbox) = std::sync::mpsc::sync_channel(1024);
-    let socket = gateway::listen(&args.listen, usize::from(args.lines), messages.clone())?;
+    let socket = gateway::listen(&args.listen, station.kinds(), messages.clone())?;
     commands::read_stdin(messages);
     let result = station.run(&inbox, &stop);
     drop(socket);

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use line_interface::{DriveBlock, SAMPLE_RATE_HZ, SenseBlock};
-use line_simulation::{PanelEvent, Stamped};
+use line_simulation::{LineModel, PanelEvent, Stamped};
 use serde_json::{Value, json};
 
 use crate::{Args, Failure};
@@ -49,18 +49,6 @@ impl Outputs {
                 heard.push(hound::WavWriter::create(&path, spec).map_err(|e| failure(&path, e))?);
             }
         }
-        let mut recorded = Vec::new();
-        if let Some(path) = &args.record {
-            let spec = hound::WavSpec {
-                channels: 2,
-                ..spec
-            };
-            for line in 0..args.lines {
-                let path = numbered(path, line);
-                recorded
-                    .push(hound::WavWriter::create(&path, spec).map_err(|e| failure(&path, e))?);
-            }
-        }
         let trace = match &args.trace {
             Some(path) => {
                 let mut file = BufWriter::new(File::create(path).map_err(|e| failure(path, e))?);
@@ -76,9 +64,36 @@ impl Outputs {
         Ok(Self {
             events,
             heard,
-            recorded,
+            recorded: Vec::new(),
             trace,
         })
+    }
+
+    /// Begins the recordings, one for each line, and tells how they are read.
+    pub(crate) fn record_lines(
+        &mut self,
+        path: &Path,
+        lines: &[Box<dyn LineModel>],
+    ) -> Result<(), Failure> {
+        for (number, line) in (0_u16..).zip(lines) {
+            let path = numbered(path, number);
+            let spec = hound::WavSpec {
+                channels: u16::try_from(line.recorded().len()).unwrap_or(u16::MAX),
+                sample_rate: line.recorded_hz(),
+                bits_per_sample: 16,
+                sample_format: hound::SampleFormat::Int,
+            };
+            let wav = hound::WavWriter::create(&path, spec).map_err(|e| failure(&path, e))?;
+            self.recorded.push(wav);
+            let more = json!({
+                "file": path.display().to_string(),
+                "full_scale_volts": RECORDED_VOLTS,
+                "topology": line.kind().name(),
+                "channels": line.recorded_channels().join(","),
+            });
+            self.event(0, Some(number.into()), "recording", more);
+        }
+        Ok(())
     }
 
     /// One JSON object on one line, at once.
@@ -94,7 +109,7 @@ impl Outputs {
         let _ = writeln!(self.events, "{object}").and_then(|()| self.events.flush());
     }
 
-    pub(crate) fn verdict(&mut self, line: usize, stamped: &Stamped) {
+    pub(crate) fn verdict(&mut self, line: usize, stamped: &Stamped, dialled: u16) {
         let more = match stamped.event {
             PanelEvent::Dialled { apartment } | PanelEvent::DialIgnored { apartment } => {
                 json!({ "apartment": apartment })
@@ -102,31 +117,39 @@ impl Outputs {
             PanelEvent::CallDropped { why } | PanelEvent::LineError { why } => {
                 json!({ "why": why.name() })
             }
+            // Whose door it is, by the panel that opens it.
+            PanelEvent::LockOpened => json!({ "apartment": dialled }),
             _ => json!({}),
         };
         let t_ms = u64::try_from(stamped.t.as_millis()).unwrap_or(u64::MAX);
         self.event(t_ms, Some(line), stamped.event.name(), more);
     }
 
-    pub(crate) fn heard(&mut self, line: usize, samples: impl Iterator<Item = i16>) {
+    pub(crate) fn heard(&mut self, line: usize, samples: &[i16]) {
         if let Some(wav) = self.heard.get_mut(line) {
             for v in samples {
-                let _ = wav.write_sample(v);
+                let _ = wav.write_sample(*v);
             }
-        } else {
-            samples.for_each(drop);
         }
     }
 
-    /// What the card read, for `trubka line analyze`.
-    pub(crate) fn record(&mut self, line: usize, sense: &SenseBlock) {
+    /// What a recorder on the wires read, for `trubka line analyze`.
+    pub(crate) fn record(&mut self, line: usize, wires: &[Vec<f32>]) {
         let Some(wav) = self.recorded.get_mut(line) else {
             return;
         };
-        let word = |v: f32, full: f32| (v / full * 32767.0).clamp(-32768.0, 32767.0) as i16;
-        for (volts, milliamps) in sense.line_volts.iter().zip(&sense.line_milliamps) {
-            let _ = wav.write_sample(word(*volts, RECORDED_VOLTS));
-            let _ = wav.write_sample(word(*milliamps, RECORDED_MILLIAMPS));
+        let pair = wires.len() == 2;
+        let samples = wires.first().map_or(0, Vec::len);
+        for i in 0..samples {
+            for (wire, series) in wires.iter().enumerate() {
+                let full = if pair && wire == 1 {
+                    RECORDED_MILLIAMPS
+                } else {
+                    RECORDED_VOLTS
+                };
+                let v = series.get(i).copied().unwrap_or(0.0) / full * 32767.0;
+                let _ = wav.write_sample(v.clamp(-32768.0, 32767.0) as i16);
+            }
         }
     }
 

@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use line_interface::virtual_card::Frame;
-use line_interface::{BLOCK_MS, Drive, DriveBlock, SenseBlock};
-use line_simulation::{Script, Setup, Simulation};
+use line_interface::{BLOCK_MS, Drive, DriveBlock, LineKind, SenseBlock};
+use line_simulation::{LineModel, Script};
 use serde_json::json;
 
 use crate::commands::Command;
@@ -28,7 +28,7 @@ const MAX_LATE: Duration = Duration::from_secs(2);
 
 /// All lines and what is connected to them.
 pub(crate) struct Station {
-    lines: Vec<Simulation>,
+    lines: Vec<Box<dyn LineModel>>,
     sense: Vec<SenseBlock>,
     drives: VecDeque<Vec<DriveBlock>>,
     current: Vec<DriveBlock>,
@@ -49,7 +49,7 @@ impl Station {
     pub(crate) fn new(
         args: &Args,
         script: Option<Script>,
-        outputs: Outputs,
+        mut outputs: Outputs,
     ) -> Result<Self, Failure> {
         let count = usize::from(args.lines);
         let scripted = script.is_some();
@@ -62,25 +62,10 @@ impl Station {
         }
         let mut lines = Vec::with_capacity(count);
         for line in 0..count {
-            let refuse = |e: line_simulation::SetupError| {
-                Failure::new(e.to_string(), "see --help for the brands")
-            };
-            let mut setup = Setup::brand(&args.brand).map_err(refuse)?;
-            let mut seed = [0; 32];
-            if let Some(part) = seed.first_chunk_mut::<8>() {
-                *part = args.seed.to_le_bytes();
-            }
-            if let Some(last) = seed.last_mut() {
-                *last = u8::try_from(line).unwrap_or(u8::MAX);
-            }
-            setup.seed = seed;
-            if args.seed != 0 {
-                setup = setup.spread(seed, 0.1);
-            }
-            if args.no_handset {
-                setup.handset = None;
-            }
-            lines.push(Simulation::new(setup, script.for_line(line)).map_err(refuse)?);
+            lines.push(crate::lines::build(args, line, script.for_line(line))?);
+        }
+        if let Some(path) = &args.record {
+            outputs.record_lines(path, &lines)?;
         }
         Ok(Self {
             lines,
@@ -98,6 +83,11 @@ impl Station {
             outputs,
             quit: false,
         })
+    }
+
+    /// What each line is wired to.
+    pub(crate) fn kinds(&self) -> Vec<LineKind> {
+        self.lines.iter().map(|line| line.kind()).collect()
     }
 
     /// Runs until the script has ended, `quit`, or a signal.
@@ -172,11 +162,13 @@ impl Station {
         if stop.load(Ordering::Relaxed) || self.quit {
             return true;
         }
-        if !self.scripted || !self.lines.iter().all(Simulation::finished) {
+        if !self.scripted || !self.lines.iter().all(|line| line.finished()) {
             return false;
         }
         if self.repeat {
-            self.lines.iter_mut().for_each(Simulation::restart_script);
+            for line in &mut self.lines {
+                line.restart_script();
+            }
         }
         !self.repeat
     }
@@ -294,10 +286,10 @@ impl Station {
             };
             simulation.step(drive, sense);
             while let Some(verdict) = simulation.poll_event() {
-                self.outputs.verdict(line, &verdict);
+                self.outputs.verdict(line, &verdict, simulation.dialled());
             }
-            self.outputs.heard(line, simulation.heard_by_visitor());
-            self.outputs.record(line, sense);
+            self.outputs.heard(line, &simulation.heard_by_visitor());
+            self.outputs.record(line, simulation.recorded());
             self.outputs
                 .trace(t_ms, line, sense, drive, simulation.panel_state().name());
         }

@@ -9,7 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use line_interface::virtual_card::VirtualCard;
-use line_interface::{DriveBlock, HandsetFitting, Line, LineCard, LineEvent, Profile, SenseBlock};
+use line_interface::{
+    DriveBlock, HandsetFitting, Line, LineCard, LineEvent, LineKind, Profile, SenseBlock,
+};
 
 /// A folder of its own for every test, removed afterwards.
 struct Folder(PathBuf);
@@ -147,7 +149,7 @@ fn commands_drive_a_line_and_a_silent_gateway_lets_go_of_it() {
     let folder = Folder::new("live");
     let mut simulator = Simulator::start(&folder, &["--lines", "2"]);
     let mut card = connect(&folder.path("card"));
-    assert_eq!(card.info().lines, 2);
+    assert_eq!(card.info().lines, [LineKind::Pair; 2]);
     simulator.type_in("1: dial 7");
     simulator.type_in("sing");
     let profile = Profile::builtin("vizit").unwrap();

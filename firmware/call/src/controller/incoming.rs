@@ -22,7 +22,7 @@ impl Controller {
             }
             Phase::Talking(_) => self.refuse_call(leg, user, 486, "the line is in a call"),
             Phase::Handset => self.refuse_call(leg, user, 486, "the old handset is in a call"),
-            Phase::Idle | Phase::Selected { .. } | Phase::Over { .. } => {
+            Phase::Idle | Phase::Selected { .. } | Phase::Unserved | Phase::Over { .. } => {
                 self.refuse_call(leg, user, 480, "no visitor is on the line");
             }
         }
@@ -41,13 +41,38 @@ impl Controller {
     /// The line that a dialled user part means: an apartment, a line name, or, for the extension
     /// itself, the one line on which a visitor is.
     fn dialled_line(&self, user: &str) -> Result<usize, &'static str> {
-        let named =
-            |line: &super::LineSettings| line.name == user || line.apartment.to_string() == user;
-        if let Some(line) = self.settings.lines.iter().position(named) {
+        let visits = |line: usize| {
+            !matches!(
+                self.phases[line],
+                Phase::Idle | Phase::Unserved | Phase::Over { .. }
+            )
+        };
+        if let Some(line) = self
+            .settings
+            .lines
+            .iter()
+            .position(|line| line.name == user)
+        {
             return Ok(line);
         }
-        let mut active = (0..self.phases.len())
-            .filter(|line| !matches!(self.phases[*line], Phase::Idle | Phase::Over { .. }));
+        if let Ok(apartment) = user.parse::<u16>() {
+            // Several panels may call one apartment: the one on which its visitor is.
+            let own = |line: &usize| self.visits[*line].apartment == Some(apartment);
+            let mut serving = (0..self.phases.len())
+                .filter(|line| self.settings.lines[*line].serves.contains(&apartment));
+            if let Some(line) = (0..self.phases.len()).find(|line| visits(*line) && own(line)) {
+                return Ok(line);
+            }
+            if let Some(line) = serving.next() {
+                // Nobody is there for this apartment; another one's visitor is not its business.
+                return if self.settings.lines[line].apartment.is_some() {
+                    Ok(line)
+                } else {
+                    Err("no visitor is on the line")
+                };
+            }
+        }
+        let mut active = (0..self.phases.len()).filter(|line| visits(*line));
         match (active.next(), active.next()) {
             (Some(line), None) => Ok(line),
             (None, _) => Err("no visitor is on the line"),

@@ -14,11 +14,23 @@ impl Controller {
             Phase::Selected { since } => since,
             _ => return,
         };
-        let (name, apartment) = (self.line_name(line), self.settings.lines[line].apartment);
+        let name = self.line_name(line);
+        let code = self.visits[line].code.clone();
+        if self.visits[line].route.is_none() {
+            let apartment = self.visits[line].apartment;
+            self.phases[line] = Phase::Unserved;
+            return self.tell(Event::UnknownApartment {
+                line: name,
+                apartment,
+                code,
+            });
+        }
+        let apartment = self.apartment(line);
         let after_ms = now.saturating_sub(since).as_millis() as u64;
         self.tell(Event::Ring {
             line: name,
             apartment,
+            code,
             after_ms,
         });
         self.phases[line] = Phase::Ringing {
@@ -29,13 +41,15 @@ impl Controller {
     }
 
     fn call_target(&mut self, now: Duration, line: usize, target: usize) {
-        let settings = &self.settings.lines[line];
-        let Some(address) = settings.route.targets.get(target).cloned() else {
+        let Some(route) = self.route(line) else {
             return;
         };
-        let account = settings.route.account;
-        let apartment = settings.apartment;
-        let display_name = settings.route.display_name.clone();
+        let Some(address) = route.targets.get(target).cloned() else {
+            return;
+        };
+        let account = route.account;
+        let display_name = route.display_name.clone();
+        let apartment = self.apartment(line);
         let account_name = self
             .settings
             .accounts
@@ -90,12 +104,7 @@ impl Controller {
         }
         attempt.ringing = true;
         let target = attempt.target;
-        let party = self.settings.lines[line]
-            .route
-            .targets
-            .get(target)
-            .cloned()
-            .unwrap_or_default();
+        let party = self.target(line, target);
         self.tell(Event::CallRinging {
             line: self.line_name(line),
             party,
@@ -115,12 +124,7 @@ impl Controller {
             return;
         };
         let target = attempt.target;
-        let party = self.settings.lines[line]
-            .route
-            .targets
-            .get(target)
-            .cloned()
-            .unwrap_or_default();
+        let party = self.target(line, target);
         self.begin_talk(now, line, Some(leg), Talker::Called(party));
     }
 
@@ -144,16 +148,10 @@ impl Controller {
         status: Option<u16>,
         reason: &str,
     ) {
-        let settings = &self.settings.lines[line];
         let event = Event::CallFailed {
-            line: settings.name.clone(),
-            apartment: settings.apartment,
-            target: settings
-                .route
-                .targets
-                .get(target)
-                .cloned()
-                .unwrap_or_default(),
+            line: self.line_name(line),
+            apartment: self.apartment(line),
+            target: self.target(line, target),
             status,
             reason: reason.to_owned(),
             hint: failure_hint(status).to_owned(),
@@ -194,16 +192,10 @@ impl Controller {
             leg: attempt.leg,
             why,
         });
-        let settings = &self.settings.lines[line];
         let event = Event::CallEnded {
-            line: settings.name.clone(),
-            apartment: settings.apartment,
-            party: settings
-                .route
-                .targets
-                .get(attempt.target)
-                .cloned()
-                .unwrap_or_default(),
+            line: self.line_name(line),
+            apartment: self.apartment(line),
+            party: self.target(line, attempt.target),
             reason: why.to_owned(),
             talk_ms: 0,
         };

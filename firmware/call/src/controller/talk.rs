@@ -23,11 +23,10 @@ impl Controller {
         leg: Option<LegId>,
         talker: Talker,
     ) {
-        let settings = &self.settings.lines[line];
         if leg.is_some() {
             let event = Event::CallAnswered {
-                line: settings.name.clone(),
-                apartment: settings.apartment,
+                line: self.line_name(line),
+                apartment: self.apartment(line),
                 party: talker.shown().to_owned(),
                 direction: if matches!(talker, Talker::Called(_)) {
                     "outgoing"
@@ -108,8 +107,7 @@ impl Controller {
     }
 
     fn open_door(&mut self, now: Duration, line: usize, cause: Cause) -> Result<(), Refusal> {
-        let settings = &self.settings.lines[line];
-        let (name, apartment) = (settings.name.clone(), settings.apartment);
+        let (name, apartment) = (self.line_name(line), self.apartment(line));
         let Phase::Talking(talk) = &self.phases[line] else {
             return Err(Refusal::NoCall);
         };
@@ -118,7 +116,11 @@ impl Controller {
             (Talker::Called(_) | Talker::Technician, Cause::Dtmf) => Some(Opener::Called),
             (Talker::Caller(user), Cause::Dtmf) => Some(Opener::Caller(user)),
         };
-        let refusal = if opener.is_some_and(|opener| !may_open(&settings.route, opener)) {
+        let refusal = if opener.is_some_and(|opener| {
+            !self
+                .route(line)
+                .is_some_and(|route| may_open(route, opener))
+        }) {
             Some(Refusal::PartyNotAllowed)
         } else if talk.opening.is_some() {
             Some(Refusal::AlreadyOpening)
@@ -147,8 +149,7 @@ impl Controller {
     }
 
     fn refuse_door(&mut self, line: usize, cause: Cause, reason: Refusal) {
-        let settings = &self.settings.lines[line];
-        let (name, apartment) = (settings.name.clone(), settings.apartment);
+        let (name, apartment) = (self.line_name(line), self.apartment(line));
         let party = match (&self.phases[line], cause) {
             (Phase::Talking(talk), Cause::Dtmf) => talk.talker.shown().to_owned(),
             _ => "technician".to_owned(),
@@ -211,10 +212,12 @@ impl Controller {
 
     /// The panel ended its call.
     pub(super) fn panel_left(&mut self, now: Duration, line: usize, how: &'static str) {
-        let settings = &self.settings.lines[line];
+        if matches!(self.phases[line], Phase::Unserved) {
+            return;
+        }
         let event = Event::PanelEnded {
-            line: settings.name.clone(),
-            apartment: settings.apartment,
+            line: self.line_name(line),
+            apartment: self.apartment(line),
             how: how.to_owned(),
         };
         self.tell(event);
@@ -233,10 +236,15 @@ impl Controller {
 
     /// Promise 6: the old handset wins, whatever we were doing.
     pub(super) fn handset_lifted(&mut self, now: Duration, line: usize) {
-        let settings = &self.settings.lines[line];
+        // The neighbours' comings and goings are none of our business.
+        let unserved = self.visits[line].route.is_none();
+        if matches!(self.phases[line], Phase::Unserved) || unserved {
+            self.phases[line] = Phase::Unserved;
+            return;
+        }
         let event = Event::HandsetLifted {
-            line: settings.name.clone(),
-            apartment: settings.apartment,
+            line: self.line_name(line),
+            apartment: self.apartment(line),
         };
         self.tell(event);
         self.drop_attempt(line, "handset lifted");
@@ -282,7 +290,7 @@ impl Controller {
         }
         let event = Event::CallEnded {
             line: self.line_name(line),
-            apartment: self.settings.lines[line].apartment,
+            apartment: self.apartment(line),
             party: talk.talker.shown().to_owned(),
             reason: why.to_owned(),
             talk_ms: now.saturating_sub(talk.since).as_millis() as u64,

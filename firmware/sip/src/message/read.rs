@@ -338,7 +338,7 @@ fn mandatory(message: &Message) -> Option<ReadError> {
     if message
         .headers
         .list("Via")
-        .any(|via| super::Via::parse(via).is_none())
+        .any(|via| super::Via::parse(via).is_none_or(|via| via.version != "2.0"))
     {
         return bad("Bad Via");
     }

@@ -9,6 +9,8 @@ pub(crate) const MAGIC_COOKIE: &str = "z9hG4bK";
 /// One Via element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Via {
+    /// `2.0`; another one only where a request of another version is refused.
+    pub version: String,
     /// `UDP`, `TCP`, `TLS` or whatever was written, upper case.
     pub transport: String,
     /// Host of sent-by, lower case.
@@ -25,7 +27,11 @@ impl Via {
         let mut parts = text.trim().splitn(3, '/');
         let name = parts.next()?.trim();
         let version = parts.next()?.trim();
-        if !name.eq_ignore_ascii_case("SIP") || version != "2.0" {
+        let number = |b: u8| b.is_ascii_digit() || b == b'.';
+        if !name.eq_ignore_ascii_case("SIP")
+            || !(1..=8).contains(&version.len())
+            || !version.bytes().all(number)
+        {
             return None;
         }
         let rest = parts.next()?.trim();
@@ -37,6 +43,7 @@ impl Via {
         let (host, port) = split_host_port(sent_by)?;
         let transport = transport.to_ascii_uppercase();
         Some(Self {
+            version: version.to_owned(),
             transport,
             host,
             port,
@@ -114,7 +121,9 @@ mod tests {
             Via::parse("SIP/2.0/UNKNOWN [::1]:9;branch=x").unwrap().host,
             "[::1]"
         );
-        assert_eq!(Via::parse("SIP/7.0/UDP a;branch=x"), None);
+        // Another version is read, so that its request can be refused with 505.
+        assert_eq!(Via::parse("SIP/7.0/UDP a;branch=x").unwrap().version, "7.0");
+        assert_eq!(Via::parse("SIP/x/UDP a;branch=x"), None);
         assert_eq!(Via::parse("SIP/2.0/UDP"), None);
     }
 }

@@ -72,6 +72,9 @@ pub struct Buses {
     fitted: Vec<Fitted>,
     isolated: bool,
     load: Option<Element>,
+    /// What our circuit, and the resident at a handset, say: currents across their pairs.
+    speech: Option<Element>,
+    voice: Option<Element>,
 }
 
 const BODY_OHMS: f64 = 1.0;
@@ -129,6 +132,8 @@ impl Buses {
             handsets,
             isolated: false,
             load: None,
+            speech: None,
+            voice: None,
         };
         buses.hang_all();
         buses
@@ -268,6 +273,26 @@ impl Buses {
             Load::Residue => Part::Diode(Diode::handset(1e4)),
         };
         self.net.set(element, part);
+        self.speech =
+            (load == Load::OffHook).then(|| self.net.place(ends.0, ends.1, Part::Current(0.0)));
+    }
+
+    /// The resident at the handset of a pair may speak.
+    pub(super) fn listen_to(&mut self, t: usize, u: usize) {
+        let (fed, sunk) = match self.side {
+            DriveSide::Tens => (self.tens(t), self.units(u)),
+            DriveSide::Units => (self.units(u), self.tens(t)),
+        };
+        self.voice = Some(self.net.place(fed, sunk, Part::Current(0.0)));
+    }
+
+    /// Currents of the present sample: what we say, and what the resident says.
+    pub(super) fn speak(&mut self, ours: f64, resident: f64) {
+        for (element, amps) in [(self.speech, ours), (self.voice, resident)] {
+            if let Some(element) = element {
+                self.net.set(element, Part::Current(amps));
+            }
+        }
     }
 
     /// Volts from the fed to the sunk line of a pair.

@@ -1,21 +1,28 @@
 //! Panels, switch and taps advanced 10 ms at a time.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use line_interface::matrix::{Bus, MatrixDrive, MatrixSense, SCAN_SAMPLES, TapBlock, TapLayout};
+use line_interface::matrix::{Bus, SCAN_SAMPLES, TapBlock, TapLayout};
 use line_interface::switch::{Addressing, Cell};
 use line_interface::{
-    BLOCK_MS, BLOCK_SAMPLES, Drive, DriveSide, HandsetRelay, Load, SAMPLE_RATE_HZ, SenseBlock,
+    AddressSense, BLOCK_MS, BLOCK_SAMPLES, Drive, DriveBlock, DriveSide, HandsetRelay, LineKind,
+    Load, SAMPLE_RATE_HZ, SenseBlock,
 };
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::buses::{BusParts, Buses, Fitted};
 use super::fault::BusFault;
+use crate::acoustics::{Acoustics, SINK_AMPS};
+use crate::circuit::{OFF_HOOK_OHMS, modulation};
 use crate::handset::OldHandset;
+use crate::model::LineModel;
 use crate::network::Part;
-use crate::panel::{Oscillator, Panel, PanelSpec, PanelState, Rotor, Stamped};
-use crate::setup::SetupError;
+use crate::panel::{Oscillator, Panel, PanelEvent, PanelSpec, PanelState, Rotor, Stamped};
+use crate::script::{Action, Runner, Script};
+use crate::setup::{Fault, SetupError};
 
 /// Everything that stays fixed.
 #[derive(Debug, Clone)]
@@ -64,10 +71,11 @@ impl MatrixSetup {
     }
 }
 
+#[derive(Debug)]
 struct Entrance {
     panel: Panel,
     ring: Oscillator,
-    tone: Oscillator,
+    acoustics: Acoustics,
     cell: Option<Cell>,
     level: f64,
     samples: f64,
@@ -77,7 +85,15 @@ struct Entrance {
 const BIAS_VOLTS: f32 = 5.0;
 const BIAS_OHMS: f32 = 4700.0;
 
+/// The knee of our off-hook load and of a lifted handset.
+const KNEE_VOLTS: f32 = 0.65;
+/// Buses whose panels feed nothing have come to rest after this long: many time constants of taps.
+const RESTS_AFTER_BLOCKS: u32 = 40;
+/// A relay nearby: its kick on all taps.
+const CLICK_VOLTS: f32 = 8.0;
+
 /// Panels, buses and taps.
+#[derive(Debug)]
 pub struct MatrixSimulation {
     setup: MatrixSetup,
     layout: TapLayout,
@@ -92,7 +108,16 @@ pub struct MatrixSimulation {
     hum: Rotor,
     old: OldHandset,
     applied: (Option<Cell>, Drive),
-    recorded: Vec<[f32; BLOCK_SAMPLES]>,
+    recorded: Vec<Vec<f32>>,
+    runner: Runner,
+    events: VecDeque<(usize, Stamped)>,
+    /// Blocks since anything moved on the buses.
+    resting: u32,
+    /// Lines that the switch has fed or sunk.
+    keys: bool,
+    wrong_pair: bool,
+    click: bool,
+    button_until: Option<Duration>,
 }
 
 impl MatrixSimulation {
@@ -115,7 +140,7 @@ impl MatrixSimulation {
             .map(|_| Entrance {
                 panel: Panel::new(setup.panel.clone()),
                 ring: Oscillator::default(),
-                tone: Oscillator::default(),
+                acoustics: Acoustics::new(&setup.panel, setup.panel.source.ohms.value, 0.0),
                 cell: None,
                 level: 0.0,
                 samples: 0.0,
@@ -135,22 +160,31 @@ impl MatrixSimulation {
             old: OldHandset::default(),
             applied: (None, Drive::SAFE),
             recorded: Vec::new(),
+            runner: Runner::new(Script::default()),
+            events: VecDeque::new(),
+            resting: 0,
+            keys: false,
+            wrong_pair: false,
+            click: false,
+            button_until: None,
             setup,
         })
     }
 
-    /// A sense block of the right size.
+    /// The same with a script for the first panel and the called apartments.
     #[must_use]
-    pub fn sense(&self) -> MatrixSense {
-        MatrixSense {
-            taps: TapBlock::new(self.layout.taps()),
-            pair: SenseBlock::default(),
-        }
+    pub fn with_script(mut self, script: Script) -> Self {
+        self.runner = Runner::new(script);
+        self
     }
 
     /// The visitor at a panel dials an apartment. Ignored when the entrance has no such apartment.
     pub fn dial(&mut self, panel: usize, apartment: u16) {
         let cell = self.setup.addressing.cell(apartment);
+        if cell.is_none() {
+            let event = PanelEvent::DialIgnored { apartment };
+            self.tell(panel, event);
+        }
         if let (Some(entrance), Some(cell)) = (self.panels.get_mut(panel), cell) {
             if entrance.panel.state() == PanelState::Idle {
                 entrance.cell = Some(cell);
@@ -205,13 +239,95 @@ impl MatrixSimulation {
 
     /// Begins to keep every sample of every tap of the last block, for recordings.
     pub fn record(&mut self) {
-        self.recorded = vec![[0.0; BLOCK_SAMPLES]; self.layout.taps()];
+        self.recorded = vec![vec![0.0; BLOCK_SAMPLES]; self.layout.taps()];
     }
 
     /// All taps of the last block at 8 kHz, in the order of the layout; empty unless recording.
     #[must_use]
-    pub fn recorded(&self) -> &[[f32; BLOCK_SAMPLES]] {
+    pub fn recorded(&self) -> &[Vec<f32>] {
         &self.recorded
+    }
+
+    /// Our load is on, and on another pair than one that a panel calls.
+    fn watch_pairs(&mut self) {
+        let (connect, drive) = self.applied;
+        let called = |cell: Cell| {
+            self.panels
+                .iter()
+                .any(|e| e.cell == Some(cell) && e.panel.state() != PanelState::Idle)
+        };
+        // A switch may rest for a moment before our watch has seen the end of a call.
+        let wrong = drive.load != Load::Off
+            && connect.is_some_and(|cell| {
+                !called(cell)
+                    && self
+                        .panels
+                        .iter()
+                        .any(|e| e.panel.state() != PanelState::Idle)
+            });
+        if wrong && !std::mem::replace(&mut self.wrong_pair, wrong) {
+            self.tell(0, PanelEvent::WrongPairLoaded);
+        }
+        self.wrong_pair = wrong;
+    }
+
+    fn tell(&mut self, panel: usize, event: PanelEvent) {
+        let t = self.now;
+        self.events.push_back((panel, Stamped { t, event }));
+    }
+
+    /// The pair that the first panel calls or called last.
+    fn called(&self) -> Cell {
+        let first = self.setup.addressing.switch().cell(1);
+        let cell = self.panels.first().and_then(|e| e.cell).or(first);
+        cell.unwrap_or(Cell {
+            module: 0,
+            tens: 0,
+            units: 0,
+        })
+    }
+
+    fn break_something(&mut self, fault: Fault) {
+        let cell = self.called();
+        let (tens, units) = position(&self.layout, cell);
+        let fitted = |what| BusFault::Fitted { tens, units, what };
+        let fed = match self.setup.side {
+            DriveSide::Tens => (Bus::Tens, tens),
+            DriveSide::Units => (Bus::Units, units),
+        };
+        let fault = match fault {
+            Fault::Short => fitted(Fitted::Shorted),
+            Fault::Open => fitted(Fitted::Missing),
+            Fault::Stuck => fitted(Fitted::OffHook),
+            Fault::Reversed => fitted(Fitted::Reversed),
+            Fault::RiserShort => BusFault::Short {
+                a: (Bus::Tens, tens),
+                b: (Bus::Units, units),
+            },
+            Fault::RiserOpen => BusFault::KeyDead { line: fed },
+            Fault::BusShort => BusFault::Short {
+                a: (Bus::Tens, tens),
+                b: (Bus::Tens, usize::from(tens == 0)),
+            },
+            Fault::TapOff => BusFault::TapOff {
+                line: (Bus::Tens, tens),
+            },
+            Fault::CardPowerOff => return self.power(false),
+        };
+        if !self.faults.contains(&(cell.module, fault)) {
+            self.inject(cell.module, fault);
+        }
+    }
+
+    fn run_script(&mut self) {
+        if self.button_until.is_some_and(|until| self.now >= until) {
+            self.button_until = None;
+            self.press(self.called(), false);
+        }
+        let state = |sim: &Self| sim.panel_state(0).unwrap_or(PanelState::Idle);
+        while let Some(action) = self.runner.due(self.now, state(self)) {
+            LineModel::act(self, &action);
+        }
     }
 
     /// Time since the beginning.
@@ -222,10 +338,7 @@ impl MatrixSimulation {
 
     /// The next verdict of any panel.
     pub fn poll_event(&mut self) -> Option<(usize, Stamped)> {
-        self.panels
-            .iter_mut()
-            .enumerate()
-            .find_map(|(i, e)| e.panel.poll_event().map(|s| (i, s)))
+        self.events.pop_front()
     }
 
     /// Where a panel stands.
@@ -235,7 +348,8 @@ impl MatrixSimulation {
     }
 
     /// Advances by 10 ms.
-    pub fn step(&mut self, drive: &MatrixDrive, sense: &mut MatrixSense) {
+    pub fn step(&mut self, drive: &DriveBlock, sense: &mut SenseBlock) {
+        self.run_script();
         let applied = if self.powered {
             (drive.connect, drive.drive)
         } else {
@@ -245,33 +359,54 @@ impl MatrixSimulation {
             self.applied = applied;
             self.dirty = true;
         }
-        if std::mem::take(&mut self.dirty) {
+        self.watch_pairs();
+        let moved = std::mem::take(&mut self.dirty);
+        if moved {
             self.rebuild();
         }
+        let fed = self.panels.iter().any(|e| e.panel.audio().fed);
+        self.resting = if moved || fed {
+            0
+        } else {
+            self.resting.saturating_add(1)
+        };
+        let still = self.resting > RESTS_AFTER_BLOCKS && self.faults.is_empty();
+        let mut taps = TapBlock::new(self.layout.taps());
         self.hum.renew();
         let seconds = 1.0 / f64::from(SAMPLE_RATE_HZ);
+        let click = std::mem::take(&mut self.click);
+        let ours = applied.1.load == Load::OffHook && applied.0.is_some();
         for i in 0..BLOCK_SAMPLES {
-            self.feed();
-            for module in &mut self.modules {
-                module.network().step(seconds);
+            let out = drive.audio.get(i).copied().unwrap_or(0);
+            let out = if ours { f32::from(out) / 32768.0 } else { 0.0 };
+            if !still {
+                self.speak(out);
+                self.feed();
+                for module in &mut self.modules {
+                    module.network().step(seconds);
+                }
             }
             self.measure();
-            self.read_pair(i, &mut sense.pair);
-            let hum = self.hum.next() * self.setup.hum_volts;
+            self.read_pair(i, out, sense);
+            let mut hum = self.hum.next() * self.setup.hum_volts;
+            if click && i < 16 {
+                hum += CLICK_VOLTS * (self.rng.next_u32() as f32 / u32::MAX as f32 * 2.0 - 1.0);
+            }
             if !self.recorded.is_empty() {
-                let mut taps = vec![0.0; self.recorded.len()];
-                self.scan(hum, &mut taps);
-                for (to, v) in self.recorded.iter_mut().zip(taps) {
+                let mut scanned = vec![0.0; self.recorded.len()];
+                self.scan(hum, &mut scanned);
+                for (to, v) in self.recorded.iter_mut().zip(scanned) {
                     if let Some(slot) = to.get_mut(i) {
                         *slot = v;
                     }
                 }
             }
             if let Some(scan) = SCAN_SAMPLES.iter().position(|at| *at == i) {
-                self.scan(hum, sense.taps.scan_mut(scan));
+                self.scan(hum, taps.scan_mut(scan));
             }
         }
-        for entrance in &mut self.panels {
+        sense.address = AddressSense::Taps(taps);
+        for (panel, entrance) in self.panels.iter_mut().enumerate() {
             let level = if entrance.samples > 0.0 {
                 entrance.level / entrance.samples
             } else {
@@ -280,8 +415,47 @@ impl MatrixSimulation {
             entrance.panel.block_done(level as f32);
             entrance.level = 0.0;
             entrance.samples = 0.0;
+            if entrance.panel.state() == PanelState::Residual {
+                entrance.acoustics.visitor.clear();
+            }
+            while let Some(event) = entrance.panel.poll_event() {
+                if panel == 0 {
+                    self.runner.note(&event);
+                }
+                self.events.push_back((panel, event));
+            }
         }
         self.now += Duration::from_millis(BLOCK_MS);
+    }
+
+    /// What we and the resident at the called handset say in this sample.
+    fn speak(&mut self, out: f32) {
+        let called = self.called();
+        let lifted = self
+            .lifted
+            .iter()
+            .any(|(cell, pressed)| *cell == called && !pressed);
+        let resident = match self.panels.first_mut() {
+            Some(entrance) if lifted => entrance.acoustics.resident_amps(),
+            _ => 0.0,
+        };
+        for (number, module) in (0_u8..).zip(&mut self.modules) {
+            let amps = |cell: Cell, amps: f32| {
+                let (t, u) = position(&self.layout, cell);
+                let volts = module.pair(t, u) as f32;
+                modulation(volts, amps, OFF_HOOK_OHMS, KNEE_VOLTS)
+            };
+            let ours = match self.applied.0 {
+                Some(cell) if cell.module == number => amps(cell, out * SINK_AMPS),
+                _ => 0.0,
+            };
+            let theirs = if called.module == number {
+                amps(called, resident)
+            } else {
+                0.0
+            };
+            module.speak(ours.into(), theirs.into());
+        }
     }
 
     /// Lets every panel drive its pair for one sample.
@@ -291,14 +465,18 @@ impl MatrixSimulation {
             f64::from(spec.source.volts.value),
             f64::from(spec.source.ohms.value),
         );
-        for module in &mut self.modules {
-            for i in 0..32 {
-                module.feed(i, None);
-                module.sink(i, false);
+        // Keys that were closed in the last sample open, unless they close again below.
+        if std::mem::take(&mut self.keys) {
+            for module in &mut self.modules {
+                for i in 0..32 {
+                    module.feed(i, None);
+                    module.sink(i, false);
+                }
             }
         }
         for entrance in &mut self.panels {
             let audio = entrance.panel.audio();
+            let own = entrance.acoustics.speak(&audio);
             let Some(cell) = entrance.cell.filter(|_| audio.fed) else {
                 continue;
             };
@@ -310,9 +488,8 @@ impl MatrixSimulation {
             } else if audio.ring && !entrance.ring.square(spec.ring.frequency_hz.value) {
                 emf = 0.0;
             }
-            if let Some(hz) = audio.tone_hz {
-                emf += f64::from(entrance.tone.sine(hz) * spec.audio.tone_volts.value);
-            }
+            emf += f64::from(own);
+            self.keys = true;
             let (t, u) = position(&self.layout, cell);
             let (fed, sunk) = match self.setup.side {
                 DriveSide::Tens => (t, u),
@@ -340,6 +517,7 @@ impl MatrixSimulation {
                 (fault, self.modules.get_mut(usize::from(*number)))
             {
                 module.sink(*line, true);
+                self.keys = true;
             }
         }
     }
@@ -348,7 +526,10 @@ impl MatrixSimulation {
     fn measure(&mut self) {
         for entrance in &mut self.panels {
             let audio = entrance.panel.audio();
-            let Some(cell) = entrance.cell else { continue };
+            let Some(cell) = entrance.cell else {
+                entrance.acoustics.listen(&audio, 0.0);
+                continue;
+            };
             let (t, u) = position(&self.layout, cell);
             let Some(module) = self.modules.get(usize::from(cell.module)) else {
                 continue;
@@ -358,10 +539,11 @@ impl MatrixSimulation {
                 entrance.level += v;
                 entrance.samples += 1.0;
             }
+            entrance.acoustics.listen(&audio, v as f32);
         }
     }
 
-    fn read_pair(&self, i: usize, pair: &mut SenseBlock) {
+    fn read_pair(&mut self, i: usize, out: f32, pair: &mut SenseBlock) {
         let (mut volts, mut milliamps, mut handset) = (0.0, 0.0, 0.0);
         if let (Some(cell), drive) = self.applied {
             let (t, u) = position(&self.layout, cell);
@@ -373,6 +555,13 @@ impl MatrixSimulation {
                     HandsetRelay::Isolated => self.bias(cell, module.fitted(t, u)),
                 };
             }
+        }
+        let heard = self
+            .panels
+            .first_mut()
+            .map_or(0, |e| e.acoustics.codec(volts, out));
+        if let Some(slot) = pair.audio.get_mut(i) {
+            *slot = heard;
         }
         for (to, v) in [
             (&mut pair.line_volts, volts),
@@ -467,6 +656,12 @@ impl MatrixSimulation {
                 apply(&mut buses, fault);
             }
             buses.isolate(drive.relay == HandsetRelay::Isolated);
+            let called = self.called();
+            let speaks = self.lifted.iter().any(|(c, _)| *c == called);
+            if speaks && called.module == number && drive.relay == HandsetRelay::Through {
+                let (t, u) = position(&self.layout, called);
+                buses.listen_to(t, u);
+            }
             if let Some(cell) = connect.as_ref().filter(here) {
                 buses.connect(Some(position(&self.layout, *cell)), drive.load);
             } else {
@@ -476,6 +671,116 @@ impl MatrixSimulation {
                 *slot = buses;
             }
         }
+    }
+}
+
+impl LineModel for MatrixSimulation {
+    fn kind(&self) -> LineKind {
+        LineKind::Matrix {
+            taps: u16::try_from(self.layout.taps()).unwrap_or(u16::MAX),
+        }
+    }
+    fn step(&mut self, drive: &DriveBlock, sense: &mut SenseBlock) {
+        Self::step(self, drive, sense);
+    }
+    fn now(&self) -> Duration {
+        self.now
+    }
+    fn poll_event(&mut self) -> Option<Stamped> {
+        self.events.pop_front().map(|(_, stamped)| stamped)
+    }
+    fn heard_by_visitor(&mut self) -> Vec<i16> {
+        let first = self.panels.first_mut();
+        first.map_or_else(Vec::new, |e| e.acoustics.heard())
+    }
+    fn finished(&self) -> bool {
+        let rests = |e: &Entrance| e.panel.state() == PanelState::Idle && !e.panel.lock_open();
+        self.runner.finished() && self.panels.iter().all(rests)
+    }
+    fn panel_state(&self) -> PanelState {
+        Self::panel_state(self, 0).unwrap_or(PanelState::Idle)
+    }
+    fn dialled(&self) -> u16 {
+        self.panels.first().map_or(0, |e| e.panel.apartment())
+    }
+    fn lock_open(&self) -> bool {
+        self.panels.iter().any(|e| e.panel.lock_open())
+    }
+    fn restart_script(&mut self) {
+        self.runner.restart(self.now);
+    }
+    /// Handset and faults are those of the pair that the first panel calls or called last.
+    fn act(&mut self, action: &Action) {
+        let called = self.called();
+        match action {
+            Action::Dial(apartment) => self.dial(0, *apartment),
+            Action::Leave => {
+                self.leave(0);
+                if let Some(entrance) = self.panels.first_mut() {
+                    entrance.acoustics.visitor.clear();
+                }
+            }
+            Action::Lift => self.lift(called),
+            Action::Replace => {
+                self.lifted.clear();
+                self.dirty = true;
+                if let Some(entrance) = self.panels.first_mut() {
+                    entrance.acoustics.resident.clear();
+                }
+            }
+            Action::Press(duration) => {
+                self.press(called, true);
+                self.button_until = Some(self.now + *duration);
+            }
+            Action::Fault(fault) => self.break_something(*fault),
+            Action::Clear => {
+                self.power(true);
+                self.clear_faults();
+            }
+            Action::Click => self.click = true,
+            Action::Say(samples) => {
+                if let Some(entrance) = self.panels.first_mut() {
+                    entrance.acoustics.visitor.say(Arc::clone(samples));
+                }
+            }
+            Action::ResidentSay(samples) => {
+                if let Some(entrance) = self.panels.first_mut() {
+                    entrance.acoustics.resident.say(Arc::clone(samples));
+                }
+            }
+            Action::Poll(duration) => {
+                if let Some(entrance) = self.panels.first_mut() {
+                    entrance.cell = entrance.cell.or(Some(called));
+                    entrance.panel.poll_pulse(duration.as_millis() as u64);
+                }
+            }
+        }
+    }
+    fn press_handset_button(&mut self, pressed: bool) {
+        self.button_until = None;
+        self.press(self.called(), pressed);
+    }
+    fn record(&mut self) {
+        Self::record(self);
+    }
+    fn recorded(&self) -> &[Vec<f32>] {
+        &self.recorded
+    }
+    fn recorded_channels(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for (number, module) in (1..).zip(self.layout.modules()) {
+            for (letter, first, count) in [
+                ('D', module.first_tens, module.tens),
+                ('E', module.first_units, module.units),
+            ] {
+                let labels = (usize::from(first)..).take(count);
+                names.extend(labels.map(|label| format!("{number}:{letter}{label}")));
+            }
+        }
+        names
+    }
+    fn recorded_hz(&self) -> u32 {
+        SAMPLE_RATE_HZ
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Part {
         /// Resistance in series.
         ohms: f64,
     },
+    /// A current that is given, amps, from the first node to the second.
+    Current(f64),
     /// A capacitor, farads.
     Capacitor(f64),
     /// A diode with a resistor in series; it conducts from the first node to the second.
@@ -228,6 +230,7 @@ fn add(values: &mut [f64], i: usize, amount: f64) {
 fn law(p: &Placed, v: f64, per_second: f64) -> (f64, f64) {
     match p.part {
         Part::Open => (0.0, 0.0),
+        Part::Current(amps) => (amps, 0.0),
         Part::Resistor(ohms) => (v / ohms, 1.0 / ohms),
         Part::Source { volts, ohms } => ((v - volts) / ohms, 1.0 / ohms),
         Part::Capacitor(farads) => {

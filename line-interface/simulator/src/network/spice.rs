@@ -26,6 +26,7 @@ impl Network {
             let (a, b) = (name(p.a), name(p.b));
             match p.part {
                 Part::Open | Part::Capacitor(_) => {}
+                Part::Current(amps) => line(format_args!("I{k} {a} {b} {amps:e}")),
                 Part::Resistor(ohms) => line(format_args!("R{k} {a} {b} {ohms:e}")),
                 Part::Source { volts, ohms } => {
                     line(format_args!("R{k} {a} s{k} {ohms:e}"));

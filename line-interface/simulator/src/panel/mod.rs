@@ -124,6 +124,8 @@ pub enum PanelEvent {
     EndTone,
     /// At rest, the line is quiet.
     Idle,
+    /// The simulator's own verdict: the gateway loads a pair that is not the called one.
+    WrongPairLoaded,
 }
 
 impl PanelEvent {
@@ -145,6 +147,7 @@ impl PanelEvent {
             Self::LineError { .. } => "line_error",
             Self::EndTone => "end_tone",
             Self::Idle => "idle",
+            Self::WrongPairLoaded => "wrong_pair_loaded",
         }
     }
 }
@@ -217,6 +220,11 @@ impl Panel {
 
     pub(crate) const fn state(&self) -> PanelState {
         self.state
+    }
+
+    /// The apartment that was dialled last.
+    pub(crate) const fn apartment(&self) -> u16 {
+        self.apartment
     }
 
     pub(crate) const fn lock_open(&self) -> bool {

@@ -138,7 +138,11 @@ fn find_delay(far: &[f32], mic: &[f32]) -> (Option<i64>, i64) {
 fn filter(far: &[f32], mic: &[f32], options: Options) -> Vec<f32> {
     let mut canceller = EchoCanceller::new(options.tail_ms);
     let mut suppressor = Suppressor::new(SuppressorConfig::default());
-    let delay = if options.linear_only { 0 } else { BLOCK };
+    let delay = if options.linear_only {
+        0
+    } else {
+        (Suppressor::DELAY_MS * 8.0) as usize
+    };
     let mut out = Vec::with_capacity(mic.len() + 2 * BLOCK);
     for at in (0..mic.len() + delay).step_by(BLOCK) {
         let mut near = block(mic, at);

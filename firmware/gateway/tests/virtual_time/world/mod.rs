@@ -10,12 +10,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use call::{Event, RecordId};
-use line_interface::{CardInfo, Drive, DriveBlock, Profile, SenseBlock};
+use line_interface::{CardInfo, Drive, DriveBlock, LineKind, SenseBlock};
 use line_simulation::{Fault, PanelEvent, Simulation};
 use phone::{Phone, PhoneConfig, PhoneEvent};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use trubka_gateway::{Gateway, Setup};
+use trubka_gateway::{Gateway, Setup, line_plan};
 
 pub(crate) use forge::{Dialog, EventPacket, outside_request};
 pub(crate) use network::{Port, Verdict};
@@ -82,10 +82,10 @@ impl World {
             .collect();
         let promises = Promises::new(&config, options.handset);
         let setup = Setup {
-            profiles: config
+            plans: config
                 .lines
                 .iter()
-                .map(|line| Profile::builtin(&line.profile).unwrap())
+                .map(|line| line_plan(&config, line, |_| unreachable!()).unwrap())
                 .collect(),
             registrars: vec![Some(address(PBX_SIP))],
             sip_local: address(GATEWAY_SIP),
@@ -171,7 +171,7 @@ impl World {
         if !std::mem::replace(&mut self.card_up, true) {
             let info = CardInfo {
                 name: "virtual".into(),
-                lines: 1,
+                lines: vec![LineKind::Pair],
             };
             self.gateway.card_present(self.now, 0, &info);
             self.collect();
