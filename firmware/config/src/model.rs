@@ -74,6 +74,10 @@ pub struct Sip {
     pub listen: SocketAddr,
     /// User-Agent text.
     pub user_agent: String,
+    /// Mark of SIP packets, 0..=63.
+    pub dscp: u8,
+    /// Server that tells our public address.
+    pub stun_server: Option<HostPort>,
 }
 
 /// Section `account`.
@@ -449,6 +453,8 @@ pub struct Media {
     pub ptime_ms: u32,
     /// Payload type offered for key events.
     pub telephone_event_payload_type: u8,
+    /// Mark of RTP and RTCP packets, 0..=63.
+    pub dscp: u8,
     /// Gain towards the line, dB.
     pub gain_to_line_db: i8,
     /// Gain towards the phone, dB.

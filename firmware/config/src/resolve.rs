@@ -112,6 +112,10 @@ impl<'a> Resolver<'a> {
                     .parse()
                     .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 5060))),
                 user_agent: sip.text("user_agent"),
+                dscp: number(sip, "dscp") as u8,
+                stun_server: sip
+                    .optional_text("stun_server")
+                    .and_then(|text| HostPort::parse(&text).ok()),
             },
             accounts,
             cards,

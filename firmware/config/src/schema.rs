@@ -160,6 +160,18 @@ pub static SECTIONS: &[Section] = &[
                 Literal("\"Trubka\""),
                 "Text of the User-Agent and Server headers.",
             ),
+            key(
+                "dscp",
+                int(0, 63),
+                Literal("24"),
+                "Mark of SIP packets for the network (DSCP): 24 is CS3, 0 leaves them unmarked.",
+            ),
+            key(
+                "stun_server",
+                Kind::Host,
+                Unset,
+                "STUN server (port 3478 unless given) that tells the address of the NAT in front of the box; it is then written into Contact and SDP. Only for a PBX on the other side of that NAT.",
+            ),
         ],
     },
     Section {
@@ -619,6 +631,12 @@ pub static SECTIONS: &[Section] = &[
                 int(96, 127),
                 Literal("101"),
                 "RTP payload type offered for RFC 4733 key events.",
+            ),
+            key(
+                "dscp",
+                int(0, 63),
+                Literal("46"),
+                "Mark of RTP and RTCP packets for the network (DSCP): 46 is EF, 0 leaves them unmarked.",
             ),
             key(
                 "gain_to_line_db",

@@ -10,6 +10,7 @@ mod fanout;
 mod input;
 mod journal;
 mod logging;
+mod public_address;
 mod run;
 mod sockets;
 mod sound_test;

@@ -21,6 +21,7 @@ use crate::control_server;
 use crate::fanout::{self, Stamped, Subscribers};
 use crate::input::{Input, QUEUE};
 use crate::journal::Journal;
+use crate::public_address;
 use crate::sockets::Sockets;
 use crate::startup::{self, Arguments};
 use crate::tracer::{Followers, Tracer};
@@ -138,8 +139,13 @@ async fn serve(
     }
     let bound = config.sip.listen;
     let own = startup::own_address(bound, registrars.iter().flatten().next().copied()).await;
-    let sockets = Sockets::bind(bound, bound.ip(), &config.media.rtp_ports)
+    let marks = (config.sip.dscp, config.media.dscp);
+    let sockets = Sockets::bind(bound, bound.ip(), &config.media.rtp_ports, marks)
         .map_err(|error| error.to_string())?;
+    let public = match &config.sip.stun_server {
+        Some(server) => public_address::from_outside(server, sockets.sip()).await,
+        None => None,
+    };
     let sip_local = SocketAddr::new(own, bound.port());
     let rtp_local: Vec<SocketAddr> = config
         .media
@@ -172,6 +178,7 @@ async fn serve(
         plans,
         registrars: registrars.clone(),
         sip_local,
+        public,
         rtp_local,
         seed,
     };
@@ -196,6 +203,7 @@ async fn serve(
         config.clone(),
         registrars,
         own,
+        public,
         inbox.clone(),
     ));
     let mut cards = Vec::new();
@@ -279,6 +287,7 @@ async fn watch_network(
     config: Config,
     mut known: Vec<Option<SocketAddr>>,
     own: IpAddr,
+    public: Option<SocketAddr>,
     inbox: crate::input::Inbox,
 ) {
     let hosts: Vec<_> = config
@@ -287,7 +296,7 @@ async fn watch_network(
         .map(|account| &account.registrar)
         .collect();
     let named = hosts.iter().any(|host| host.socket_addr(5060).is_none());
-    if !named && !config.sip.listen.ip().is_unspecified() {
+    if !named && !config.sip.listen.ip().is_unspecified() && public.is_none() {
         return;
     }
     loop {
@@ -307,6 +316,12 @@ async fn watch_network(
             {
                 return;
             }
+        }
+        if let (Some(server), Some(public)) = (&config.sip.stun_server, public)
+            && public_address::has_moved(server, config.sip.listen, public).await
+            && inbox.send(Input::OwnAddressChanged).await.is_err()
+        {
+            return;
         }
         let peer = known.iter().flatten().next().copied();
         let now = startup::own_address(config.sip.listen, peer).await;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
@@ -47,14 +48,32 @@ struct Socket {
     sender: std::net::UdpSocket,
 }
 
-fn bind(address: SocketAddr) -> Result<Socket, BindError> {
+/// Binds a socket whose packets carry the mark `dscp`.
+fn bind(address: SocketAddr, dscp: u8) -> Result<Socket, BindError> {
     let open = || {
         let sender = std::net::UdpSocket::bind(address)?;
+        mark(&sender, address.is_ipv6(), dscp);
         sender.set_nonblocking(true)?;
         let reader = Arc::new(UdpSocket::from_std(sender.try_clone()?)?);
         Ok(Socket { reader, sender })
     };
     open().map_err(|cause| BindError { address, cause })
+}
+
+/// Marks what leaves by a socket (RFC 2474). A system that does not allow it carries the sound all the same.
+pub(crate) fn mark<'a>(socket: impl Into<SockRef<'a>>, ipv6: bool, dscp: u8) {
+    let class = u32::from(dscp & 63) << 2;
+    let socket = socket.into();
+    let marked = if ipv6 {
+        // A socket for both families marks IPv4 by the other option; one that is for IPv6 only has none.
+        let _ = socket.set_tos_v4(class);
+        socket.set_tclass_v6(class)
+    } else {
+        socket.set_tos_v4(class)
+    };
+    if let Err(error) = marked {
+        tracing::warn!("packets are not marked with DSCP {dscp}: {error}");
+    }
 }
 
 impl Sockets {
@@ -63,17 +82,23 @@ impl Sockets {
         listen: SocketAddr,
         media: IpAddr,
         ports: &[u16],
+        (sip_dscp, media_dscp): (u8, u8),
     ) -> Result<Sockets, BindError> {
-        let sip = bind(listen)?;
+        let sip = bind(listen, sip_dscp)?;
         let mut rtp = Vec::new();
         for port in ports {
             let pair = (
-                bind(SocketAddr::new(media, *port))?,
-                bind(SocketAddr::new(media, port + 1))?,
+                bind(SocketAddr::new(media, *port), media_dscp)?,
+                bind(SocketAddr::new(media, port + 1), media_dscp)?,
             );
             rtp.push(pair);
         }
         Ok(Sockets { sip, rtp })
+    }
+
+    /// The SIP socket, before its reader runs.
+    pub(crate) fn sip(&self) -> &UdpSocket {
+        &self.sip.reader
     }
 
     /// Starts a reader for each socket; dropping the set ends them.
@@ -149,6 +174,20 @@ async fn read_rtp(socket: Arc<UdpSocket>, slot: usize, rtcp: bool, inbox: Inbox)
                 }
             }
             Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn packets_carry_the_configured_mark() {
+        for (address, dscp) in [("127.0.0.1:0", 46), ("127.0.0.1:0", 24), ("127.0.0.1:0", 0)] {
+            let socket = bind(address.parse().unwrap(), dscp).unwrap();
+            let class = SockRef::from(&socket.sender).tos_v4().unwrap();
+            assert_eq!(class, u32::from(dscp) << 2);
         }
     }
 }

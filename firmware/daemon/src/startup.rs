@@ -161,12 +161,17 @@ fn warn_if_readable(path: &Path, config: &Config) {
     }
 }
 
-/// The first address of a host, or `None` when its name does not resolve now.
+/// The first address of a SIP host, or `None` when its name does not resolve now.
 pub(crate) async fn resolve(host: &HostPort) -> Option<SocketAddr> {
-    if let Some(address) = host.socket_addr(5060) {
+    resolve_at(host, 5060).await
+}
+
+/// The first address of a host, with this port unless it has one.
+pub(crate) async fn resolve_at(host: &HostPort, port: u16) -> Option<SocketAddr> {
+    if let Some(address) = host.socket_addr(port) {
         return Some(address);
     }
-    let port = host.port.unwrap_or(5060);
+    let port = host.port.unwrap_or(port);
     tokio::net::lookup_host((host.host.as_str(), port))
         .await
         .ok()?

@@ -195,7 +195,10 @@ fn cost(kind: Kind) -> f64 {
         best = best.min(began.elapsed().as_secs_f64() * 1e6 / 100.0);
     }
     let stats = call.session.stats();
-    assert!(stats.packets_received > 1900 && stats.lost == 0, "{stats:?}");
+    assert!(
+        stats.packets_received > 1900 && stats.lost == 0,
+        "{stats:?}"
+    );
     best
 }
 

@@ -38,6 +38,8 @@ pub struct Setup {
     pub registrars: Vec<Option<SocketAddr>>,
     /// Address under which SIP reaches us.
     pub sip_local: SocketAddr,
+    /// Address under which others see our SIP socket, when a NAT changes it; its IP address goes into SDP too.
+    pub public: Option<SocketAddr>,
     /// RTP addresses under which audio reaches us; RTCP is one port above each.
     pub rtp_local: Vec<SocketAddr>,
     /// Seed of everything that must not be guessed.
@@ -90,6 +92,8 @@ pub struct Gateway {
     /// The last state told of each account.
     registrations: Vec<&'static str>,
     rtp_local: Vec<SocketAddr>,
+    /// Address to write into SDP, when it is not that of `rtp_local`.
+    public: Option<std::net::IpAddr>,
     slot_of: Vec<Option<LegId>>,
     /// How often a slot was given away, so that each session gets a seed of its own.
     sessions: u64,
@@ -120,11 +124,15 @@ impl Gateway {
             plans,
             registrars,
             sip_local,
+            public,
             rtp_local,
             seed,
         } = setup;
         let controller = Controller::new(Settings::new(&config));
-        let ua = UserAgent::new(sip_side::ua_config(&config, &registrars, sip_local), seed);
+        let ua = UserAgent::new(
+            sip_side::ua_config(&config, &registrars, sip_local, public),
+            seed,
+        );
         let lines = config
             .lines
             .iter()
@@ -145,6 +153,7 @@ impl Gateway {
             registrations: vec!["unregistered"; config.accounts.len()],
             slot_of: vec![None; rtp_local.len()],
             rtp_local,
+            public: public.map(|public| public.ip()),
             sessions: 0,
             seed,
             outputs: VecDeque::new(),

@@ -57,6 +57,7 @@ impl Gateway {
                 Some(config::InbandKeys::WithoutEvents) => InbandKeys::WithoutEvents,
                 Some(config::InbandKeys::Off) | None => InbandKeys::Off,
             },
+            advertised_address: self.public,
             encryption,
             crypto_suites: media.crypto_suites.iter().map(suite).collect(),
             ptime_ms: media.ptime_ms,

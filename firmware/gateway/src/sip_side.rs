@@ -16,6 +16,7 @@ pub(crate) fn ua_config(
     config: &Config,
     registrars: &[Option<SocketAddr>],
     local: SocketAddr,
+    public: Option<SocketAddr>,
 ) -> UaConfig {
     let account = |(index, account): (usize, &config::Account)| sip::Account {
         name: account.name.clone(),
@@ -32,7 +33,7 @@ pub(crate) fn ua_config(
     };
     UaConfig {
         local,
-        advertised: None,
+        advertised: public,
         user_agent: config.sip.user_agent.clone(),
         accounts: config.accounts.iter().enumerate().map(account).collect(),
         allowed_sources: SourcePolicy::AccountsOnly,

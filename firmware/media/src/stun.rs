@@ -198,8 +198,8 @@ mod tests {
         let software: (u16, &[u8]) = (0x8022, b"test vector");
         let four = [0x00, 0x01, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43];
         let six = [
-            0x00, 0x02, 0xa1, 0x47, 0x01, 0x13, 0xa9, 0xfa, 0xa5, 0xd3, 0xf1, 0x79, 0xbc, 0x25, 0xf4, 0xb5, 0xbe, 0xd2,
-            0xb9, 0xd9,
+            0x00, 0x02, 0xa1, 0x47, 0x01, 0x13, 0xa9, 0xfa, 0xa5, 0xd3, 0xf1, 0x79, 0xbc, 0x25,
+            0xf4, 0xb5, 0xbe, 0xd2, 0xb9, 0xd9,
         ];
         for (value, address) in [
             (&four[..], "192.0.2.1:32853"),
@@ -245,7 +245,10 @@ mod tests {
             forged[octet] ^= 1;
             assert!(!client.handle(server(), &forged), "{octet}");
         }
-        let strange = response(BINDING_SUCCESS, &[(MAPPED_ADDRESS, &mapped), (0x7777, b"must")]);
+        let strange = response(
+            BINDING_SUCCESS,
+            &[(MAPPED_ADDRESS, &mapped), (0x7777, b"must")],
+        );
         assert!(!client.handle(server(), &strange));
         assert!(client.handle(server(), &good));
         assert_eq!(
@@ -265,7 +268,11 @@ mod tests {
         let value = [0x00, 0x01, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43];
         let good = response(
             BINDING_SUCCESS,
-            &[(0x8022, b"abc"), (XOR_MAPPED_ADDRESS, &value), (0x8028, &[1, 2, 3, 4])],
+            &[
+                (0x8022, b"abc"),
+                (XOR_MAPPED_ADDRESS, &value),
+                (0x8028, &[1, 2, 3, 4]),
+            ],
         );
         let mut state = 7_u32;
         let mut next = move || {

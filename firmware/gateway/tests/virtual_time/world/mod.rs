@@ -89,6 +89,7 @@ impl World {
                 .collect(),
             registrars: vec![Some(address(PBX_SIP))],
             sip_local: address(GATEWAY_SIP),
+            public: None,
             rtp_local: slots,
             seed,
             config,
