@@ -69,6 +69,10 @@ pub struct Settings {
     pub account: String,
     /// Further keys of the media section.
     pub media: String,
+    /// What the line is: its profile and topology, as the configuration writes them.
+    pub line: String,
+    /// Further arguments of the simulator, for lines that are no pair.
+    pub simulator: Vec<String>,
     /// Further sections of the configuration; `{folder}` stands for the box's folder.
     pub more: String,
 }
@@ -86,6 +90,8 @@ impl Settings {
             ring_limit_s: 25,
             account: String::new(),
             media: String::new(),
+            line: format!("profile = \"vizit\"\napartment = {APARTMENT}"),
+            simulator: Vec::new(),
             more: String::new(),
         }
     }
@@ -102,6 +108,12 @@ impl Visit {
     /// The usual visitor: dials at `at_s`, speaks as soon as somebody answers, leaves at `leaves_s`.
     pub fn usual(at_s: f64, leaves_s: f64) -> Self {
         Self::default().dials(at_s).speaks().leaves(leaves_s)
+    }
+
+    /// The visitor dials another number.
+    #[must_use]
+    pub fn dials_number(self, at_s: f64, number: u16) -> Self {
+        self.step(format!("at_s = {at_s:.3}\ndials = {number}"))
     }
 
     /// The visitor dials apartment 42.
@@ -188,8 +200,7 @@ socket = "{card}"
 
 [[line]]
 name = "riser-1"
-profile = "vizit"
-apartment = {APARTMENT}
+{line}
 card = "bench"
 handset = "relayed"
 
@@ -216,8 +227,11 @@ syslog_socket = "{syslog}"
 socket = "{control}"
 {more}
 "#,
+        line = settings.line,
         extension = settings.extension,
-        account = settings.account,
+        account = settings
+            .account
+            .replace("{folder}", &folder.display().to_string()),
         media = settings.media,
         password = settings.password,
         card = path("card.sock"),
@@ -247,6 +261,8 @@ pub struct Gateway {
     simulator: Process,
     address: Address,
     folder: Folder,
+    /// Further arguments of the simulator.
+    simulated: Vec<String>,
 }
 
 impl Gateway {
@@ -278,12 +294,13 @@ impl Gateway {
             &configuration(settings, address.ip(), pbx, folder.path()),
         )?;
         let daemon = start_daemon(&folder)?;
-        let simulator = start_simulator(&folder)?;
+        let simulator = start_simulator(&folder, &settings.simulator)?;
         let mut gateway = Self {
             daemon,
             simulator,
             address,
             folder,
+            simulated: settings.simulator.clone(),
         };
         wait::until_true("status from the daemon", Duration::from_secs(10), || {
             gateway.daemon.must_live()?;
@@ -335,7 +352,7 @@ impl Gateway {
     /// # Errors
     /// When it does not start.
     pub fn plug_card(&mut self) -> Outcome {
-        self.simulator = start_simulator(&self.folder)?;
+        self.simulator = start_simulator(&self.folder, &self.simulated)?;
         Ok(())
     }
 
@@ -563,7 +580,7 @@ fn start_daemon(folder: &Folder) -> Result<Process, Failure> {
 }
 
 /// The line, the panel and the visitor, as the script in the folder says.
-fn start_simulator(folder: &Folder) -> Result<Process, Failure> {
+fn start_simulator(folder: &Folder, more: &[String]) -> Result<Process, Failure> {
     let mut command = program("line-simulator")?;
     command
         .arg("--listen")
@@ -573,6 +590,7 @@ fn start_simulator(folder: &Folder) -> Result<Process, Failure> {
         .arg(folder.join("visit.toml"))
         .arg("--heard")
         .arg(folder.join("visitor-heard.wav"))
+        .args(more)
         .current_dir(folder.path());
     Process::start("line-simulator", &mut command, folder.path())
 }

@@ -10,6 +10,7 @@
 //! process are printed then, so the test runner shows them when a test fails.
 
 pub mod baresip;
+pub mod certificates;
 pub mod gateway;
 pub mod linphone;
 pub mod rtp;

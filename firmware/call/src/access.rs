@@ -1,6 +1,6 @@
-//! Who may open which door.
+//! Who may open which door, and where a call may be sent by others.
 
-use config::Route;
+use config::{Access, HostPort, Route};
 
 /// A party that asks for the door, as the signalling has proven it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,5 +17,107 @@ pub fn may_open(route: &Route, opener: Opener<'_>) -> bool {
     match opener {
         Opener::Called => route.called_may_open,
         Opener::Caller(user) => route.callers_may_open.iter().any(|allowed| allowed == user),
+    }
+}
+
+/// Whether a redirection or a transfer may lead to `address`, a `sip:` URI as a peer wrote it, and
+/// what is called then: the bare number for the account's own PBX, whose hosts are `own_hosts`,
+/// else `sip:user@host[:port]`. Parameters and headers of the address are not taken over: they
+/// could lead the call, or its headers, elsewhere.
+///
+/// # Errors
+/// Why not, in words.
+pub fn may_forward(
+    access: &Access,
+    own_hosts: &[String],
+    address: &str,
+) -> Result<String, &'static str> {
+    let scheme = address.get(..4).unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case("sip:") {
+        return Err("not a sip: address");
+    }
+    let rest = address.get(4..).unwrap_or_default();
+    let rest = rest.split(['?', ';']).next().unwrap_or_default();
+    let (user, host) = rest.split_once('@').ok_or("an address without a number")?;
+    config::check_target(user).map_err(|_| "the number holds characters that are not allowed")?;
+    let host = HostPort::parse(host).map_err(|_| "not a host name or address")?;
+    let allowed = |pattern: &String| match pattern.strip_suffix('*') {
+        Some(beginning) => user.starts_with(beginning),
+        None => pattern == user,
+    };
+    if !access.forward_targets.iter().any(allowed) {
+        return Err("the number is not among access.forward_targets");
+    }
+    let name = host.host.to_ascii_lowercase();
+    if own_hosts.contains(&name) {
+        Ok(user.to_owned())
+    } else if access.forward_hosts.contains(&name) {
+        Ok(format!("sip:{user}@{host}"))
+    } else {
+        Err("the host is not among access.forward_hosts")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn access(extra: &str) -> Access {
+        let text = format!(
+            "[sip]\nlisten = \"127.0.0.1:5060\"\n\
+             [[account]]\nname = \"pbx\"\nextension = \"600\"\ndomain = \"pbx\"\npassword = \"x\"\n\
+             [access]\n{extra}"
+        );
+        config::Config::parse(&text, "access.toml").unwrap().access
+    }
+
+    fn forward(access: &Access, address: &str) -> Result<String, &'static str> {
+        may_forward(access, &["pbx".to_owned(), "192.0.2.1".to_owned()], address)
+    }
+
+    #[test]
+    fn calls_go_to_the_own_pbx_and_listed_hosts_only() {
+        let access = access("forward_hosts = [\"Gate.example\"]");
+        for (address, called) in [
+            ("sip:401@pbx", Ok("401")),
+            ("SIP:401@PBX:5070;transport=tcp", Ok("401")),
+            ("sip:+49170@192.0.2.1?Route=evil", Ok("+49170")),
+            ("sip:401@gate.EXAMPLE:5080", Ok("sip:401@gate.EXAMPLE:5080")),
+            ("sip:401@evil", Err("forward_hosts")),
+            ("sip:401@pbx.evil", Err("forward_hosts")),
+            ("sip:401@evil@pbx", Err("host")),
+            ("sip:401%40evil@pbx", Err("characters")),
+            ("sip:pbx", Err("without a number")),
+            ("tel:401", Err("sip:")),
+            ("sips:401@pbx", Err("sip:")),
+            ("401", Err("sip:")),
+            ("sip:401@", Err("host")),
+            ("sip:401@pbx\r\nX: y", Err("host")),
+            ("", Err("sip:")),
+        ] {
+            match (forward(&access, address), called) {
+                (Ok(got), Ok(wanted)) => assert_eq!(got, wanted, "{address}"),
+                (Err(got), Err(part)) => assert!(got.contains(part), "{address}: {got}"),
+                (got, _) => panic!("{address}: {got:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_can_be_limited() {
+        let access = access("forward_targets = [\"4*\", \"+49170*\", \"112\"]");
+        for (number, allowed) in [
+            ("400", true),
+            ("4", true),
+            ("+491701", true),
+            ("112", true),
+            ("1120", false),
+            ("0900", false),
+            ("*", false),
+        ] {
+            let address = format!("sip:{number}@pbx");
+            assert_eq!(forward(&access, &address).is_ok(), allowed, "{number}");
+        }
     }
 }

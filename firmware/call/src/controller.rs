@@ -1,13 +1,15 @@
 //! One state machine per line, joined by the legs of calls.
 
+mod feature;
 mod incoming;
 mod outgoing;
 mod talk;
+mod transfer;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use config::{Config, Route};
+use config::{Config, LocalTime, Route, Schedule, Unanswered};
 use line_interface::{AddressDoubt, LineEvent};
 
 use crate::digits::{DigitMatcher, KeyPace};
@@ -20,10 +22,23 @@ use crate::leg::{Action, LegId, RecordId};
 pub struct LineSettings {
     /// Line name.
     pub name: String,
+    /// Name of the panel for people.
+    pub panel: String,
     /// The one apartment of a pair; other lines tell it with each call.
     pub apartment: Option<u16>,
     /// Apartments with a route whose visitors may come on this line.
     pub serves: Vec<u16>,
+    /// Whether the visitor hears it when nobody answers.
+    pub plays_failure: bool,
+}
+
+/// What the controller needs to know of an account.
+#[derive(Debug, Clone)]
+pub struct AccountSettings {
+    /// Its name.
+    pub name: String,
+    /// Hosts that are the account's own PBX, lower case.
+    pub hosts: Vec<String>,
 }
 
 /// What the controller needs to know of the configuration.
@@ -33,14 +48,18 @@ pub struct Settings {
     pub door: config::Door,
     /// Limits of a call.
     pub call: config::Call,
+    /// Who may call in and where calls may go.
+    pub access: config::Access,
     /// How long an opening waits for its journal record.
     pub open_wait: Duration,
-    /// Names of the accounts.
-    pub accounts: Vec<String>,
+    /// Accounts.
+    pub accounts: Vec<AccountSettings>,
     /// Lines.
     pub lines: Vec<LineSettings>,
-    /// Whom to call for an apartment and who may open.
+    /// Routes in the order of the file.
     pub routes: Vec<Route>,
+    /// Parts of the week that routes refer to.
+    pub schedules: Vec<Schedule>,
 }
 
 impl Settings {
@@ -48,6 +67,7 @@ impl Settings {
     pub fn new(config: &Config) -> Settings {
         let line = |line: &config::Line| LineSettings {
             name: line.name.clone(),
+            panel: line.panel.clone(),
             apartment: line.apartment(),
             serves: config
                 .routes
@@ -55,39 +75,62 @@ impl Settings {
                 .map(|route| route.apartment)
                 .filter(|apartment| line.serves(*apartment))
                 .collect(),
+            plays_failure: match config.call.unanswered {
+                Unanswered::Tone => true,
+                Unanswered::Leave => false,
+                Unanswered::Auto => line.handset == config::Handset::Absent,
+            },
+        };
+        let account = |account: &config::Account| AccountSettings {
+            name: account.name.clone(),
+            hosts: [&account.domain, &account.registrar]
+                .map(|host| host.host.to_ascii_lowercase())
+                .to_vec(),
         };
         Settings {
             door: config.door.clone(),
             call: config.call.clone(),
+            access: config.access.clone(),
             open_wait: config.journal.open_wait,
-            accounts: config
-                .accounts
-                .iter()
-                .map(|account| account.name.clone())
-                .collect(),
+            accounts: config.accounts.iter().map(account).collect(),
             lines: config.lines.iter().map(line).collect(),
             routes: config.routes.clone(),
+            schedules: config.schedules.clone(),
         }
+    }
+
+    /// Index of the route in force for an apartment.
+    fn route_of(&self, apartment: Option<u16>, time: Option<LocalTime>) -> Option<usize> {
+        config::route_at(&self.routes, &self.schedules, apartment?, time)
     }
 }
 
-impl Settings {
-    /// Index of the route of an apartment.
-    fn route_of(&self, apartment: Option<u16>) -> Option<usize> {
-        let apartment = apartment?;
-        self.routes
-            .iter()
-            .position(|route| route.apartment == apartment)
-    }
+/// One whom a visitor's call goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Target {
+    address: String,
+    /// How many redirections led to it.
+    redirects: u8,
 }
 
 /// A call to one target.
 #[derive(Debug, Clone)]
-struct Attempt {
+struct Fork {
     leg: LegId,
-    target: usize,
+    target: Target,
     since: Duration,
     ringing: bool,
+}
+
+/// The phones that are called for a visitor who waits.
+#[derive(Debug, Clone, Default)]
+struct Calls {
+    /// Calls under way.
+    forks: Vec<Fork>,
+    /// Targets not called yet.
+    waiting: VecDeque<Target>,
+    /// Addresses called so far, so that redirections cannot go round in circles.
+    tried: Vec<String>,
 }
 
 /// Who talks with the visitor.
@@ -121,6 +164,18 @@ struct Talk {
     locked: bool,
     opening: Option<Opening>,
     end_at: Option<Duration>,
+    /// When the talk limit ends it. A transfer does not lengthen a visit.
+    limit_at: Duration,
+    /// The party passes the visitor on.
+    transfer: Option<Transfer>,
+}
+
+/// A call to whom the visitor is to be passed on.
+#[derive(Debug, Clone)]
+struct Transfer {
+    leg: LegId,
+    target: String,
+    since: Duration,
 }
 
 /// Where a line is.
@@ -132,11 +187,10 @@ enum Phase {
     Selected { since: Duration },
     /// It rings for an apartment without a route: the old handset has it, and we only watch.
     Unserved,
-    /// The visitor waits; a phone is being called, unless every target failed.
-    Ringing {
-        since: Duration,
-        attempt: Option<Attempt>,
-    },
+    /// The visitor waits; phones are being called, unless every target failed.
+    Ringing { since: Duration, calls: Box<Calls> },
+    /// Nobody answered and the visitor is told so, by the end of which the line is freed.
+    Announcing { until: Duration },
     /// A party and the visitor talk through us.
     Talking(Box<Talk>),
     /// The old handset has the visitor.
@@ -152,10 +206,9 @@ impl Phase {
             Phase::Idle => "idle",
             Phase::Selected { .. } => "selected",
             Phase::Unserved => "unserved",
-            Phase::Ringing {
-                attempt: Some(_), ..
-            } => "ringing",
-            Phase::Ringing { attempt: None, .. } => "unanswered",
+            Phase::Ringing { calls, .. } if calls.forks.is_empty() => "unanswered",
+            Phase::Ringing { .. } => "ringing",
+            Phase::Announcing { .. } => "announcing",
             Phase::Talking(_) => "talking",
             Phase::Handset => "handset",
             Phase::Over { .. } => "over",
@@ -167,7 +220,7 @@ impl Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineView {
     /// Stable name of the phase: `idle`, `selected`, `unserved`, `ringing`, `unanswered`,
-    /// `talking`, `handset`, `over`.
+    /// `announcing`, `talking`, `handset`, `over`.
     pub phase: &'static str,
     /// The apartment of the call, or of the pair.
     pub apartment: Option<u16>,
@@ -181,7 +234,8 @@ pub struct LineView {
 #[derive(Debug, Clone, Default)]
 struct Visit {
     apartment: Option<u16>,
-    /// Index into [`Settings::routes`]; none for an apartment that nobody set up.
+    /// Index into [`Settings::routes`], of the route in force when the visitor rang; none for an
+    /// apartment that nobody set up.
     route: Option<usize>,
     /// The apartment's name on the wires; empty on a pair.
     code: String,
@@ -194,6 +248,12 @@ pub struct Controller {
     phases: Vec<Phase>,
     visits: Vec<Visit>,
     actions: VecDeque<Action>,
+    /// Local time and when it was told.
+    clock: Option<(Duration, LocalTime)>,
+    /// Do-not-disturb.
+    dnd: bool,
+    /// Calls that wait for a feature code.
+    features: Vec<feature::FeatureCall>,
     next_leg: u64,
     next_record: u64,
     next_token: u64,
@@ -208,7 +268,7 @@ impl Controller {
             .iter()
             .map(|line| Visit {
                 apartment: line.apartment,
-                route: settings.route_of(line.apartment),
+                route: settings.route_of(line.apartment, None),
                 code: String::new(),
             })
             .collect();
@@ -217,6 +277,9 @@ impl Controller {
             phases,
             visits,
             actions: VecDeque::new(),
+            clock: None,
+            dnd: false,
+            features: Vec::new(),
             next_leg: 0,
             next_record: 0,
             next_token: 0,
@@ -226,6 +289,18 @@ impl Controller {
     /// The next order, oldest first.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    /// Tells the local time. Told again whenever the clock on the wall is not what it would be by
+    /// itself: after daylight saving, or when the system's clock was set. Until the first time
+    /// schedules are off.
+    pub fn set_local_time(&mut self, now: Duration, time: LocalTime) {
+        self.clock = Some((now, time));
+    }
+
+    pub(super) fn local_time(&self, now: Duration) -> Option<LocalTime> {
+        self.clock
+            .map(|(told, time)| time.after(now.saturating_sub(told)))
     }
 
     /// A name for a leg that the gateway makes, such as an incoming call.
@@ -238,11 +313,14 @@ impl Controller {
     pub fn view(&self, line: usize) -> Option<LineView> {
         let phase = self.phases.get(line)?;
         let (party, since) = match phase {
-            Phase::Ringing { since, attempt } => {
-                let target = attempt
-                    .as_ref()
-                    .map(|attempt| self.target(line, attempt.target));
-                (target, Some(*since))
+            Phase::Ringing { since, calls } => {
+                let names: Vec<&str> = calls
+                    .forks
+                    .iter()
+                    .map(|fork| fork.target.address.as_str())
+                    .collect();
+                let party = (!names.is_empty()).then(|| names.join(", "));
+                (party, Some(*since))
             }
             Phase::Talking(talk) => (Some(talk.talker.shown().to_owned()), Some(talk.since)),
             Phase::Selected { since } => (None, Some(*since)),
@@ -266,7 +344,7 @@ impl Controller {
             LineEvent::Addressed { code, apartment } => {
                 self.visits[line] = Visit {
                     apartment,
-                    route: self.settings.route_of(apartment),
+                    route: self.settings.route_of(apartment, self.local_time(now)),
                     code: code.to_string(),
                 };
             }
@@ -306,7 +384,11 @@ impl Controller {
                 });
             }
             LineEvent::HandsetReplaced => {}
-            LineEvent::OffHookSettled => {}
+            LineEvent::OffHookSettled => {
+                if matches!(self.phases[line], Phase::Announcing { .. }) {
+                    self.actions.push_back(Action::PlayFailure { line });
+                }
+            }
             LineEvent::DoorReleaseStarted { .. } => {
                 self.tell(Event::DoorReleaseStarted { line: name })
             }
@@ -318,7 +400,7 @@ impl Controller {
             LineEvent::Idle => {
                 // A talk that outlives its line cannot be: end it before the line is free.
                 self.end_talk(now, line, "line idle", false);
-                self.drop_attempt(line, "line idle");
+                self.drop_forks(now, line, "line idle");
                 self.give_up_opening(line, "line idle");
                 self.phases[line] = Phase::Idle;
                 self.tell(Event::LineIdle { line: name });
@@ -348,7 +430,7 @@ impl Controller {
     pub fn line_lost(&mut self, now: Duration, line: usize) {
         if line < self.phases.len() {
             self.end_talk(now, line, "line card gone", false);
-            self.drop_attempt(line, "line card gone");
+            self.drop_forks(now, line, "line card gone");
             self.give_up_opening(line, "line card gone");
             self.phases[line] = Phase::Idle;
         }
@@ -356,8 +438,10 @@ impl Controller {
 
     /// The box stops: whatever is up on the line ends in order, an authorised opening included.
     pub fn shutdown(&mut self, now: Duration) {
+        self.drop_features("shutting down");
         for line in 0..self.phases.len() {
-            self.drop_attempt(line, "shutting down");
+            self.end_announcement(line);
+            self.drop_forks(now, line, "shutting down");
             self.end_talk(now, line, "shutting down", true);
         }
     }
@@ -388,25 +472,25 @@ impl Controller {
     pub fn next_deadline(&self) -> Option<Duration> {
         (0..self.phases.len())
             .filter_map(|line| self.line_deadline(line))
+            .chain(self.features.iter().map(|feature| feature.deadline))
             .min()
     }
 
     fn line_deadline(&self, line: usize) -> Option<Duration> {
         match &self.phases[line] {
-            Phase::Ringing {
-                since,
-                attempt: Some(attempt),
-            } => {
-                let patience = self
-                    .route(line)
-                    .map_or(Duration::ZERO, |route| route.target_timeout);
-                let target = attempt.since + patience;
+            Phase::Ringing { since, calls } => {
+                let first = calls.forks.iter().map(|fork| fork.since).min()?;
+                let target = first + self.target_timeout(line);
                 Some(target.min(*since + self.settings.call.ring_limit))
             }
+            Phase::Announcing { until } => Some(*until),
             Phase::Talking(talk) => {
-                let limit = talk.since + self.settings.call.talk_limit;
                 let opening = talk.opening.as_ref().and_then(Opening::deadline);
-                [Some(limit), talk.end_at, opening]
+                let transfer = talk
+                    .transfer
+                    .as_ref()
+                    .map(|transfer| transfer.since + self.target_timeout(line));
+                [Some(talk.limit_at), talk.end_at, opening, transfer]
                     .into_iter()
                     .flatten()
                     .min()
@@ -418,6 +502,7 @@ impl Controller {
 
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Duration) {
+        self.feature_timeouts(now);
         for line in 0..self.phases.len() {
             if self
                 .line_deadline(line)
@@ -430,20 +515,23 @@ impl Controller {
 
     fn line_timeout(&mut self, now: Duration, line: usize) {
         match &self.phases[line] {
-            Phase::Ringing {
-                since,
-                attempt: Some(_),
-            } => {
+            Phase::Ringing { since, .. } => {
                 if now >= *since + self.settings.call.ring_limit {
-                    self.drop_attempt(line, "ring limit");
+                    self.drop_forks(now, line, "ring limit");
+                    self.visit_failed(now, line, "ring limit");
                 } else {
-                    self.target_timed_out(now, line);
+                    self.forks_timed_out(now, line);
                 }
             }
+            Phase::Announcing { .. } => self.sound_ended(line),
             Phase::Talking(talk) => {
                 let waiting = talk.opening.as_ref().and_then(Opening::waiting);
-                if now >= talk.since + self.settings.call.talk_limit {
+                let transfer = talk.transfer.as_ref().map(|transfer| transfer.since);
+                let target_timeout = self.target_timeout(line);
+                if now >= talk.limit_at {
                     self.end_talk(now, line, "talk limit", true);
+                } else if transfer.is_some_and(|since| now >= since + target_timeout) {
+                    self.transfer_failed(now, line, 408, "no answer", true);
                 } else if talk.end_at.is_some_and(|end| end <= now) {
                     self.end_talk(now, line, "door opened", true);
                 } else if let Some(record) = waiting {
@@ -476,17 +564,15 @@ impl Controller {
         self.settings.routes.get(self.visits[line].route?)
     }
 
+    /// How long one target of the call on a line may ring.
+    fn target_timeout(&self, line: usize) -> Duration {
+        self.route(line)
+            .map_or(Duration::ZERO, |route| route.target_timeout)
+    }
+
     /// The apartment of the call on a line; 0 where the wires named none that is known.
     fn apartment(&self, line: usize) -> u16 {
         self.visits[line].apartment.unwrap_or(0)
-    }
-
-    /// A target of the call's route.
-    fn target(&self, line: usize, target: usize) -> String {
-        self.route(line)
-            .and_then(|route| route.targets.get(target))
-            .cloned()
-            .unwrap_or_default()
     }
 
     fn line_name(&self, line: usize) -> String {

@@ -84,6 +84,60 @@ pub enum Event {
         /// Whether it answers.
         reachable: bool,
     },
+    /// Calls of an account go through another one now, or through itself again.
+    AccountSwitched {
+        /// Account whose calls they are.
+        account: String,
+        /// Account that carries them.
+        using: String,
+    },
+    /// Another server of an account is in use.
+    RegistrarSwitched {
+        /// Account name.
+        account: String,
+        /// Address now in use.
+        server: String,
+    },
+    /// A name of an account does not resolve, or does again.
+    NameService {
+        /// Account name.
+        account: String,
+        /// Whether all its names resolve.
+        resolved: bool,
+        /// The name that does not.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        name: String,
+        /// What the name service said.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        detail: String,
+        /// What to do.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        hint: String,
+    },
+    /// TLS with a PBX does not come about; told once until it does.
+    TlsFailed {
+        /// Account name; empty for the box's own listener.
+        account: String,
+        /// Stable name: `untrusted`, `wrong_name`, `expired`, `key_mismatch` and so on.
+        kind: String,
+        /// What TLS said.
+        detail: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A certificate ends soon, or has ended.
+    CertificateExpires {
+        /// `own` or `server`.
+        whose: String,
+        /// Account name; empty for the box's own listener.
+        account: String,
+        /// When it ends, RFC 3339.
+        until: String,
+        /// Whole days until then.
+        days_left: i64,
+        /// What to do.
+        hint: String,
+    },
     /// A line card came or went.
     LineCard {
         /// Card name.
@@ -167,6 +221,49 @@ pub enum Event {
         reason: String,
         /// What to do.
         hint: String,
+    },
+    /// A target sends the visitor's call elsewhere, and that is followed.
+    CallRedirected {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+        /// Target as it was called.
+        target: String,
+        /// Where the call goes on to.
+        to: String,
+    },
+    /// Nobody took the visitor: every target failed, or the ringing lasted long enough.
+    CallUnanswered {
+        /// Line name.
+        line: String,
+        /// Apartment.
+        apartment: u16,
+        /// How many targets were called.
+        tried: usize,
+        /// Why the last of them failed.
+        reason: String,
+    },
+    /// A phone passes its visitor on to another one.
+    CallTransfer {
+        /// Line name.
+        line: String,
+        /// The party that passes the visitor on.
+        party: String,
+        /// To whom.
+        target: String,
+        /// `asked`, `done`, `failed` or `refused`.
+        state: String,
+        /// Why, for failures and refusals.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        reason: String,
+    },
+    /// Do-not-disturb was switched.
+    DoNotDisturb {
+        /// Whether it is on now.
+        on: bool,
+        /// Who did it: an extension, `cli` or `console`.
+        by: String,
     },
     /// An incoming call was not taken.
     CallRefused {
@@ -342,6 +439,11 @@ impl Event {
             Event::Stopped => "stopped",
             Event::Registration { .. } => "registration",
             Event::PbxReachable { .. } => "pbx_reachable",
+            Event::AccountSwitched { .. } => "account_switched",
+            Event::RegistrarSwitched { .. } => "registrar_switched",
+            Event::NameService { .. } => "name_service",
+            Event::TlsFailed { .. } => "tls_failed",
+            Event::CertificateExpires { .. } => "certificate_expires",
             Event::LineCard { .. } => "line_card",
             Event::Ring { .. } => "ring",
             Event::UnknownApartment { .. } => "unknown_apartment",
@@ -350,6 +452,10 @@ impl Event {
             Event::CallRinging { .. } => "call_ringing",
             Event::CallAnswered { .. } => "call_answered",
             Event::CallFailed { .. } => "call_failed",
+            Event::CallRedirected { .. } => "call_redirected",
+            Event::CallUnanswered { .. } => "call_unanswered",
+            Event::CallTransfer { .. } => "call_transfer",
+            Event::DoNotDisturb { .. } => "do_not_disturb",
             Event::CallRefused { .. } => "call_refused",
             Event::EncryptionRefused { .. } => "encryption_refused",
             Event::CallEnded { .. } => "call_ended",

@@ -6,6 +6,19 @@ use crate::event::Event;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LegId(pub u64);
 
+/// A sound to a party that dials a feature code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sound {
+    /// The code may be dialled.
+    Ready,
+    /// Do-not-disturb is on now.
+    SwitchedOn,
+    /// Do-not-disturb is off now.
+    SwitchedOff,
+    /// That was no code.
+    Refused,
+}
+
 /// One journal record that something waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordId(pub u64);
@@ -25,6 +38,8 @@ pub enum Action {
         target: String,
         /// Name to show on the phone.
         display_name: Option<String>,
+        /// Further headers.
+        headers: Vec<(String, String)>,
     },
     /// End a leg in whatever state it is: CANCEL, BYE or a refusal. `leg_ended` need not follow.
     HangUp {
@@ -65,6 +80,40 @@ pub enum Action {
     HangUpLine {
         /// The line.
         line: usize,
+    },
+    /// Play to the line that nobody answers, then call [`crate::Controller::sound_ended`].
+    PlayFailure {
+        /// The line, off-hook.
+        line: usize,
+    },
+    /// Join the line, which is off-hook already, to another leg.
+    JoinLine {
+        /// The line.
+        line: usize,
+        /// The leg whose audio goes to it from now on.
+        leg: LegId,
+    },
+    /// Play a sound to a party that dials a feature code; the leg is answered for it if it is not
+    /// yet.
+    PlayToLeg {
+        /// The leg.
+        leg: LegId,
+        /// The sound.
+        sound: Sound,
+        /// Whether the leg is hung up after it.
+        last: bool,
+    },
+    /// Do-not-disturb was switched: keep it over a restart.
+    KeepDoNotDisturb {
+        /// Whether it is on.
+        on: bool,
+    },
+    /// Tell the party that passes a visitor on how it goes (RFC 3515).
+    TransferProgress {
+        /// Its leg.
+        leg: LegId,
+        /// SIP status of the call to the target; from 200 on the last word.
+        status: u16,
     },
     /// Release the door of the line.
     ReleaseDoor {

@@ -11,9 +11,9 @@ pub mod event;
 mod figures;
 mod leg;
 
-pub use access::{Opener, may_open};
-pub use controller::{Controller, LineSettings, LineView, Settings};
+pub use access::{Opener, may_forward, may_open};
+pub use controller::{AccountSettings, Controller, LineSettings, LineView, Settings};
 pub use digits::DigitMatcher;
 pub use event::{Cause, Event, Refusal};
 pub use figures::CallFigures;
-pub use leg::{Action, LegId, RecordId};
+pub use leg::{Action, LegId, RecordId, Sound};

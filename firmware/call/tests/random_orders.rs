@@ -17,8 +17,12 @@ fn settings() -> Settings {
         [[card]]\nname = \"card\"\nkind = \"virtual\"\nsocket = \"/nowhere\"\n\
         [[line]]\nname = \"a\"\ncard = \"card\"\nprofile = \"vizit\"\napartment = 1\n\
         [[line]]\nname = \"b\"\ncard = \"card\"\nchannel = 1\nprofile = \"vizit\"\napartment = 2\n\
+        [[schedule]]\nname = \"night\"\nfrom = \"22:00\"\nto = \"06:00\"\n\
         [[route]]\napartment = 1\ntargets = [\"400\", \"401\"]\nmay_open = [\"called\", \"200\"]\n\
-        [[route]]\napartment = 2\ntargets = [\"500\"]\nmay_open = [\"200\"]\n";
+        [[route]]\napartment = 2\nwhen = \"night\"\nring = \"together\"\ntargets = [\"501\", \"502\", \"503\"]\n\
+        [[route]]\napartment = 2\ntargets = [\"500\"]\nmay_open = [\"200\"]\n\
+        [call]\nunanswered = \"tone\"\nwhen_declined = \"stop\"\n\
+        [access]\nfeature_callers = [\"201\"]\n";
     let config = Config::parse(text, "orders.toml").map_err(|problems| format!("{problems:?}"));
     Settings::new(&config.unwrap())
 }
@@ -41,6 +45,16 @@ impl Dice {
 struct Onlooker {
     /// Legs that live, with their line once it is known.
     legs: HashMap<LegId, Option<usize>>,
+    /// Legs that dial a feature code: never joined to a line.
+    services: HashSet<LegId>,
+    /// Targets called on behalf of the visitor of each line at the moment.
+    called: HashMap<LegId, String>,
+    /// Lines in which nobody answered and the visitor is told so.
+    announcing: HashSet<usize>,
+    together: usize,
+    transfers: usize,
+    switched: usize,
+    announcements: usize,
     /// Legs joined to a line, with who may open.
     joined: HashMap<LegId, (usize, bool)>,
     /// Keys of parties who may open, by line, not yet spent on an opening.
@@ -60,21 +74,40 @@ impl Onlooker {
         let mut count = 0;
         while let Some(action) = controller.poll_action() {
             count += 1;
-            assert!(count < 24, "an action storm");
+            assert!(count < 40, "an action storm");
             self.see(now, action, open_wait);
         }
     }
 
     fn see(&mut self, now: Duration, action: Action, open_wait: Duration) {
         match action {
-            Action::PlaceCall { leg, line, .. } => {
-                let ringing = self.legs.values().filter(|of| **of == Some(line)).count();
-                assert_eq!(ringing, 0, "two calls for one visitor");
+            Action::PlaceCall {
+                leg, line, target, ..
+            } => {
+                let ringing = self
+                    .legs
+                    .iter()
+                    .filter(|(leg, of)| **of == Some(line) && !self.joined.contains_key(leg));
+                let ringing = ringing.count();
+                // Only the night's route of apartment 2 calls several at once: its three targets and
+                // the two places that they may redirect to.
+                let most = [1, 5][line];
+                assert!(ringing < most, "{} calls for one visitor", ringing + 1);
+                self.together += usize::from(ringing == 2);
+                let twice = self.called.iter().any(|(leg, other)| {
+                    *other == target
+                        && self.legs.contains_key(leg)
+                        && self.legs[leg] == Some(line)
+                        && !self.joined.contains_key(leg)
+                });
+                assert!(!twice, "{target} is called twice at once");
+                self.called.insert(leg, target);
                 self.legs.insert(leg, Some(line));
             }
             Action::HangUp { leg, .. } | Action::RejectIncoming { leg, .. } => {
                 self.legs.remove(&leg);
                 self.joined.remove(&leg);
+                self.services.remove(&leg);
             }
             Action::AnswerIncoming { leg, line } => {
                 assert!(self.legs.contains_key(&leg), "a dead leg is answered");
@@ -90,7 +123,44 @@ impl Onlooker {
                     !self.joined.values().any(|(of, _)| *of == line),
                     "two talkers"
                 );
+                assert!(!self.services.contains(&leg), "a code's leg on a line");
+                let others = self
+                    .legs
+                    .iter()
+                    .filter(|(other, of)| **other != leg && **of == Some(line));
+                assert_eq!(others.count(), 0, "a losing fork goes on ringing");
                 self.joined.insert(leg, (line, true));
+            }
+            Action::JoinLine { line, leg } => {
+                assert_eq!(
+                    self.legs.get(&leg),
+                    Some(&Some(line)),
+                    "a leg of another line"
+                );
+                // The party that passed the visitor on is out of it from here on.
+                self.joined.retain(|_, (of, _)| *of != line);
+                self.keys[line] = 0;
+                self.joined.insert(leg, (line, true));
+                self.transfers += 1;
+            }
+            Action::PlayToLeg { leg, last, .. } => {
+                assert!(self.legs.contains_key(&leg), "a dead leg is played to");
+                self.services.insert(leg);
+                if last {
+                    self.legs.remove(&leg);
+                    self.services.remove(&leg);
+                }
+            }
+            Action::KeepDoNotDisturb { .. } => self.switched += 1,
+            Action::PlayFailure { line } => {
+                assert!(self.announcing.contains(&line), "nobody hears that");
+                self.announcements += 1;
+            }
+            Action::TransferProgress { leg, .. } => {
+                assert!(
+                    self.joined.contains_key(&leg) || self.legs.contains_key(&leg),
+                    "told to a dead leg"
+                );
             }
             Action::Record { record, event } => self.recorded(now, record, &event),
             Action::ReleaseDoor { line, .. } => {
@@ -106,7 +176,13 @@ impl Onlooker {
                 due.3 = true;
                 self.releases += 1;
             }
-            Action::TakeLine { .. } | Action::HangUpLine { .. } | Action::Tell(_) => {}
+            Action::TakeLine { line } => {
+                self.announcing.insert(line);
+            }
+            Action::HangUpLine { line } => {
+                self.announcing.remove(&line);
+            }
+            Action::Tell(_) => {}
         }
     }
 
@@ -164,7 +240,7 @@ fn any<T: Copy + Ord>(dice: &mut Dice, of: impl Iterator<Item = T>) -> Option<T>
 fn input(dice: &mut Dice, now: Duration, controller: &mut Controller, seen: &mut Onlooker) {
     let line = dice.below(LINES as u64) as usize;
     let leg = any(dice, seen.legs.keys().copied());
-    match (dice.below(16), leg) {
+    match (dice.below(20), leg) {
         (0..=3, _) => {
             let event = line_event(dice);
             controller.line_event(now, line, event);
@@ -174,8 +250,37 @@ fn input(dice: &mut Dice, now: Duration, controller: &mut Controller, seen: &mut
         (7, Some(leg)) => {
             seen.legs.remove(&leg);
             seen.joined.remove(&leg);
-            controller.leg_ended(now, leg, Some(486), "busy");
+            let status = [486, 603, 480][dice.below(3) as usize];
+            controller.leg_ended(now, leg, Some(status), "busy");
         }
+        (16, Some(leg)) => {
+            seen.legs.remove(&leg);
+            seen.joined.remove(&leg);
+            let contacts = ["sip:700@127.0.0.2", "sip:1@evil", "sip:400@127.0.0.2"];
+            let contacts = contacts[..dice.below(4) as usize]
+                .iter()
+                .map(|c| (*c).to_owned());
+            let contacts: Vec<String> = contacts.collect();
+            controller.leg_redirected(now, leg, 302, &contacts);
+        }
+        (17, Some(leg)) => {
+            let target = ["sip:800@127.0.0.2", "sip:1@evil"][dice.below(2) as usize];
+            let joined = seen.joined.contains_key(&leg);
+            let asked = controller.leg_transfer(now, leg, target, None);
+            assert!(asked.is_err() || joined && !target.contains("evil"));
+        }
+        (18, _) => {
+            let hour = dice.below(24) as u32;
+            controller.set_local_time(
+                now,
+                config::LocalTime {
+                    weekday: 1,
+                    second: hour * 3600,
+                },
+            );
+        }
+        (19, _) if dice.below(4) == 0 => controller.set_do_not_disturb(dice.below(2) == 0, "cli"),
+        (19, _) => controller.sound_ended(line),
         (8..=10, Some(leg)) => {
             // Only keys of a joined leg may ever count.
             if let Some((line, _)) = seen.joined.get(&leg) {
@@ -186,7 +291,7 @@ fn input(dice: &mut Dice, now: Duration, controller: &mut Controller, seen: &mut
         (11, _) => {
             let leg = controller.new_leg();
             seen.legs.insert(leg, None);
-            let user = ["1", "2", "a", "600", "77"][dice.below(5) as usize];
+            let user = ["1", "2", "a", "600", "77", "78", "79"][dice.below(7) as usize];
             let caller = ["200", "201", "200;x"][dice.below(3) as usize];
             controller.leg_incoming(now, leg, user, caller);
         }
@@ -211,7 +316,8 @@ fn input(dice: &mut Dice, now: Duration, controller: &mut Controller, seen: &mut
 #[test]
 fn no_order_of_inputs_breaks_the_promises() {
     let (mut openings, mut refusals, mut releases) = (0, 0, 0);
-    for number in 0..3000_u64 {
+    let (mut together, mut transfers, mut switched, mut announcements) = (0, 0, 0, 0);
+    for number in 0..4500_u64 {
         let mut dice = Dice(number);
         let settings = settings_once();
         let open_wait = settings.open_wait;
@@ -224,11 +330,16 @@ fn no_order_of_inputs_breaks_the_promises() {
             seen.watch(now, &mut controller, open_wait);
             controller.handle_timeout(now);
             seen.watch(now, &mut controller, open_wait);
-            assert!(seen.legs.len() <= LINES, "legs pile up in {number}");
+            // On one line five calls at once; on the other a talker and whom he passes the visitor
+            // on to; besides two that dial a code.
+            assert!(seen.legs.len() <= 5 + 2 + 2, "legs pile up in {number}");
         }
         for line in 0..LINES {
             controller.line_event(now, line, LineEvent::Idle);
         }
+        // Who dials a code has 15 s.
+        now += Duration::from_secs(16);
+        controller.handle_timeout(now);
         seen.watch(now, &mut controller, open_wait);
         assert!(
             seen.legs.is_empty(),
@@ -238,7 +349,13 @@ fn no_order_of_inputs_breaks_the_promises() {
         openings += seen.openings;
         refusals += seen.refusals;
         releases += seen.releases;
+        together += seen.together;
+        transfers += seen.transfers;
+        switched += seen.switched;
+        announcements += seen.announcements;
     }
+    let news = [together, transfers, switched, announcements];
+    assert!(news.iter().all(|count| *count > 100), "{news:?}: too tame");
     assert!(
         openings > 2000 && refusals > 500 && releases > 1000 && releases <= openings,
         "{openings} {refusals} {releases}: too tame"

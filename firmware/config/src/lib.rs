@@ -9,18 +9,23 @@ mod host;
 mod model;
 mod problem;
 mod resolve;
+mod schedule;
 pub mod schema;
+mod template;
 
 pub use edit::{Change, apply_changes, write_whole};
 pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
-    Account, Board, Call, Card, CardKind, Codec, Config, Console, CryptoSuite, Door, EchoControl,
-    Handset, InbandKeys, Journal, Line, Matrix, Media, MediaEncryption, Override, PcapRtp, Route,
-    Secret, Sip, Sound, Topology, Trace,
+    Access, Account, Board, Call, Card, CardKind, Codec, Config, Console, CryptoSuite, Door,
+    EchoControl, Handset, InbandKeys, Incoming, Journal, Keepalive, Line, Matrix, Media,
+    MediaEncryption, Override, PcapRtp, Proxy, Ring, Route, Secret, SessionRefresher, Sip,
+    SipTransport, Sound, TlsIdentity, Topology, Trace, Unanswered, route_at,
 };
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;
+pub use schedule::{LocalTime, Schedule};
+pub use template::{Facts, Header, Template};
 
 impl Config {
     /// Reads and checks the text of a configuration file. `file` is its name for messages.

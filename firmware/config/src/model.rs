@@ -1,6 +1,6 @@
 //! The configuration as the program uses it: typed, checked, with every reference resolved.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use line_interface::{DriveSide, OVERRIDE_KEYS, Profile};
 
 use crate::host::HostPort;
 use crate::problem::{Problem, ProblemKind};
+use crate::schedule::{LocalTime, Schedule};
+use crate::template::{Header, Template};
 
 /// Text that never shows itself.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -47,8 +49,14 @@ pub struct Config {
     pub lines: Vec<Line>,
     /// Values that apartments have of their own.
     pub overrides: Vec<Override>,
-    /// Routes, one for each apartment that has a line.
+    /// Routes, at least one without a schedule for each apartment that has a line.
     pub routes: Vec<Route>,
+    /// Parts of the week.
+    pub schedules: Vec<Schedule>,
+    /// Time zone, where one is set.
+    pub time_zone: Option<String>,
+    /// Who may call in and where calls may go.
+    pub access: Access,
     /// Opening the door.
     pub door: Door,
     /// Limits of a call.
@@ -70,14 +78,79 @@ pub struct Config {
 /// Section `sip`.
 #[derive(Debug, Clone)]
 pub struct Sip {
-    /// Bound address.
+    /// Bound address of UDP and TCP.
     pub listen: SocketAddr,
+    /// Second bound address, of IPv6.
+    pub listen_ipv6: Option<SocketAddr>,
+    /// Bound address for TLS connections of others.
+    pub tls_listen: Option<SocketAddr>,
+    /// Our certificate and key.
+    pub tls_identity: Option<TlsIdentity>,
+    /// Name servers; empty takes the system's.
+    pub dns_servers: Vec<SocketAddr>,
+    /// Whether calls by address are placed and taken.
+    pub direct_calls: bool,
+    /// Whence direct calls are taken.
+    pub direct_sources: Vec<IpAddr>,
     /// User-Agent text.
     pub user_agent: String,
     /// Mark of SIP packets, 0..=63.
     pub dscp: u8,
     /// Server that tells our public address.
     pub stun_server: Option<HostPort>,
+}
+
+/// A certificate and its private key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsIdentity {
+    /// PEM file of the certificate and its chain.
+    pub certificate_file: PathBuf,
+    /// PEM file of the private key.
+    pub key_file: PathBuf,
+}
+
+/// What carries SIP to the PBX.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SipTransport {
+    /// Datagrams.
+    Udp,
+    /// A stream.
+    Tcp,
+    /// A stream that others cannot read.
+    Tls,
+}
+
+/// A proxy with credentials of its own where it has some.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Where it is.
+    pub host: HostPort,
+    /// Authentication name, where it is not the account's.
+    pub user: Option<String>,
+    /// Password that goes with `user`.
+    pub password: Secret,
+    /// File that holds the password; read by the daemon at start.
+    pub password_file: Option<PathBuf>,
+}
+
+/// How the PBX is asked whether it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keepalive {
+    /// By OPTIONS.
+    Options,
+    /// By empty lines (RFC 5626).
+    Crlf,
+}
+
+/// Who keeps a call's session timer alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionRefresher {
+    /// As the other side likes.
+    Any,
+    /// The box.
+    Local,
+    /// The PBX.
+    Remote,
 }
 
 /// Section `account`.
@@ -89,8 +162,22 @@ pub struct Account {
     pub extension: String,
     /// Domain of the address of record.
     pub domain: HostPort,
-    /// Where requests go: the registrar, or the domain.
+    /// Where requests go: the outbound proxy, the registrar, or the domain.
     pub registrar: HostPort,
+    /// What carries requests.
+    pub transport: SipTransport,
+    /// Outbound proxy, where one is set.
+    pub outbound_proxy: Option<Proxy>,
+    /// Server used while the first does not answer.
+    pub backup_proxy: Option<Proxy>,
+    /// Index into [`Config::accounts`] of the account that steps in.
+    pub backup_account: Option<usize>,
+    /// Certificates that may vouch for the PBX; none takes the system's.
+    pub tls_ca_file: Option<PathBuf>,
+    /// Name that the PBX's certificate has to carry.
+    pub tls_server_name: String,
+    /// Certificate and key shown to the PBX.
+    pub tls_identity: Option<TlsIdentity>,
     /// Authentication name.
     pub auth_user: Option<String>,
     /// Password, where one is set.
@@ -103,8 +190,18 @@ pub struct Account {
     pub register: bool,
     /// Registration period asked for, in seconds.
     pub expires_s: u32,
-    /// OPTIONS period in seconds; 0 is off.
+    /// Keep-alive period in seconds; 0 is off.
     pub keepalive_s: u32,
+    /// Kind of keep-alive.
+    pub keepalive: Keepalive,
+    /// Lost keep-alives that mean that the PBX is away.
+    pub keepalive_losses: u32,
+    /// Session interval in seconds; 0 is off.
+    pub session_expires_s: u32,
+    /// Who refreshes sessions.
+    pub session_refresher: SessionRefresher,
+    /// Whether 100rel is announced.
+    pub reliable_provisionals: bool,
     /// Whether the sound is encrypted.
     pub media_encryption: MediaEncryption,
     /// Whether tones in the sound are keys.
@@ -194,6 +291,17 @@ pub struct Line {
     pub topology: Topology,
     /// Old handset.
     pub handset: Handset,
+    /// Name of the panel for people, or the line's name.
+    pub panel: String,
+}
+
+/// How the targets of a route are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ring {
+    /// One after another.
+    InTurn,
+    /// All at once.
+    Together,
 }
 
 impl Line {
@@ -343,14 +451,20 @@ impl Override {
 pub struct Route {
     /// Apartment.
     pub apartment: u16,
+    /// Index into [`Config::schedules`]; none: always in force.
+    pub when: Option<usize>,
     /// Index into [`Config::accounts`].
     pub account: usize,
     /// Targets in order.
     pub targets: Vec<String>,
+    /// How they are called.
+    pub ring: Ring,
     /// How long one target may ring.
     pub target_timeout: Duration,
     /// Name shown on the phone.
-    pub display_name: Option<String>,
+    pub display_name: Option<Template>,
+    /// Value of Alert-Info.
+    pub alert_info: Option<Template>,
     /// Whether the party that the box called may open.
     pub called_may_open: bool,
     /// Extensions that may call in and open.
@@ -372,15 +486,82 @@ pub struct Door {
     pub hangup_after_open: Option<Duration>,
 }
 
+/// What happens when nobody took a visitor's call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
+    /// A tone where the box takes the handset's place, else nothing.
+    Auto,
+    /// The visitor hears a tone or a recording, then the line is freed.
+    Tone,
+    /// Nothing; an old handset rings on.
+    Leave,
+}
+
 /// Section `call`.
 #[derive(Debug, Clone)]
 pub struct Call {
+    /// Name shown on phones.
+    pub display_name: Option<Template>,
+    /// Headers of our own.
+    pub headers: Vec<Header>,
+    /// Whether a phone that declines ends all ringing.
+    pub decline_stops: bool,
+    /// Redirections followed for one target.
+    pub max_redirects: u8,
+    /// What happens when nobody answers.
+    pub unanswered: Unanswered,
+    /// Recording played then, instead of the tone.
+    pub unanswered_wav: Option<PathBuf>,
     /// Longest ringing.
     pub ring_limit: Duration,
     /// Longest conversation.
     pub talk_limit: Duration,
     /// Longest silence of RTP.
     pub rtp_timeout: Duration,
+}
+
+/// Who may call in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incoming {
+    /// Whoever the PBX lets through.
+    Managed,
+    /// Listed callers.
+    Listed,
+    /// Nobody.
+    Off,
+}
+
+/// Section `access`.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Who may call in.
+    pub incoming: Incoming,
+    /// Callers that may, with [`Incoming::Listed`].
+    pub callers: Vec<String>,
+    /// SIP status for callers who may not.
+    pub refuse_status: u16,
+    /// Whether P-Asserted-Identity names the caller.
+    pub asserted_identity: bool,
+    /// SIP status while do-not-disturb is on.
+    pub dnd_status: u16,
+    /// Whether do-not-disturb also keeps phones from ringing for visitors.
+    pub dnd_covers_visitors: bool,
+    /// Feature code that switches do-not-disturb on.
+    pub dnd_on: String,
+    /// Feature code that switches it off.
+    pub dnd_off: String,
+    /// Who may use feature codes.
+    pub feature_callers: Vec<String>,
+    /// Further hosts that calls may be forwarded to, lower case.
+    pub forward_hosts: Vec<String>,
+    /// Numbers that calls may be forwarded to, `*` at the end for any rest.
+    pub forward_targets: Vec<String>,
+    /// Whether phones may transfer.
+    pub transfer: bool,
+    /// Requests taken from one address each second.
+    pub requests_per_second: u32,
+    /// Where do-not-disturb is kept.
+    pub state_file: PathBuf,
 }
 
 /// Codec of the audio.
@@ -537,10 +718,58 @@ impl Config {
         }
     }
 
-    /// The route of an apartment.
+    /// The route of an apartment that is always in force.
     pub fn route(&self, apartment: u16) -> Option<&Route> {
-        self.routes
-            .iter()
-            .find(|route| route.apartment == apartment)
+        self.route_at(apartment, None)
+    }
+
+    /// The route of an apartment at a time: the first in the file whose schedule is on, else the one
+    /// without a schedule. As long as the time is not known, schedules are off.
+    pub fn route_at(&self, apartment: u16, time: Option<LocalTime>) -> Option<&Route> {
+        let index = route_at(&self.routes, &self.schedules, apartment, time)?;
+        self.routes.get(index)
+    }
+}
+
+/// Index of the route that is in force for the apartment at `time`: the first with a schedule that is on,
+/// else the one without a schedule.
+pub fn route_at(
+    routes: &[Route],
+    schedules: &[Schedule],
+    apartment: u16,
+    time: Option<LocalTime>,
+) -> Option<usize> {
+    let in_force = |route: &&Route| match route.when {
+        None => true,
+        Some(index) => schedules
+            .get(index)
+            .zip(time)
+            .is_some_and(|(schedule, time)| schedule.is_on(time)),
+    };
+    let first = |scheduled: bool| {
+        routes.iter().position(|route| {
+            route.apartment == apartment && route.when.is_some() == scheduled && in_force(&route)
+        })
+    };
+    first(true).or_else(|| first(false))
+}
+
+impl Route {
+    /// A route that calls nobody and lets nobody open.
+    pub fn to_nobody(apartment: u16) -> Route {
+        Route {
+            apartment,
+            when: None,
+            account: 0,
+            targets: Vec::new(),
+            ring: Ring::InTurn,
+            target_timeout: Duration::from_secs(30),
+            display_name: None,
+            alert_info: None,
+            called_may_open: false,
+            callers_may_open: Vec::new(),
+            gain_to_line_db: None,
+            gain_to_phone_db: None,
+        }
     }
 }

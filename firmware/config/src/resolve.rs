@@ -1,21 +1,24 @@
 //! From checked keys to the typed configuration: references, duplicates, targets.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use line_interface::pulse::PulseProfile;
 use line_interface::{OVERRIDE_KEYS, OverrideKey, Profile};
 
+mod accounts;
 mod lines;
 mod media;
 
+mod access;
+mod routes;
+
+pub use routes::check_target;
+
 use crate::document::{Document, Entry};
-use crate::host::HostPort;
 use crate::model::{
-    Account, Call, Card, Config, Console, Door, Handset, Journal, Line, Override, PcapRtp, Route,
-    Secret, Sip, Topology, Trace,
+    Card, Config, Console, Door, Handset, Journal, Line, Override, PcapRtp, Topology, Trace,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -94,7 +97,8 @@ impl<'a> Resolver<'a> {
         let lines = self.lines(&cards);
         self.channels_of_boards(&lines, &cards);
         let overrides = self.overrides(&lines);
-        let routes = self.routes(&accounts, &lines);
+        let schedules = self.schedules();
+        let routes = self.routes(&accounts, &lines, &schedules);
         let empty = Entry {
             schema: &crate::schema::SECTIONS[0],
             line: 0,
@@ -104,35 +108,26 @@ impl<'a> Resolver<'a> {
         let (sip, door, call, journal) = (one("sip"), one("door"), one("call"), one("journal"));
         let (console, trace, control) = (one("console"), one("trace"), one("control"));
         let media = self.media(one("media"));
+        let sip = self.sip(sip);
+        self.direct_targets(&sip, &accounts);
         Config {
             file: self.document.file.clone(),
-            sip: Sip {
-                listen: sip
-                    .text("listen")
-                    .parse()
-                    .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 5060))),
-                user_agent: sip.text("user_agent"),
-                dscp: number(sip, "dscp") as u8,
-                stun_server: sip
-                    .optional_text("stun_server")
-                    .and_then(|text| HostPort::parse(&text).ok()),
-            },
+            sip,
             accounts,
             cards,
             lines,
             overrides,
             routes,
+            schedules,
+            time_zone: one("time").optional_text("zone"),
+            access: self.access(one("access")),
             door: Door {
                 digits: door.text("digits"),
                 max_wrong_digits: number(door, "max_wrong_digits"),
                 hangup_after_open: Some(seconds(door, "hangup_after_open_s"))
                     .filter(|time| !time.is_zero()),
             },
-            call: Call {
-                ring_limit: seconds(call, "ring_limit_s"),
-                talk_limit: seconds(call, "talk_limit_s"),
-                rtp_timeout: seconds(call, "rtp_timeout_s"),
-            },
+            call: self.call(call),
             media,
             journal: Journal {
                 path: PathBuf::from(journal.text("path")),
@@ -185,67 +180,6 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn accounts(&mut self) -> Vec<Account> {
-        self.unique("account", "name", |entry| entry.text("name"));
-        let document = self.document;
-        let mut accounts = Vec::new();
-        for entry in document.many("account") {
-            let host = |key: &str| {
-                entry
-                    .optional_text(key)
-                    .and_then(|text| HostPort::parse(&text).ok())
-            };
-            let domain = host("domain").unwrap_or(HostPort {
-                host: String::new(),
-                port: None,
-            });
-            let extension = entry.text("extension");
-            if !is_extension(&extension) {
-                let cause = format!("\"{extension}\" cannot be the user part of a SIP address");
-                let hint = "letters, digits and -_.+*# only, for example 600";
-                self.problem(entry, "extension", ProblemKind::OutOfRange, cause, hint);
-            }
-            if entry.get("password").is_some() && entry.get("password_file").is_some() {
-                let cause = "both password and password_file are given".to_owned();
-                self.problem(
-                    entry,
-                    "password",
-                    ProblemKind::Duplicate,
-                    cause,
-                    "keep password_file and remove password",
-                );
-            }
-            let media_encryption = self.media_encryption(entry);
-            let codecs = match entry.get("codecs") {
-                Some(_) => self.codecs(entry),
-                None => Vec::new(),
-            };
-            accounts.push(Account {
-                name: entry.text("name"),
-                extension,
-                registrar: host("registrar").unwrap_or_else(|| domain.clone()),
-                domain,
-                auth_user: entry.optional_text("auth_user"),
-                password: Secret::new(entry.text("password")),
-                password_file: entry.optional_text("password_file").map(PathBuf::from),
-                display_name: entry.optional_text("display_name"),
-                register: entry.bool("register"),
-                expires_s: number(entry, "expires_s"),
-                keepalive_s: number(entry, "keepalive_s"),
-                media_encryption,
-                inband_keys: media::inband_keys(entry),
-                codecs,
-            });
-        }
-        if accounts.is_empty() {
-            self.missing_section(
-                "account",
-                "add an [[account]] with name, extension, domain and password_file",
-            );
-        }
-        accounts
-    }
-
     fn lines(&mut self, cards: &[Card]) -> Vec<Line> {
         self.unique("line", "name", |entry| entry.text("name"));
         self.unique_apartments();
@@ -291,6 +225,9 @@ impl<'a> Resolver<'a> {
                 channel: number(entry, "channel") as usize,
                 profile,
                 topology,
+                panel: entry
+                    .optional_text("panel")
+                    .unwrap_or_else(|| entry.text("name")),
                 handset: if entry.text("handset") == "absent" {
                     Handset::Absent
                 } else {
@@ -355,118 +292,6 @@ impl<'a> Resolver<'a> {
         }
         overrides
     }
-
-    fn routes(&mut self, accounts: &[Account], lines: &[Line]) -> Vec<Route> {
-        self.unique("route", "apartment", |entry| {
-            entry.integer("apartment").to_string()
-        });
-        let document = self.document;
-        let mut routes = Vec::new();
-        for entry in document.many("route") {
-            let apartment = number(entry, "apartment") as u16;
-            let account = match entry.optional_text("account") {
-                None => 0,
-                Some(name) => accounts
-                    .iter()
-                    .position(|account| account.name == name)
-                    .unwrap_or_else(|| {
-                        let cause = format!("there is no account named \"{name}\"");
-                        let names: Vec<&str> = accounts
-                            .iter()
-                            .map(|account| account.name.as_str())
-                            .collect();
-                        let hint = format!("use one of: {}", names.join(", "));
-                        self.problem(entry, "account", ProblemKind::UnknownReference, cause, hint);
-                        0
-                    }),
-            };
-            let targets = entry.list("targets");
-            if targets.is_empty() {
-                let cause = format!("apartment {apartment} would call nobody");
-                self.problem(
-                    entry,
-                    "targets",
-                    ProblemKind::UnroutableTarget,
-                    cause,
-                    "name at least one: targets = [\"400\"]",
-                );
-            }
-            for target in &targets {
-                if let Err(why) = check_target(target) {
-                    let cause = format!("\"{target}\" cannot be called: {why}");
-                    let hint = "write an extension (\"400\") or an address (\"sip:400@host\" or \"sip:400@host:port\")";
-                    self.problem(entry, "targets", ProblemKind::UnroutableTarget, cause, hint);
-                }
-            }
-            if !lines.is_empty() && !lines.iter().any(|line| line.serves(apartment)) {
-                let cause = format!("no [[line]] serves apartment {apartment}");
-                let hint = "add the [[line]] (or its address, or more of its switch), or remove this route";
-                self.problem(
-                    entry,
-                    "apartment",
-                    ProblemKind::UnknownReference,
-                    cause,
-                    hint,
-                );
-            }
-            let may_open = entry.list("may_open");
-            for party in may_open
-                .iter()
-                .filter(|party| *party != "called" && !is_extension(party))
-            {
-                let cause = format!("\"{party}\" is neither \"called\" nor an extension");
-                self.problem(
-                    entry,
-                    "may_open",
-                    ProblemKind::OutOfRange,
-                    cause,
-                    "write for example may_open = [\"called\", \"200\"]",
-                );
-            }
-            routes.push(Route {
-                apartment,
-                account,
-                targets,
-                target_timeout: seconds(entry, "target_timeout_s"),
-                display_name: entry.optional_text("display_name"),
-                called_may_open: may_open.iter().any(|party| party == "called"),
-                gain_to_line_db: media::optional_db(entry, "gain_to_line_db"),
-                gain_to_phone_db: media::optional_db(entry, "gain_to_phone_db"),
-                callers_may_open: may_open
-                    .into_iter()
-                    .filter(|party| party != "called")
-                    .collect(),
-            });
-        }
-        for (entry, line) in document.many("line").zip(lines) {
-            let (key, apartments) = match &line.topology {
-                Topology::Pair { apartment } => ("apartment", vec![*apartment]),
-                Topology::Pulse { addresses } => {
-                    ("addresses", addresses.iter().map(|(_, own)| *own).collect())
-                }
-                // A switch has everybody's pairs; those without a route are left to their handsets.
-                Topology::Matrix(_) if routes.iter().any(|r| line.serves(r.apartment)) => continue,
-                Topology::Matrix(_) => {
-                    let cause = "no [[route]] is for an apartment of this switch".to_owned();
-                    let hint = "add [[route]] for the apartments that have phones, or correct first_apartment and switch";
-                    self.problem(entry, "switch", ProblemKind::UnroutableTarget, cause, hint);
-                    continue;
-                }
-            };
-            for apartment in apartments {
-                if apartment == 0 || routes.iter().any(|route| route.apartment == apartment) {
-                    continue;
-                }
-                let cause = format!(
-                    "apartment {apartment} has a line but no route, so its visitors would call nobody"
-                );
-                let hint =
-                    format!("add [[route]] with apartment = {apartment} and targets = [\"...\"]");
-                self.problem(entry, key, ProblemKind::UnroutableTarget, cause, hint);
-            }
-        }
-        routes
-    }
 }
 
 /// A number whose range the schema has checked.
@@ -484,20 +309,4 @@ fn is_extension(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.+*#".contains(&byte))
-}
-
-/// Whether a call target can be called: an extension, or `sip:user@host[:port]`.
-pub fn check_target(target: &str) -> Result<(), &'static str> {
-    let Some(rest) = target.strip_prefix("sip:") else {
-        return if is_extension(target) {
-            Ok(())
-        } else {
-            Err("neither an extension nor a sip: address")
-        };
-    };
-    let (user, host) = rest.split_once('@').ok_or("no user@host behind sip:")?;
-    if !is_extension(user) {
-        return Err("the user part holds characters that are not allowed");
-    }
-    HostPort::parse(host).map(|_| ())
 }

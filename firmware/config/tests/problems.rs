@@ -26,7 +26,7 @@ apartment = 42
 
 [[route]]
 apartment = 42
-targets = ["400", "sip:guard@192.0.2.20:5070"]
+targets = ["400", "sip:guard@192.0.2.10:5070"]
 
 [door]
 digits = "9"
@@ -193,7 +193,7 @@ fn targets_that_cannot_be_called_are_refused() {
         assert_eq!(found[0].kind, ProblemKind::UnroutableTarget, "{target:?}");
     }
     expect(
-        "targets = [\"400\", \"sip:guard@192.0.2.20:5070\"]",
+        "targets = [\"400\", \"sip:guard@192.0.2.10:5070\"]",
         "targets = []",
         23,
         "route.targets",
@@ -205,7 +205,7 @@ fn targets_that_cannot_be_called_are_refused() {
 #[test]
 fn a_line_without_a_route_is_refused() {
     let text = GOOD.replace(
-        "[[route]]\napartment = 42\ntargets = [\"400\", \"sip:guard@192.0.2.20:5070\"]\n",
+        "[[route]]\napartment = 42\ntargets = [\"400\", \"sip:guard@192.0.2.10:5070\"]\n",
         "",
     );
     let found = problems(&text);
@@ -293,7 +293,7 @@ fn what_is_in_force_is_itself_a_good_file_but_for_the_secrets() {
     let again = Config::parse(&shown, "again.toml").unwrap();
     assert_eq!(
         again.routes[0].targets,
-        ["400", "sip:guard@192.0.2.20:5070"]
+        ["400", "sip:guard@192.0.2.10:5070"]
     );
 }
 

@@ -107,6 +107,9 @@ pub fn status(status: &Status) -> String {
         status.version,
         status.uptime_s % 60
     );
+    if status.do_not_disturb {
+        out.push_str("do-not-disturb is on: calls to the box are refused\n\n");
+    }
     let _ = writeln!(
         out,
         "{:<12} {:>4} {:<10} {:<11} {:>7} {:>8}  {:<9} PARTY",

@@ -17,6 +17,9 @@ pub struct Status {
     pub calls: Vec<CallStatus>,
     /// Line cards.
     pub cards: Vec<CardStatus>,
+    /// Whether do-not-disturb is on.
+    #[serde(default)]
+    pub do_not_disturb: bool,
 }
 
 /// A line.
@@ -43,7 +46,7 @@ pub struct LineStatus {
     /// Values that the apartment has of its own, as `key = value`.
     #[serde(default)]
     pub overrides: Vec<String>,
-    /// Phase of the call on it: `idle`, `selected`, `unserved`, `ringing`, `unanswered`,
+    /// Phase of the call on it: `idle`, `selected`, `unserved`, `ringing`, `unanswered`, `announcing`,
     /// `talking`, `handset`, `over`.
     pub phase: String,
     /// State of the line itself.

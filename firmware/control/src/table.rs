@@ -130,6 +130,20 @@ pub static COMMANDS: &[Command] = &[
         example: "trubka door test apt42",
     },
     Command {
+        name: "do-not-disturb",
+        arguments: &[
+            argument("state", false, "on or off; only shown unless given"),
+            argument(
+                "from",
+                false,
+                "where it is switched, for the journal: cli or console",
+            ),
+        ],
+        ask_first: None,
+        help: "Shows or switches do-not-disturb: calls to the box are refused.",
+        example: "trubka do-not-disturb on",
+    },
+    Command {
         name: "journal",
         arguments: &[argument(
             "limit",

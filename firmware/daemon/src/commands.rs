@@ -48,6 +48,14 @@ impl Commands {
         self.taps.block(gateway, card);
     }
 
+    /// Name of an account.
+    pub(crate) fn account_name(&self, account: usize) -> String {
+        let account = self.config.accounts.get(account);
+        account
+            .map(|account| account.name.clone())
+            .unwrap_or_default()
+    }
+
     /// Handles one request; `true` when it orders a reload.
     pub(crate) fn handle(
         &mut self,
@@ -129,6 +137,7 @@ impl Commands {
             ),
             "sip test-call" => self.test_call(now, gateway, request, reply),
             "door test" => door_test(now, gateway, argument(0).unwrap_or(""), argument(1)),
+            "do-not-disturb" => do_not_disturb(now, gateway, argument(0), argument(1)),
             "journal" => self.read_journal(request.id, argument(0), reply),
             "doctor" => {
                 self.doctor(request.id, gateway, reply);
@@ -161,6 +170,7 @@ impl Commands {
             accounts: gateway.account_statuses(),
             calls: gateway.call_statuses(),
             cards: gateway.card_statuses(),
+            do_not_disturb: gateway.do_not_disturb(),
         }
     }
 
@@ -338,6 +348,37 @@ fn levels(gateway: &Gateway, name: Option<&str>) -> Result<Answer, Failure> {
         }
     }
     now_json(&Levels { lines })
+}
+
+fn do_not_disturb(
+    now: Duration,
+    gateway: &mut Gateway,
+    state: Option<&str>,
+    from: Option<&str>,
+) -> Result<Answer, Failure> {
+    let by = if from == Some("console") {
+        "console"
+    } else {
+        "cli"
+    };
+    match state {
+        None => {}
+        Some("on") => gateway.set_do_not_disturb(now, true, by),
+        Some("off") => gateway.set_do_not_disturb(now, false, by),
+        Some(other) => {
+            return Err(Failure::new(
+                FailureKind::Usage,
+                format!("\"{other}\" is neither on nor off"),
+                "usage: do-not-disturb [STATE] [FROM]",
+            ));
+        }
+    }
+    let word = if gateway.do_not_disturb() {
+        "on"
+    } else {
+        "off"
+    };
+    Ok(Answer::Now(format!("do-not-disturb is {word}").into()))
 }
 
 fn door_test(

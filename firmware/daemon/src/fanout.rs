@@ -59,6 +59,9 @@ fn is_trouble(event: &Event) -> bool {
         Event::CallFailed { .. } | Event::DoorRefused { .. } | Event::DoorReleaseFailed { .. } => {
             true
         }
+        Event::NameService { resolved, .. } => !resolved,
+        Event::TlsFailed { .. } | Event::CertificateExpires { .. } => true,
+        Event::AccountSwitched { account, using } => account != using,
         Event::LineFault { .. } | Event::SipRefused { .. } => true,
         _ => false,
     }

@@ -3,9 +3,13 @@
 use std::net::SocketAddr;
 
 use call::{Event, RecordId};
+use config::LocalTime;
 use control::{Request, Response};
 use line_interface::{CardInfo, DriveBlock, SenseBlock};
 use tokio::sync::mpsc;
+
+use crate::links::{LinkId, LinkNews};
+use crate::names::Found;
 
 /// Length of the queue. When it is full, datagrams wait in the kernel, whose buffers are bounded.
 pub(crate) const QUEUE: usize = 512;
@@ -24,6 +28,19 @@ pub(crate) enum Input {
         source: SocketAddr,
         payload: Vec<u8>,
     },
+    /// News of a connection.
+    Link {
+        id: LinkId,
+        news: LinkNews,
+    },
+    /// Somebody connected.
+    Connected {
+        transport: sip::Transport,
+        peer: SocketAddr,
+        stream: tokio::net::TcpStream,
+    },
+    /// The certificates are to be looked at again.
+    LookAtCertificates,
     Rtp {
         slot: usize,
         rtcp: bool,
@@ -51,11 +68,13 @@ pub(crate) enum Input {
         request: Request,
         reply: mpsc::Sender<Response>,
     },
-    /// A host name of the configuration resolves now, or to another address.
-    RegistrarResolved {
+    /// An account's names were looked up.
+    ServersFound {
         account: usize,
-        address: SocketAddr,
+        found: Found,
     },
+    /// The clock on the wall.
+    LocalTime(LocalTime),
     /// The route to the PBX leaves from another address than at the start.
     OwnAddressChanged,
 }

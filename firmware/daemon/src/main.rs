@@ -9,14 +9,19 @@ mod doctor;
 mod fanout;
 mod input;
 mod journal;
+mod links;
 mod logging;
+mod names;
 mod public_address;
+mod recording;
 mod run;
 mod sockets;
 mod sound_test;
 mod startup;
+mod state;
 mod taps;
 mod tracer;
+mod wall_clock;
 
 use std::process::ExitCode;
 

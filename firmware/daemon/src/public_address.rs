@@ -8,16 +8,18 @@ use media::{StunClient, StunOutcome};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout};
 
-use crate::startup;
+use crate::input::{Inbox, Input};
 
 /// Port of RFC 5389.
 const STUN_PORT: u16 = 3478;
+/// Time between looks at the NAT.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Asks `server` from `socket`, whose reader does not run yet. `None`, with a word in the log, when there is no answer: the
 /// box then works as if there was no NAT.
 pub(crate) async fn from_outside(server: &HostPort, socket: &UdpSocket) -> Option<SocketAddr> {
     let hint = "check sip.stun_server and the firewall; a PBX in the same network needs no STUN";
-    let Some(address) = startup::resolve_at(server, STUN_PORT).await else {
+    let Some(address) = resolve(server).await else {
         tracing::warn!("the STUN server {server} has no address\n    hint: {hint}");
         return None;
     };
@@ -33,6 +35,28 @@ pub(crate) async fn from_outside(server: &HostPort, socket: &UdpSocket) -> Optio
         Some(StunOutcome::Silent) | None => {
             tracing::warn!("the STUN server {server} does not answer\n    hint: {hint}");
             None
+        }
+    }
+}
+
+/// The first address of the server, or `None` when its name does not resolve now.
+async fn resolve(server: &HostPort) -> Option<SocketAddr> {
+    if let Some(address) = server.socket_addr(STUN_PORT) {
+        return Some(address);
+    }
+    let port = server.port.unwrap_or(STUN_PORT);
+    let found = tokio::net::lookup_host((server.host.as_str(), port)).await;
+    found.ok()?.next()
+}
+
+/// Tells when the NAT shows another address than `known`.
+pub(crate) async fn watch(server: HostPort, bound: SocketAddr, known: SocketAddr, inbox: Inbox) {
+    loop {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        if has_moved(&server, bound, known).await
+            && inbox.send(Input::OwnAddressChanged).await.is_err()
+        {
+            return;
         }
     }
 }
@@ -59,11 +83,11 @@ async fn ask(server: SocketAddr, socket: &UdpSocket) -> Option<StunOutcome> {
 }
 
 /// Whether the NAT shows another address than `known` now. Asked from a socket of its own, whose port says nothing.
-pub(crate) async fn has_moved(server: &HostPort, bound: SocketAddr, known: SocketAddr) -> bool {
+async fn has_moved(server: &HostPort, bound: SocketAddr, known: SocketAddr) -> bool {
     let Ok(socket) = UdpSocket::bind(SocketAddr::new(bound.ip(), 0)).await else {
         return false;
     };
-    let Some(address) = startup::resolve_at(server, STUN_PORT).await else {
+    let Some(address) = resolve(server).await else {
         return false;
     };
     matches!(ask(address, &socket).await, Some(StunOutcome::Mapped(now)) if now.ip() != known.ip())

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use call::Event;
 use config::{Config, Problem};
 use gateway::{Gateway, Output, Setup};
 use line_interface::{DriveBlock, LinePlan};
+use sip::{StreamVerdict, Transport};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use trace::Carrier;
@@ -21,15 +22,21 @@ use crate::control_server;
 use crate::fanout::{self, Stamped, Subscribers};
 use crate::input::{Input, QUEUE};
 use crate::journal::Journal;
+use crate::links::{LinkId, LinkNews, Links, Listeners};
+use crate::names::{self, Found, Names};
 use crate::public_address;
 use crate::sockets::Sockets;
 use crate::startup::{self, Arguments};
+use crate::state::StateKeeper;
 use crate::tracer::{Followers, Tracer};
+use crate::wall_clock;
 
 /// How long the end waits for releases and hang-ups that are under way on the lines, and for the
 /// PBX to take back registrations and calls.
 const FAREWELL: Duration = Duration::from_secs(4);
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// How long the start waits for the name service.
+const LOOK_UP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Why a serving round ended.
 enum End {
@@ -120,10 +127,15 @@ struct Daemon {
     clock: Clock,
     gateway: Gateway,
     sockets: Sockets,
+    links: Links,
+    known: Known,
+    /// Accounts whose name was told not to resolve.
+    unresolved: Vec<bool>,
     journal: Arc<Journal>,
     subscribers: Subscribers,
     tracer: Tracer,
     commands: Commands,
+    state: StateKeeper,
 }
 
 async fn serve(
@@ -133,26 +145,31 @@ async fn serve(
     subscribers: &Subscribers,
     followers: &Followers,
 ) -> Result<End, String> {
-    let mut registrars = Vec::new();
-    for account in &config.accounts {
-        registrars.push(startup::resolve(&account.registrar).await);
-    }
+    let names = Names::new(&config);
+    let found = look_up(&names, &config).await;
     let bound = config.sip.listen;
-    let own = startup::own_address(bound, registrars.iter().flatten().next().copied()).await;
-    let marks = (config.sip.dscp, config.media.dscp);
-    let sockets = Sockets::bind(bound, bound.ip(), &config.media.rtp_ports, marks)
-        .map_err(|error| error.to_string())?;
-    let public = match &config.sip.stun_server {
-        Some(server) => public_address::from_outside(server, sockets.sip()).await,
+    let known = Known::of(&found);
+    let own = startup::own_address(bound, known.peer(bound)).await;
+    let own_ipv6 = match config.sip.listen_ipv6 {
+        Some(six) => Some(startup::own_address(six, known.peer(six)).await),
         None => None,
     };
-    let sip_local = SocketAddr::new(own, bound.port());
-    let rtp_local: Vec<SocketAddr> = config
-        .media
-        .rtp_ports
-        .iter()
-        .map(|port| SocketAddr::new(own, *port))
+    let listen: Vec<SocketAddr> = [Some(bound), config.sip.listen_ipv6]
+        .into_iter()
+        .flatten()
         .collect();
+    let failed = |error: crate::sockets::BindError| error.to_string();
+    let marks = (config.sip.dscp, config.media.dscp);
+    let sockets = Sockets::bind(&listen, &config.media.rtp_ports, marks).map_err(failed)?;
+    let public = match config.sip.stun_server.as_ref().zip(sockets.sip()) {
+        Some((server, socket)) => public_address::from_outside(server, socket).await,
+        None => None,
+    };
+    let listeners = Listeners::bind(&config).map_err(failed)?;
+    let rtp_local = |own: IpAddr| {
+        let ports = config.media.rtp_ports.iter();
+        ports.map(|port| SocketAddr::new(own, *port)).collect()
+    };
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| format!("no random numbers: {error}"))?;
 
@@ -176,20 +193,38 @@ async fn serve(
     let setup = Setup {
         config: config.clone(),
         plans,
-        registrars: registrars.clone(),
-        sip_local,
+        registrars: found.iter().map(|found| found.servers.clone()).collect(),
+        sip_local: SocketAddr::new(own, bound.port()),
         public,
-        rtp_local,
+        sip_local_ipv6: (own_ipv6.zip(config.sip.listen_ipv6))
+            .map(|(own, bound)| SocketAddr::new(own, bound.port())),
+        rtp_local: rtp_local(own),
+        rtp_local_ipv6: own_ipv6.map(rtp_local).unwrap_or_default(),
         seed,
     };
+    let own_addresses: Vec<IpAddr> = listen.iter().map(SocketAddr::ip).collect();
+    let mut links = Links::new(&config, &own_addresses, inbox.clone());
+    for (account, found) in found.iter().enumerate() {
+        let servers: Vec<SocketAddr> = found.servers.iter().map(|s| s.address).collect();
+        links.set_servers(account, &servers);
+    }
+    links.serve(listeners);
+    let clock = Clock::start();
+    let mut gateway = Gateway::new(setup);
+    let zone = startup::outside_world(&mut gateway, clock.now(), &config);
     let mut daemon = Daemon {
-        clock: Clock::start(),
-        gateway: Gateway::new(setup),
+        clock,
+        gateway,
+        state: StateKeeper::start(config.access.state_file.clone())
+            .map_err(|error| format!("cannot start a thread for the state: {error}"))?,
         commands: Commands::new(arguments.config.clone(), config.clone(), journal.clone()),
         sockets,
+        links,
+        known,
         journal,
         subscribers: subscribers.clone(),
         tracer,
+        unresolved: vec![false; config.accounts.len()],
     };
 
     let mut tasks = daemon.sockets.read_into(&inbox);
@@ -199,13 +234,24 @@ async fn serve(
         subscribers.clone(),
         followers.clone(),
     ));
-    tasks.spawn(watch_network(
-        config.clone(),
-        registrars,
-        own,
-        public,
-        inbox.clone(),
-    ));
+    for (account, found) in found.iter().enumerate() {
+        if let Some(pause) = found.good_for {
+            let settings = config.accounts[account].clone();
+            tasks.spawn(names::watch(
+                names.clone(),
+                account,
+                settings,
+                pause,
+                inbox.clone(),
+            ));
+        }
+    }
+    let known = daemon.known.clone();
+    tasks.spawn(watch_route(bound, known, own, inbox.clone()));
+    if let Some((server, public)) = config.sip.stun_server.clone().zip(public) {
+        tasks.spawn(public_address::watch(server, bound, public, inbox.clone()));
+    }
+    tasks.spawn(wall_clock::keep_telling(zone, inbox.clone()));
     let mut cards = Vec::new();
     for (index, card) in config.cards.iter().enumerate() {
         let thread = CardThread::start(index, card.kind.clone(), inbox.clone());
@@ -222,6 +268,9 @@ async fn serve(
     daemon.tell(Event::Started {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });
+    for (account, found) in found.into_iter().enumerate() {
+        daemon.tell_unresolved(account, &found);
+    }
     daemon.gateway.start(daemon.clock.now());
     daemon.carry_out();
     let end = loop {
@@ -276,61 +325,95 @@ async fn serve(
         }
     }
     drop(cards);
+    daemon.links.shutdown().await;
     tasks.shutdown().await;
     control_server::unbind(&config.control_socket);
     Ok(end)
 }
 
-/// Watches what may change outside: host names that resolve now or to another address, and our
-/// own address where it follows the route to the PBX.
-async fn watch_network(
-    config: Config,
-    mut known: Vec<Option<SocketAddr>>,
-    own: IpAddr,
-    public: Option<SocketAddr>,
-    inbox: crate::input::Inbox,
-) {
-    let hosts: Vec<_> = config
-        .accounts
-        .iter()
-        .map(|account| &account.registrar)
-        .collect();
-    let named = hosts.iter().any(|host| host.socket_addr(5060).is_none());
-    if !named && !config.sip.listen.ip().is_unspecified() && public.is_none() {
+/// Addresses of PBXs, for asking which of our addresses leads there.
+#[derive(Debug, Clone, Default)]
+struct Known(Arc<Mutex<Vec<SocketAddr>>>);
+
+impl Known {
+    fn of(found: &[Found]) -> Known {
+        let known = Known::default();
+        let servers = found.iter().flat_map(|found| &found.servers);
+        known.learn(&servers.map(|server| server.address).collect::<Vec<_>>());
+        known
+    }
+
+    fn learn(&self, servers: &[SocketAddr]) {
+        let mut known = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        for server in servers {
+            if !known.contains(server) && known.len() < 64 {
+                known.push(*server);
+            }
+        }
+    }
+
+    /// The first of the same family as `bound`.
+    fn peer(&self, bound: SocketAddr) -> Option<SocketAddr> {
+        let known = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        known
+            .iter()
+            .find(|peer| peer.is_ipv4() == bound.is_ipv4())
+            .copied()
+    }
+}
+
+/// Looks all accounts' servers up at once, for a bounded time; what takes longer comes later.
+async fn look_up(names: &Names, config: &Config) -> Vec<Found> {
+    let mut lookups = tokio::task::JoinSet::new();
+    for (account, settings) in config.accounts.iter().cloned().enumerate() {
+        let names = names.clone();
+        lookups.spawn(async move {
+            let found = tokio::time::timeout(LOOK_UP_LIMIT, names.servers_of(&settings)).await;
+            let late = || Found {
+                missing: vec![(settings.registrar.to_string(), "no answer yet".to_owned())],
+                good_for: Some(Duration::ZERO),
+                ..Found::default()
+            };
+            (account, found.unwrap_or_else(|_| late()))
+        });
+    }
+    let mut all = vec![Found::default(); config.accounts.len()];
+    while let Some(done) = lookups.join_next().await {
+        if let Ok((account, found)) = done {
+            all[account] = found;
+        }
+    }
+    all
+}
+
+/// Watches our own address where it follows the route to the PBX.
+async fn watch_route(bound: SocketAddr, known: Known, own: IpAddr, inbox: crate::input::Inbox) {
+    if !bound.ip().is_unspecified() {
         return;
     }
     loop {
         tokio::time::sleep(LOOK_AGAIN).await;
-        for (account, host) in hosts.iter().enumerate() {
-            let Some(address) = startup::resolve(host).await else {
-                continue;
-            };
-            if known[account] == Some(address) {
-                continue;
-            }
-            known[account] = Some(address);
-            if inbox
-                .send(Input::RegistrarResolved { account, address })
-                .await
-                .is_err()
-            {
-                return;
-            }
-        }
-        if let (Some(server), Some(public)) = (&config.sip.stun_server, public)
-            && public_address::has_moved(server, config.sip.listen, public).await
-            && inbox.send(Input::OwnAddressChanged).await.is_err()
-        {
-            return;
-        }
-        let peer = known.iter().flatten().next().copied();
-        let now = startup::own_address(config.sip.listen, peer).await;
+        let now = startup::own_address(bound, known.peer(bound)).await;
         if now != own
             && !now.is_unspecified()
             && inbox.send(Input::OwnAddressChanged).await.is_err()
         {
             return;
         }
+    }
+}
+
+fn carrier(transport: Transport) -> Carrier {
+    match transport {
+        Transport::Tcp => Carrier::Tcp,
+        Transport::Tls => Carrier::Tls,
+        _ => Carrier::Udp,
     }
 }
 
@@ -369,9 +452,15 @@ impl Daemon {
             Input::Command { request, reply } => {
                 return self.commands.handle(now, &mut self.gateway, request, reply);
             }
-            Input::RegistrarResolved { account, address } => {
-                self.gateway.registrar_resolved(now, account, address);
-            }
+            Input::ServersFound { account, found } => self.servers_found(now, account, &found),
+            Input::Link { id, news } => self.link_news(now, id, news),
+            Input::Connected {
+                transport,
+                peer,
+                stream,
+            } => self.links.accept(transport, peer, stream),
+            Input::LookAtCertificates => self.links.look_at_certificates(SystemTime::now()),
+            Input::LocalTime(time) => self.gateway.set_local_time(now, time),
             Input::OwnAddressChanged => {}
         }
         false
@@ -379,18 +468,20 @@ impl Daemon {
 
     /// Carries out what the core ordered.
     fn carry_out(&mut self) {
+        self.send_pending();
+        while let Some(event) = self.links.poll_event() {
+            self.tell(event);
+        }
+    }
+
+    fn send_pending(&mut self) {
         while let Some(output) = self.gateway.poll_output() {
             match output {
-                Output::Sip(transmit) => {
-                    self.tracer
-                        .sip_out(Carrier::Udp, transmit.destination, &transmit.payload);
-                    let sent = self
-                        .sockets
-                        .send_sip(transmit.destination, &transmit.payload);
-                    if sent.is_err() {
-                        self.gateway
-                            .sip_unreachable(self.clock.now(), transmit.destination);
-                    }
+                Output::Sip(transmit) => self.send_sip(transmit),
+                Output::CloseStream { transport, peer } => {
+                    self.links.close(transport, peer);
+                    self.gateway
+                        .stream_closed(self.clock.now(), transport, peer);
                 }
                 Output::Rtp {
                     slot,
@@ -407,9 +498,88 @@ impl Daemon {
                     self.publish(stamped);
                 }
                 Output::Event(event) => self.tell(event),
+                Output::KeepDoNotDisturb { on } => self.state.keep(on),
                 Output::TestCallDone { leg, report } => self.commands.test_call_done(leg, &report),
             }
         }
+    }
+
+    fn send_sip(&mut self, transmit: sip::Transmit) {
+        let (transport, peer) = (transmit.transport, transmit.destination);
+        let carrier = carrier(transport);
+        self.tracer.sip_out(carrier, peer, &transmit.payload);
+        let now = self.clock.now();
+        if transport == Transport::Udp {
+            if self.sockets.send_sip(peer, &transmit.payload).is_err() {
+                self.gateway.sip_unreachable(now, peer);
+            }
+        } else if self.links.send(transmit).is_err() {
+            self.gateway.stream_closed(now, transport, peer);
+        }
+    }
+
+    fn link_news(&mut self, now: Duration, id: LinkId, news: LinkNews) {
+        if !self.links.is_current(id) {
+            return;
+        }
+        match news {
+            LinkNews::Up { certificate_end } => self.links.up(id, certificate_end),
+            LinkNews::Bytes(bytes) => {
+                let tracer = &mut self.tracer;
+                let carrier = carrier(id.transport);
+                self.links.messages_in(id, &bytes, |message| {
+                    tracer.sip_in(carrier, id.peer, message)
+                });
+                let verdict = self
+                    .gateway
+                    .handle_stream(now, id.transport, id.peer, &bytes);
+                if verdict == StreamVerdict::Close {
+                    // What is queued, a 400 for example, still goes out first.
+                    self.send_pending();
+                    self.links.close(id.transport, id.peer);
+                    self.gateway.stream_closed(now, id.transport, id.peer);
+                }
+            }
+            LinkNews::Ended { fault, why } => {
+                self.links.ended(id, fault, &why);
+                self.gateway.stream_closed(now, id.transport, id.peer);
+            }
+        }
+    }
+
+    fn servers_found(&mut self, now: Duration, account: usize, found: &Found) {
+        self.tell_unresolved(account, found);
+        if found.servers.is_empty() {
+            // What is known goes on being used; the name service may be what is broken.
+            return;
+        }
+        let servers: Vec<SocketAddr> = found.servers.iter().map(|s| s.address).collect();
+        self.links.set_servers(account, &servers);
+        self.known.learn(&servers);
+        self.gateway.servers_found(now, account, &found.servers);
+    }
+
+    /// Tells once that a name of an account does not resolve, and once that it does again.
+    fn tell_unresolved(&mut self, account: usize, found: &Found) {
+        let missing = found.missing.first();
+        if self.unresolved[account] == missing.is_some() {
+            return;
+        }
+        self.unresolved[account] = missing.is_some();
+        let (name, detail) = missing.cloned().unwrap_or_default();
+        let hint = match missing {
+            Some(_) => {
+                "check the name in the [[account]], the name server (sip.dns_servers) and the way to it; the PBX's IP address works without either"
+            }
+            None => "",
+        };
+        self.tell(Event::NameService {
+            account: self.commands.account_name(account),
+            resolved: missing.is_none(),
+            name,
+            detail,
+            hint: hint.to_owned(),
+        });
     }
 
     fn tell(&mut self, event: Event) {

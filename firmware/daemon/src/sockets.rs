@@ -2,7 +2,7 @@
 //! leaves, so that a port in use is told at the start and not in the middle of a call.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use socket2::SockRef;
@@ -18,6 +18,7 @@ const RTP_LIMIT: usize = 2_048;
 /// A socket that could not be bound.
 #[derive(Debug)]
 pub(crate) struct BindError {
+    pub(crate) protocol: &'static str,
     pub(crate) address: SocketAddr,
     pub(crate) cause: io::Error,
 }
@@ -26,8 +27,8 @@ impl std::fmt::Display for BindError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "cannot open UDP {}: {}\n    hint: another program may use the port, or the address is not this machine's",
-            self.address, self.cause
+            "cannot open {} {}: {}\n    hint: another program may use the port, or the address is not this machine's",
+            self.protocol, self.address, self.cause
         )
     }
 }
@@ -35,9 +36,10 @@ impl std::fmt::Display for BindError {
 /// Every socket of the gateway.
 #[derive(Debug)]
 pub(crate) struct Sockets {
-    sip: Socket,
-    /// RTP and RTCP of each slot.
-    rtp: Vec<(Socket, Socket)>,
+    /// One, or one of each family.
+    sip: Vec<Socket>,
+    /// RTP and RTCP of each slot, of each family.
+    rtp: Vec<Vec<(Socket, Socket)>>,
 }
 
 /// One socket with two handles: the reader waits in the runtime, the sender goes straight to the
@@ -46,18 +48,34 @@ pub(crate) struct Sockets {
 struct Socket {
     reader: Arc<UdpSocket>,
     sender: std::net::UdpSocket,
+    ipv6: bool,
 }
 
 /// Binds a socket whose packets carry the mark `dscp`.
 fn bind(address: SocketAddr, dscp: u8) -> Result<Socket, BindError> {
     let open = || {
-        let sender = std::net::UdpSocket::bind(address)?;
-        mark(&sender, address.is_ipv6(), dscp);
-        sender.set_nonblocking(true)?;
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, None)?;
+        if address.is_ipv6() {
+            // IPv4 has a socket of its own.
+            socket.set_only_v6(true)?;
+        }
+        mark(&socket, address.is_ipv6(), dscp);
+        socket.bind(&address.into())?;
+        socket.set_nonblocking(true)?;
+        let sender = std::net::UdpSocket::from(socket);
         let reader = Arc::new(UdpSocket::from_std(sender.try_clone()?)?);
-        Ok(Socket { reader, sender })
+        Ok(Socket {
+            reader,
+            sender,
+            ipv6: address.is_ipv6(),
+        })
     };
-    open().map_err(|cause| BindError { address, cause })
+    open().map_err(|cause| BindError {
+        protocol: "UDP",
+        address,
+        cause,
+    })
 }
 
 /// Marks what leaves by a socket (RFC 2474). A system that does not allow it carries the sound all the same.
@@ -65,8 +83,6 @@ pub(crate) fn mark<'a>(socket: impl Into<SockRef<'a>>, ipv6: bool, dscp: u8) {
     let class = u32::from(dscp & 63) << 2;
     let socket = socket.into();
     let marked = if ipv6 {
-        // A socket for both families marks IPv4 by the other option; one that is for IPv6 only has none.
-        let _ = socket.set_tos_v4(class);
         socket.set_tclass_v6(class)
     } else {
         socket.set_tos_v4(class)
@@ -77,37 +93,44 @@ pub(crate) fn mark<'a>(socket: impl Into<SockRef<'a>>, ipv6: bool, dscp: u8) {
 }
 
 impl Sockets {
-    /// Binds all of them.
+    /// Binds all of them; SIP carries the first mark, audio the second.
     pub(crate) fn bind(
-        listen: SocketAddr,
-        media: IpAddr,
+        listen: &[SocketAddr],
         ports: &[u16],
         (sip_dscp, media_dscp): (u8, u8),
     ) -> Result<Sockets, BindError> {
-        let sip = bind(listen, sip_dscp)?;
+        let sip = listen.iter().map(|address| bind(*address, sip_dscp));
+        let sip = sip.collect::<Result<_, _>>()?;
         let mut rtp = Vec::new();
         for port in ports {
-            let pair = (
-                bind(SocketAddr::new(media, *port), media_dscp)?,
-                bind(SocketAddr::new(media, port + 1), media_dscp)?,
-            );
-            rtp.push(pair);
+            let mut pairs = Vec::new();
+            for media in listen {
+                pairs.push((
+                    bind(SocketAddr::new(media.ip(), *port), media_dscp)?,
+                    bind(SocketAddr::new(media.ip(), port + 1), media_dscp)?,
+                ));
+            }
+            rtp.push(pairs);
         }
         Ok(Sockets { sip, rtp })
     }
 
-    /// The SIP socket, before its reader runs.
-    pub(crate) fn sip(&self) -> &UdpSocket {
-        &self.sip.reader
+    /// The first SIP socket, before its reader runs.
+    pub(crate) fn sip(&self) -> Option<&UdpSocket> {
+        self.sip.first().map(|socket| &*socket.reader)
     }
 
     /// Starts a reader for each socket; dropping the set ends them.
     pub(crate) fn read_into(&self, inbox: &Inbox) -> JoinSet<()> {
         let mut readers = JoinSet::new();
-        readers.spawn(read_sip(self.sip.reader.clone(), inbox.clone()));
-        for (slot, (rtp, rtcp)) in self.rtp.iter().enumerate() {
-            readers.spawn(read_rtp(rtp.reader.clone(), slot, false, inbox.clone()));
-            readers.spawn(read_rtp(rtcp.reader.clone(), slot, true, inbox.clone()));
+        for sip in &self.sip {
+            readers.spawn(read_sip(sip.reader.clone(), inbox.clone()));
+        }
+        for (slot, pairs) in self.rtp.iter().enumerate() {
+            for (rtp, rtcp) in pairs {
+                readers.spawn(read_rtp(rtp.reader.clone(), slot, false, inbox.clone()));
+                readers.spawn(read_rtp(rtcp.reader.clone(), slot, true, inbox.clone()));
+            }
         }
         readers
     }
@@ -117,7 +140,11 @@ impl Sockets {
     /// # Errors
     /// What the kernel knows at once, such as a missing route; not that its buffer is full.
     pub(crate) fn send_sip(&self, destination: SocketAddr, payload: &[u8]) -> io::Result<()> {
-        match self.sip.sender.send_to(payload, destination) {
+        let family = |socket: &&Socket| socket.ipv6 == destination.is_ipv6();
+        let Some(socket) = self.sip.iter().find(family) else {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        };
+        match socket.sender.send_to(payload, destination) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             _ => Ok(()),
         }
@@ -131,7 +158,12 @@ impl Sockets {
         destination: SocketAddr,
         payload: &[u8],
     ) {
-        if let Some(pair) = self.rtp.get(slot) {
+        let family = |pair: &&(Socket, Socket)| pair.0.ipv6 == destination.is_ipv6();
+        if let Some(pair) = self
+            .rtp
+            .get(slot)
+            .and_then(|pairs| pairs.iter().find(family))
+        {
             let socket = if rtcp { &pair.1 } else { &pair.0 };
             let _ = socket.sender.send_to(payload, destination);
         }

@@ -4,10 +4,15 @@ use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use config::{Config, HostPort, Problem, ProblemKind, Secret};
+use config::{Config, Problem, ProblemKind, Secret};
+use gateway::Gateway;
+use jiff::tz::TimeZone;
 use line_interface::LinePlan;
 use tokio::net::UdpSocket;
+
+use crate::{recording, state, wall_clock};
 
 const USAGE: &str = "usage: trubkad [--config FILE] [--check] [--log error|warn|info|debug]
   --config FILE   configuration, /etc/trubka/trubka.toml unless given
@@ -117,19 +122,35 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<LinePlan>), Vec<Problem>>
     }
     let mut problems = Vec::new();
     for account in &mut config.accounts {
-        let Some(file) = &account.password_file else {
-            continue;
-        };
-        match read_file(file) {
-            Ok(text) => {
-                account.password = Secret::new(text.lines().next().unwrap_or("").trim_end())
+        let own = (
+            "account.password_file",
+            &account.password_file,
+            &mut account.password,
+        );
+        let first = account.outbound_proxy.as_mut();
+        let first = first.map(|p| {
+            (
+                "account.proxy_password_file",
+                &p.password_file,
+                &mut p.password,
+            )
+        });
+        let backup = account.backup_proxy.as_mut();
+        let backup = backup.map(|p| {
+            let key = "account.backup_proxy_password_file";
+            (key, &p.password_file, &mut p.password)
+        });
+        for (key, file, password) in [Some(own), first, backup].into_iter().flatten() {
+            let Some(file) = file else { continue };
+            match read_file(file) {
+                Ok(text) => *password = Secret::new(text.lines().next().unwrap_or("").trim_end()),
+                Err(error) => problems.push(unreadable(
+                    file,
+                    key,
+                    &error,
+                    "create the file with the password as its first line, mode 0600",
+                )),
             }
-            Err(error) => problems.push(unreadable(
-                file,
-                "account.password_file",
-                &error,
-                "create the file with the password as its first line, mode 0600",
-            )),
         }
     }
     let mut plans = Vec::new();
@@ -139,6 +160,29 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<LinePlan>), Vec<Problem>>
             Err(problem) => problems.push(problem),
         }
     }
+    if let Err(cause) = wall_clock::zone(config.time_zone.as_deref()) {
+        problems.push(Problem {
+            file: path.display().to_string(),
+            line: 0,
+            key: "time.zone".to_owned(),
+            kind: ProblemKind::UnknownReference,
+            cause,
+            hint: "use a name such as \"Europe/Berlin\", or leave it out for the system's zone"
+                .to_owned(),
+        });
+    }
+    if let Some(file) = &config.call.unanswered_wav
+        && let Err(cause) = recording::read(file)
+    {
+        problems.push(Problem {
+            file: file.display().to_string(),
+            line: 0,
+            key: "call.unanswered_wav".to_owned(),
+            kind: ProblemKind::Unreadable,
+            cause,
+            hint: "name a WAV file with PCM, 20 s at the most, that the daemon may read".to_owned(),
+        });
+    }
     if problems.is_empty() {
         Ok((config, plans))
     } else {
@@ -146,12 +190,30 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<LinePlan>), Vec<Problem>>
     }
 }
 
+/// Gives a new gateway what it cannot find out itself: local time, the recording for visitors whom
+/// nobody answers, and do-not-disturb as it was. The time zone comes back.
+pub(crate) fn outside_world(gateway: &mut Gateway, now: Duration, config: &Config) -> TimeZone {
+    // Checked when the configuration was loaded; a file that went since then gives the tone.
+    let zone = wall_clock::zone(config.time_zone.as_deref()).unwrap_or(TimeZone::UTC);
+    gateway.set_local_time(now, wall_clock::local_now(&zone));
+    if let Some(Ok(samples)) = config.call.unanswered_wav.as_deref().map(recording::read) {
+        gateway.set_failure_sound(samples);
+    }
+    gateway.restore_do_not_disturb(state::read(&config.access.state_file));
+    zone
+}
+
 /// A password in a file that others can read is worth a word, not a refusal: the door must work.
 fn warn_if_readable(path: &Path, config: &Config) {
+    let of_proxies = |account: &config::Account| {
+        let proxies = [account.outbound_proxy.clone(), account.backup_proxy.clone()];
+        let mut proxies = proxies.into_iter().flatten();
+        proxies.any(|proxy| !proxy.password.reveal().is_empty())
+    };
     let holds_secrets = config
         .accounts
         .iter()
-        .any(|account| !account.password.reveal().is_empty());
+        .any(|account| !account.password.reveal().is_empty() || of_proxies(account));
     let mode = std::fs::metadata(path).map_or(0, |data| data.permissions().mode());
     if holds_secrets && mode & 0o044 != 0 {
         tracing::warn!(
@@ -159,23 +221,6 @@ fn warn_if_readable(path: &Path, config: &Config) {
             path.display()
         );
     }
-}
-
-/// The first address of a SIP host, or `None` when its name does not resolve now.
-pub(crate) async fn resolve(host: &HostPort) -> Option<SocketAddr> {
-    resolve_at(host, 5060).await
-}
-
-/// The first address of a host, with this port unless it has one.
-pub(crate) async fn resolve_at(host: &HostPort, port: u16) -> Option<SocketAddr> {
-    if let Some(address) = host.socket_addr(port) {
-        return Some(address);
-    }
-    let port = host.port.unwrap_or(port);
-    tokio::net::lookup_host((host.host.as_str(), port))
-        .await
-        .ok()?
-        .next()
 }
 
 /// The address under which `peer` reaches us: the bound one, or the one the route to it has.

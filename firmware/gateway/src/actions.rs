@@ -7,6 +7,7 @@ use media::Encryption;
 use sip::OutgoingCall;
 
 use crate::leg::{Again, Kind, Leg};
+use crate::sounds::Player;
 use crate::voice::Gains;
 use crate::{Gateway, Output};
 
@@ -15,6 +16,8 @@ pub(crate) struct CallOrder<'a> {
     pub(crate) account: usize,
     pub(crate) target: &'a str,
     pub(crate) display_name: Option<String>,
+    /// Headers of our own.
+    pub(crate) headers: Vec<(String, String)>,
     /// Line whose visitor the call is for.
     pub(crate) line: Option<usize>,
     pub(crate) kind: Kind,
@@ -29,11 +32,13 @@ impl Gateway {
                 account,
                 target,
                 display_name,
+                headers,
             } => {
                 let order = CallOrder {
                     account,
                     target: &target,
                     display_name,
+                    headers,
                     line: Some(line),
                     kind: Kind::Outgoing,
                 };
@@ -51,17 +56,26 @@ impl Gateway {
                 }
             }
             Action::AnswerLine { line, leg } => {
-                let gains = self.gains_of(line);
-                if let Some(slot) = self.lines.get_mut(line) {
-                    slot.joined = Some(leg);
-                    slot.voice.begin(gains);
-                }
+                self.join_line(line, leg);
                 self.take_line(now, line);
             }
             Action::TakeLine { line } => self.take_line(now, line),
+            Action::JoinLine { line, leg } => self.join_line(line, leg),
+            Action::PlayFailure { line } => {
+                let sound = self.failure_sound.clone();
+                if let Some(slot) = self.lines.get_mut(line) {
+                    slot.player = Some(Player::new(sound));
+                }
+            }
+            Action::PlayToLeg { leg, sound, last } => self.play_to_leg(now, leg, sound, last),
+            Action::KeepDoNotDisturb { on } => {
+                self.outputs.push_back(Output::KeepDoNotDisturb { on });
+            }
+            Action::TransferProgress { .. } => {}
             Action::HangUpLine { line } => {
                 if let Some(slot) = self.lines.get_mut(line) {
                     slot.joined = None;
+                    slot.player = None;
                     slot.line.hang_up(now);
                 }
             }
@@ -78,6 +92,18 @@ impl Gateway {
                 self.outputs.push_back(Output::Record { record, event })
             }
             Action::Tell(event) => self.tell(event),
+        }
+    }
+
+    fn join_line(&mut self, line: usize, leg: LegId) {
+        let gains = self.gains_of(line);
+        if let Some(slot) = self.lines.get_mut(line) {
+            slot.joined = Some(leg);
+            slot.voice.begin(gains);
+            slot.player = None;
+        }
+        if let Some(leg) = self.legs.get_mut(&leg) {
+            leg.line = Some(line);
         }
     }
 
@@ -119,6 +145,20 @@ impl Gateway {
         id: LegId,
         order: CallOrder<'_>,
     ) -> Result<(), String> {
+        let wanted = order.account;
+        let account = self.account_for(wanted);
+        let order = CallOrder { account, ..order };
+        self.remember_order(id, &order, wanted);
+        self.place_through(now, id, order)
+    }
+
+    /// Places a call through the account that it names, usable or not.
+    pub(crate) fn place_through(
+        &mut self,
+        now: Duration,
+        id: LegId,
+        order: CallOrder<'_>,
+    ) -> Result<(), String> {
         let encryption = self.encryption_of(Some(order.account));
         self.place_encrypted(now, id, order, encryption)
     }
@@ -130,18 +170,21 @@ impl Gateway {
         order: CallOrder<'_>,
         encryption: Encryption,
     ) -> Result<(), String> {
+        let server = self.ua.active_registrar(order.account);
+        let ipv6 = server.is_some_and(|server| server.is_ipv6()) || order.target.contains('[');
         let (slot, mut session) = self
-            .new_session(id, encryption, Some(order.account))
+            .new_session(id, encryption, Some(order.account), ipv6)
             .ok_or("all audio ports are in use")?;
         let again = (encryption == Encryption::Optional).then(|| Again {
             target: order.target.to_owned(),
             display_name: order.display_name.clone(),
+            headers: order.headers.clone(),
         });
         let request = OutgoingCall {
             target: order.target.to_owned(),
             sdp_offer: session.create_offer(),
             display_name: order.display_name,
-            headers: Vec::new(),
+            headers: order.headers,
         };
         match self.ua.invite(now, order.account, request) {
             Ok(call) => {
@@ -178,6 +221,7 @@ impl Gateway {
             account,
             target: &again.target,
             display_name: again.display_name,
+            headers: again.headers,
             line: leg.line,
             kind: leg.kind,
         };

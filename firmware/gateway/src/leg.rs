@@ -7,6 +7,7 @@ use media::{Session, TransmitKind};
 use sip::CallId;
 
 use crate::Output;
+use crate::service::Service;
 use crate::test_call::TestCallState;
 
 /// What a leg is for.
@@ -15,6 +16,8 @@ pub(crate) enum Kind {
     Outgoing,
     /// A phone that called us, with the description for our 200.
     Incoming { answer: Option<Vec<u8>> },
+    /// A phone that dials a feature code and hears what becomes of it.
+    Service(Service),
     /// A technician's test call.
     Test(Box<TestCallState>),
 }
@@ -25,6 +28,7 @@ impl std::fmt::Debug for Kind {
         f.write_str(match self {
             Kind::Outgoing => "Outgoing",
             Kind::Incoming { .. } => "Incoming",
+            Kind::Service(_) => "Service",
             Kind::Test(_) => "Test",
         })
     }
@@ -35,6 +39,7 @@ impl std::fmt::Debug for Kind {
 pub(crate) struct Again {
     pub(crate) target: String,
     pub(crate) display_name: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// One call leg.
@@ -81,6 +86,7 @@ impl Leg {
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         let test = match &self.kind {
             Kind::Test(test) => Some(test.next_deadline()),
+            Kind::Service(service) => service.next_deadline(),
             _ => None,
         };
         [self.session.next_deadline(), test]

@@ -2,30 +2,37 @@
 //! I/O. Readings, datagrams and `now` go in; drives, datagrams, records and events come out. The
 //! daemon and the virtual-time tests drive the very same object.
 
+mod accounts;
 mod actions;
 mod figures;
 mod leg;
 mod line_slot;
 mod media_side;
 mod plan;
+mod service;
 mod sip_side;
 mod snapshot;
+mod sounds;
 mod test_call;
 mod voice;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use call::{Cause, Controller, Event, LegId, RecordId, Refusal, Settings};
-use config::Config;
+use config::{Config, LocalTime};
 use line_interface::{BLOCK_SAMPLES, CardInfo, Drive, DriveBlock, LinePlan, SenseBlock};
 use sip::{CallId, UserAgent};
 
+pub use accounts::SipServer;
 pub use plan::line_plan;
 
+use accounts::{AccountSlot, Placed};
 use leg::Leg;
 use line_slot::LineSlot;
+use sounds::Player;
 
 /// What the core needs besides the configuration.
 #[derive(Debug, Clone)]
@@ -34,14 +41,18 @@ pub struct Setup {
     pub config: Config,
     /// Profile, switch and addresses of each line, in the order of the configuration.
     pub plans: Vec<LinePlan>,
-    /// Registrar address of each account, resolved, in the order of the configuration.
-    pub registrars: Vec<Option<SocketAddr>>,
+    /// Server addresses of each account, best first, in the order of the configuration.
+    pub registrars: Vec<Vec<SipServer>>,
     /// Address under which SIP reaches us.
     pub sip_local: SocketAddr,
     /// Address under which others see our SIP socket, when a NAT changes it; its IP address goes into SDP too.
     pub public: Option<SocketAddr>,
+    /// The same as `sip_local` for IPv6, beside an IPv4 address.
+    pub sip_local_ipv6: Option<SocketAddr>,
     /// RTP addresses under which audio reaches us; RTCP is one port above each.
     pub rtp_local: Vec<SocketAddr>,
+    /// The same for IPv6; empty without.
+    pub rtp_local_ipv6: Vec<SocketAddr>,
     /// Seed of everything that must not be guessed.
     pub seed: [u8; 32],
 }
@@ -51,6 +62,13 @@ pub struct Setup {
 pub enum Output {
     /// Send a SIP message.
     Sip(sip::Transmit),
+    /// Close a connection whose peer does not answer, then call [`Gateway::stream_closed`].
+    CloseStream {
+        /// TCP or TLS.
+        transport: sip::Transport,
+        /// Its other end.
+        peer: SocketAddr,
+    },
     /// Send an RTP or RTCP packet.
     Rtp {
         /// Index into [`Setup::rtp_local`].
@@ -71,6 +89,11 @@ pub enum Output {
     },
     /// Tell the world.
     Event(Event),
+    /// Do-not-disturb was switched: keep it over a restart.
+    KeepDoNotDisturb {
+        /// Whether it is on.
+        on: bool,
+    },
     /// A test call is over.
     TestCallDone {
         /// As returned by [`Gateway::test_call`].
@@ -92,14 +115,22 @@ pub struct Gateway {
     /// The last state told of each account.
     registrations: Vec<&'static str>,
     rtp_local: Vec<SocketAddr>,
+    rtp_local_ipv6: Vec<SocketAddr>,
     /// Address to write into SDP, when it is not that of `rtp_local`.
     public: Option<std::net::IpAddr>,
+    account_slots: Vec<AccountSlot>,
+    placed: HashMap<LegId, Placed>,
     slot_of: Vec<Option<LegId>>,
     /// How often a slot was given away, so that each session gets a seed of its own.
     sessions: u64,
     seed: [u8; 32],
+    /// What a visitor hears whom nobody answers, 8 000 samples a second.
+    failure_sound: Arc<[i16]>,
     outputs: VecDeque<Output>,
 }
+
+/// What a technician does about a card that cannot carry a line.
+const MISFIT_HINT: &str = "check card, channel, topology and switch of the [[line]]";
 
 #[derive(Debug)]
 struct CardSlot {
@@ -119,20 +150,27 @@ impl std::fmt::Debug for Gateway {
 impl Gateway {
     /// A gateway at rest. [`Gateway::start`] sets it going.
     pub fn new(setup: Setup) -> Gateway {
+        let mut ua = UserAgent::new(
+            sip_side::ua_config(
+                &setup.config,
+                &setup.registrars,
+                setup.sip_local,
+                setup.public,
+            ),
+            setup.seed,
+        );
+        accounts::set_up(&mut ua, &setup);
         let Setup {
             config,
             plans,
-            registrars,
-            sip_local,
-            public,
             rtp_local,
+            rtp_local_ipv6,
+            public,
             seed,
+            ..
         } = setup;
         let controller = Controller::new(Settings::new(&config));
-        let ua = UserAgent::new(
-            sip_side::ua_config(&config, &registrars, sip_local, public),
-            seed,
-        );
+        ua.set_request_limit(config.access.requests_per_second);
         let lines = config
             .lines
             .iter()
@@ -153,9 +191,13 @@ impl Gateway {
             registrations: vec!["unregistered"; config.accounts.len()],
             slot_of: vec![None; rtp_local.len()],
             rtp_local,
+            rtp_local_ipv6,
             public: public.map(|public| public.ip()),
+            account_slots: vec![AccountSlot::default(); config.accounts.len()],
+            placed: HashMap::new(),
             sessions: 0,
             seed,
+            failure_sound: sounds::failure().into(),
             outputs: VecDeque::new(),
             config,
         }
@@ -164,6 +206,34 @@ impl Gateway {
     /// Starts registering.
     pub fn start(&mut self, now: Duration) {
         self.ua.start(now);
+        self.pump(now);
+    }
+
+    /// Tells the local time: at start, and whenever the clock on the wall jumps.
+    pub fn set_local_time(&mut self, now: Duration, time: LocalTime) {
+        self.controller.set_local_time(now, time);
+    }
+
+    /// Plays this to a visitor whom nobody answers, instead of the tone: 8 000 samples a second,
+    /// 20 s at the most.
+    pub fn set_failure_sound(&mut self, mut samples: Vec<i16>) {
+        samples.truncate(sounds::MOST_SAMPLES);
+        self.failure_sound = samples.into();
+    }
+
+    /// Sets do-not-disturb as it was before a restart.
+    pub fn restore_do_not_disturb(&mut self, on: bool) {
+        self.controller.restore_do_not_disturb(on);
+    }
+
+    /// Whether do-not-disturb is on.
+    pub fn do_not_disturb(&self) -> bool {
+        self.controller.do_not_disturb()
+    }
+
+    /// Switches do-not-disturb; `by` is `cli` or `console`.
+    pub fn set_do_not_disturb(&mut self, now: Duration, on: bool, by: &str) {
+        self.controller.set_do_not_disturb(on, by);
         self.pump(now);
     }
 
@@ -179,12 +249,6 @@ impl Gateway {
     /// Whether nothing is left of any call, neither at the PBX nor on a line.
     pub fn is_quiet(&self) -> bool {
         self.ua.call_count() == 0 && !self.lines.iter().any(LineSlot::in_call)
-    }
-
-    /// The address of an account's registrar became known or changed.
-    pub fn registrar_resolved(&mut self, now: Duration, account: usize, address: SocketAddr) {
-        self.ua.set_registrar(now, account, address);
-        self.pump(now);
     }
 
     /// Whether no registration is left at any PBX.
@@ -248,6 +312,17 @@ impl Gateway {
         for slot in self.lines.iter_mut().filter(|slot| slot.card == card) {
             slot.misfit = line_slot::misfit(info, slot.channel, slot.line.kind());
             slot.present = slot.misfit.is_none();
+        }
+        for index in 0..self.lines.len() {
+            let slot = &self.lines[index];
+            if let Some(misfit) = slot.misfit.clone().filter(|_| slot.card == card) {
+                self.tell(Event::LineFault {
+                    line: self.config.lines[index].name.clone(),
+                    kind: "card_misfit".to_owned(),
+                    reading: misfit,
+                    hint: MISFIT_HINT.to_owned(),
+                });
+            }
         }
         self.pump(now);
     }
@@ -318,7 +393,25 @@ impl Gateway {
             if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
                 leg.session.pull_audio(now, &mut block.audio);
                 slot.voice.play(&mut block.audio);
+            } else if let Some(player) = &mut slot.player {
+                player.fill(&mut block.audio);
             }
+        }
+        self.end_sounds(now, card);
+    }
+
+    /// Tells the controller of sounds that are over.
+    fn end_sounds(&mut self, now: Duration, card: usize) {
+        let mut ended = false;
+        for (index, slot) in self.lines.iter_mut().enumerate() {
+            if slot.card == card && slot.player.as_ref().is_some_and(Player::is_over) {
+                slot.player = None;
+                self.controller.sound_ended(index);
+                ended = true;
+            }
+        }
+        if ended {
+            self.pump(now);
         }
     }
 
@@ -364,6 +457,7 @@ impl Gateway {
             leg.session.handle_timeout(now);
         }
         self.run_test_calls(now);
+        self.run_services(now);
         self.pump(now);
     }
 
@@ -409,6 +503,7 @@ impl Gateway {
     }
 
     fn collect_transmits(&mut self) {
+        self.collect_dead_streams();
         while let Some(transmit) = self.ua.poll_transmit() {
             self.outputs.push_back(Output::Sip(transmit));
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::sounds::Player;
 use crate::voice::Voice;
 use call::LegId;
 use line_interface::{
@@ -39,6 +40,8 @@ pub(crate) struct LineSlot {
     pub(crate) fault: Option<String>,
     pub(crate) last: Reading,
     pub(crate) voice: Voice,
+    /// What the visitor hears while nobody is joined.
+    pub(crate) player: Option<Player>,
     /// Until then the codec still swings from the step of a load that changed.
     mute_until: Duration,
 }
@@ -78,6 +81,7 @@ impl LineSlot {
             last: Reading::default(),
             mute_until: Duration::ZERO,
             voice: Voice::new(media),
+            player: None,
         }
     }
 
@@ -90,6 +94,7 @@ impl LineSlot {
     pub(crate) fn card_lost(&mut self, now: Duration) {
         self.line.card_lost(now);
         self.joined = None;
+        self.player = None;
         self.present = false;
         self.misfit = None;
         // What the loss ended is told by the card's own event.
@@ -104,6 +109,7 @@ impl LineSlot {
                 self.fault = Some(doubt.kind().name().to_owned());
             }
             LineEvent::FaultCleared { .. } => self.fault = None,
+            LineEvent::Idle | LineEvent::HandsetLifted => self.player = None,
             _ => {}
         }
     }

@@ -28,12 +28,14 @@ impl Gateway {
         }
     }
 
-    /// A media session on a free pair of ports, and the index of the pair.
+    /// A media session on a free pair of ports, and the index of the pair. Towards a PBX that is
+    /// reached over IPv6 the sound goes over IPv6 as well.
     pub(crate) fn new_session(
         &mut self,
         id: LegId,
         encryption: Encryption,
         account: Option<usize>,
+        ipv6: bool,
     ) -> Option<(usize, Session)> {
         let slot = self.slot_of.iter().position(Option::is_none)?;
         self.slot_of[slot] = Some(id);
@@ -57,14 +59,17 @@ impl Gateway {
                 Some(config::InbandKeys::WithoutEvents) => InbandKeys::WithoutEvents,
                 Some(config::InbandKeys::Off) | None => InbandKeys::Off,
             },
-            advertised_address: self.public,
+            advertised_address: self.public.filter(|public| public.is_ipv6() == ipv6),
             encryption,
             crypto_suites: media.crypto_suites.iter().map(suite).collect(),
             ptime_ms: media.ptime_ms,
             telephone_event_pt: media.telephone_event_payload_type,
             rtp_timeout_ms: Some(self.config.call.rtp_timeout.as_millis() as u64),
             jitter: JitterConfig::default(),
-            ..SessionConfig::new(self.rtp_local[slot])
+            ..SessionConfig::new(match self.rtp_local_ipv6.get(slot) {
+                Some(local) if ipv6 => *local,
+                _ => self.rtp_local[slot],
+            })
         };
         Some((slot, Session::new(config, seed)))
     }

@@ -9,12 +9,13 @@ use media::{Encryption, SdpErrorKind};
 use sip::{CallId, OfferId, RegistrationState, SourcePolicy, UaConfig, UaEvent};
 
 use crate::Gateway;
+use crate::accounts::SipServer;
 use crate::leg::{Kind, Leg};
 
 /// The user agent's part of the configuration.
 pub(crate) fn ua_config(
     config: &Config,
-    registrars: &[Option<SocketAddr>],
+    registrars: &[Vec<SipServer>],
     local: SocketAddr,
     public: Option<SocketAddr>,
 ) -> UaConfig {
@@ -22,7 +23,9 @@ pub(crate) fn ua_config(
         name: account.name.clone(),
         user: account.extension.clone(),
         domain: account.domain.to_string(),
-        registrar: registrars.get(index).copied().flatten(),
+        registrar: (registrars.get(index))
+            .and_then(|servers| servers.first())
+            .map(|server| server.address),
         auth_user: account.auth_user.clone(),
         password: sip::Secret::new(account.password.reveal()),
         display_name: account.display_name.clone(),
@@ -36,7 +39,11 @@ pub(crate) fn ua_config(
         advertised: public,
         user_agent: config.sip.user_agent.clone(),
         accounts: config.accounts.iter().enumerate().map(account).collect(),
-        allowed_sources: SourcePolicy::AccountsOnly,
+        allowed_sources: if config.sip.direct_calls {
+            SourcePolicy::AccountsAnd(config.sip.direct_sources.clone())
+        } else {
+            SourcePolicy::AccountsOnly
+        },
     }
 }
 
@@ -52,27 +59,39 @@ impl Gateway {
 
     fn sip_event(&mut self, now: Duration, event: UaEvent) {
         match event {
-            UaEvent::Registration { account, state } => self.registration(account, &state),
+            UaEvent::Registration { account, state } => {
+                self.registration(account, &state);
+                self.review_accounts();
+            }
+            UaEvent::RegistrarSwitched { account, address } => {
+                let account = self.account_name(account);
+                let server = address.to_string();
+                self.tell(Event::RegistrarSwitched { account, server });
+            }
             UaEvent::PeerUnreachable { account } => self.reachable(account, false),
             UaEvent::PeerReachable { account } => self.reachable(account, true),
             UaEvent::Incoming {
                 call,
                 account,
                 from,
+                asserted,
                 request_user,
                 source,
                 sdp,
                 ..
             } => {
+                let asserted = asserted.filter(|_| self.config.access.asserted_identity);
                 let caller = Caller {
                     account,
-                    name: self.caller(&from, source),
+                    name: self.caller(&asserted.unwrap_or(from), source),
+                    ipv6: source.is_ipv6(),
                 };
                 self.incoming(now, call, &caller, &request_user, sdp);
             }
             UaEvent::Provisional { call, status, .. } => {
-                if let Some(leg) = self.calls.get(&call) {
-                    self.controller.leg_provisional(*leg, status);
+                if let Some(leg) = self.calls.get(&call).copied() {
+                    self.order_is_heard(leg);
+                    self.controller.leg_provisional(leg, status);
                 }
             }
             UaEvent::Answered { call, sdp, .. } => self.answered(now, call, sdp.as_deref()),
@@ -106,15 +125,22 @@ impl Gateway {
             UaEvent::Ended { call, cause } => {
                 if let Some(leg) = self.calls.get(&call).copied() {
                     self.finish_leg(now, leg);
-                    if self.place_again(now, leg, cause.status) {
+                    if self.place_again(now, leg, cause.status)
+                        || self.place_elsewhere(now, leg, &cause)
+                    {
                         return;
                     }
                     self.tell_if_encryption_failed(leg, cause.status, &cause.reason);
                     self.test_call_failed(leg, cause.status, &cause.reason);
                     self.legs.remove(&leg);
                     self.calls.remove(&call);
-                    self.controller
-                        .leg_ended(now, leg, cause.status, &cause.reason);
+                    match cause.status {
+                        Some(status @ 300..=399) => {
+                            self.controller
+                                .leg_redirected(now, leg, status, &cause.contacts);
+                        }
+                        status => self.controller.leg_ended(now, leg, status, &cause.reason),
+                    }
                 }
             }
             UaEvent::Refused {
@@ -161,6 +187,7 @@ impl Gateway {
     }
 
     fn reachable(&mut self, account: usize, reachable: bool) {
+        self.set_reachable(account, reachable);
         let account = self.account_name(account);
         self.tell(Event::PbxReachable { account, reachable });
     }
@@ -190,7 +217,8 @@ impl Gateway {
     ) {
         let id = self.controller.new_leg();
         let encryption = self.encryption_of(caller.account);
-        let Some((slot, mut session)) = self.new_session(id, encryption, caller.account) else {
+        let (account, ipv6) = (caller.account, caller.ipv6);
+        let Some((slot, mut session)) = self.new_session(id, encryption, account, ipv6) else {
             let reason = "SIP;cause=486;text=\"all audio ports are in use\"";
             self.ua.reject(now, call, 486, Some(reason));
             return;
@@ -229,6 +257,7 @@ impl Gateway {
         let Some(id) = self.calls.get(&call).copied() else {
             return;
         };
+        self.order_is_heard(id);
         let Some(leg) = self.legs.get_mut(&id) else {
             return;
         };
@@ -311,11 +340,12 @@ impl Gateway {
 
     /// Ends a leg in whatever state it is.
     pub(crate) fn end_leg(&mut self, now: Duration, id: LegId, why: &str) {
+        self.order_is_heard(id);
         let Some(leg) = self.legs.get(&id) else {
             return;
         };
         let call = leg.call;
-        let reason = format!("Q.850;cause=16;text=\"{why}\"");
+        let reason = reason_header(why);
         self.ua.hang_up(now, call, Some(&reason));
         self.finish_leg(now, id);
     }
@@ -337,10 +367,26 @@ impl Gateway {
     }
 }
 
+/// The Reason header (RFC 3326) of a call that we end. Phones that see that a call was completed
+/// elsewhere do not count it among the missed ones.
+fn reason_header(why: &str) -> String {
+    match why {
+        "answered elsewhere" | "handset lifted" => {
+            "SIP;cause=200;text=\"Call completed elsewhere\"".to_owned()
+        }
+        "no answer" | "ring limit" => format!("Q.850;cause=19;text=\"{why}\""),
+        "no audio from the PBX" | "line card gone" | "shutting down" => {
+            format!("Q.850;cause=41;text=\"{why}\"")
+        }
+        _ => format!("Q.850;cause=16;text=\"{why}\""),
+    }
+}
+
 /// Who calls in, and by which account.
 struct Caller {
     account: Option<usize>,
     name: String,
+    ipv6: bool,
 }
 
 /// Whether the two sides differ about encryption.

@@ -76,6 +76,7 @@ impl Gateway {
             account,
             target,
             display_name: None,
+            headers: Vec::new(),
             line: None,
             kind,
         };

@@ -86,6 +86,9 @@ pub struct EndCause {
     pub reason: String,
     /// Who ended it.
     pub by: EndedBy,
+    /// For a final 300, 301 or 302: the addresses of its Contact headers, best first, as written. They are
+    /// never followed here; who does must check them, for they choose whom we call.
+    pub contacts: Vec<String>,
 }
 
 /// Everything the user agent reports. `Debug` shows only the sizes of bodies: SDP may hold media
@@ -109,6 +112,13 @@ pub enum UaEvent {
         /// Account index.
         account: usize,
     },
+    /// Another of the account's registrar addresses is in use now.
+    RegistrarSwitched {
+        /// Account index.
+        account: usize,
+        /// The address now in use.
+        address: SocketAddr,
+    },
     /// Somebody calls us. 100 Trying has been sent.
     Incoming {
         /// Call handle.
@@ -117,6 +127,9 @@ pub enum UaEvent {
         account: Option<usize>,
         /// Caller as From names it.
         from: Party,
+        /// Caller as P-Asserted-Identity names it (RFC 3325); only taken from the PBX of an
+        /// account, since anybody can write it.
+        asserted: Option<Party>,
         /// User part of To.
         to_user: String,
         /// User part of the Request-URI.
@@ -261,11 +274,16 @@ impl fmt::Debug for UaEvent {
                 with("Registration", &[("account", account), ("state", state)])
             }
             Self::PeerUnreachable { account } => with("PeerUnreachable", &[("account", account)]),
+            Self::RegistrarSwitched { account, address } => with(
+                "RegistrarSwitched",
+                &[("account", account), ("address", address)],
+            ),
             Self::PeerReachable { account } => with("PeerReachable", &[("account", account)]),
             Self::Incoming {
                 call,
                 account,
                 from,
+                asserted,
                 to_user,
                 request_user,
                 source,
@@ -276,6 +294,7 @@ impl fmt::Debug for UaEvent {
                     ("call", call),
                     ("account", account),
                     ("from", from),
+                    ("asserted", asserted),
                     ("to_user", to_user),
                     ("request_user", request_user),
                     ("source", source),

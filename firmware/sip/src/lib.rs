@@ -25,7 +25,7 @@ pub use event::{
     CallId, EndCause, EndedBy, OfferId, OutgoingCall, Party, RegistrationState, UaError,
     UaErrorKind, UaEvent,
 };
-pub use options::{AccountOptions, SessionRefresher};
+pub use options::{AccountOptions, Keepalive, ProxyLogin, SessionRefresher};
 pub use resolve::{NaptrRecord, SrvRecord, order_srv, srv_names};
 pub use stream::{StreamError, StreamItem, StreamReader};
-pub use ua::{Counters, StreamVerdict, UserAgent};
+pub use ua::{Addresses, Counters, OWN_HEADERS, StreamVerdict, UserAgent};

@@ -19,6 +19,28 @@ pub enum SessionRefresher {
     Remote,
 }
 
+/// How an account finds out whether its registrar is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keepalive {
+    /// OPTIONS; any answer will do.
+    #[default]
+    Options,
+    /// Double CRLF (RFC 5626 3.5.1, 4.4.1): over a stream the single CRLF of the answer counts,
+    /// once the peer has given one; over UDP nothing comes back.
+    Crlf,
+}
+
+/// Credentials that are valid at one proxy only, beside those of [`crate::Account`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyLogin {
+    /// The proxy. Its 407 challenges are answered with these credentials.
+    pub address: std::net::SocketAddr,
+    /// User name of the digest.
+    pub user: String,
+    /// Password of the digest.
+    pub password: crate::Secret,
+}
+
 /// Settings of one account beyond [`crate::Account`]; see [`crate::UserAgent::set_options`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountOptions {
@@ -33,6 +55,16 @@ pub struct AccountOptions {
     /// What carries requests to the registrar. An account over TLS takes nothing from there over
     /// anything else.
     pub transport: Transport,
+    /// Kind of the probes whose period is [`crate::Account::keepalive_s`].
+    pub keepalive: Keepalive,
+    /// Lost probes in a row that make the registrar unreachable, 1 or more.
+    pub keepalive_losses: u32,
+    /// Whether requests outside a call name the registrar address in a Route header: it is an
+    /// outbound proxy (RFC 3261 8.1.2).
+    pub outbound_proxy: bool,
+    /// Whether another account stands by: an INVITE that nobody answers is then given up after
+    /// 3 s instead of 32 s.
+    pub has_backup: bool,
 }
 
 impl Default for AccountOptions {
@@ -42,6 +74,10 @@ impl Default for AccountOptions {
             session_refresher: SessionRefresher::Any,
             reliable_provisionals: true,
             transport: Transport::Udp,
+            keepalive: Keepalive::Options,
+            keepalive_losses: 2,
+            outbound_proxy: false,
+            has_backup: false,
         }
     }
 }

@@ -16,6 +16,9 @@ pub enum StreamItem {
     Message(Vec<u8>),
     /// The double CRLF of a keep-alive; the answer is one CRLF. At most one for each call.
     Ping,
+    /// A single CRLF: the answer to a keep-alive of ours. The first half of a [`Self::Ping`] that
+    /// came in two cuts looks the same; either way the peer lives.
+    Pong,
 }
 
 impl std::fmt::Debug for StreamItem {
@@ -24,6 +27,7 @@ impl std::fmt::Debug for StreamItem {
         match self {
             Self::Message(bytes) => write!(f, "Message({} bytes)", bytes.len()),
             Self::Ping => f.write_str("Ping"),
+            Self::Pong => f.write_str("Pong"),
         }
     }
 }
@@ -57,6 +61,13 @@ pub struct StreamReader {
     broken: bool,
 }
 
+impl std::fmt::Debug for StreamReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What is held may be half a message with credentials.
+        write!(f, "StreamReader({} bytes)", self.buffer.len())
+    }
+}
+
 impl StreamReader {
     /// A reader at the beginning of a stream.
     pub fn new() -> Self {
@@ -66,6 +77,11 @@ impl StreamReader {
     /// Bytes held of an unfinished message.
     pub fn buffered_bytes(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// The single CRLF before was an answer, and no half of a [`StreamItem::Ping`].
+    pub(crate) fn forget_line_break(&mut self) {
+        self.line_breaks = 0;
     }
 
     /// Takes bytes in any cut and gives what became whole to `sink`.
@@ -79,6 +95,7 @@ impl StreamReader {
         mut sink: impl FnMut(StreamItem),
     ) -> Result<(), StreamError> {
         let mut pinged = false;
+        let before = self.line_breaks;
         for chunk in bytes.chunks(CHUNK_BYTES) {
             if self.broken {
                 return Err(lost("an earlier message had no usable length"));
@@ -102,6 +119,9 @@ impl StreamReader {
                     }
                 }
             }
+        }
+        if self.line_breaks == 1 && before == 0 && self.buffer.is_empty() {
+            sink(StreamItem::Pong);
         }
         Ok(())
     }
@@ -226,10 +246,22 @@ mod tests {
         let (a, b) = (message("hello\r\n\r\n"), message(""));
         let stream = format!("{a}\r\n{b}\r\n\r\n{a}");
         for cut in [1, 2, 3, 7, 50, 1000] {
-            let (items, error) = items(stream.as_bytes(), cut);
+            let (mut items, error) = items(stream.as_bytes(), cut);
+            items.retain(|item| *item != StreamItem::Pong);
             let expected = [whole(&a), whole(&b), StreamItem::Ping, whole(&a)];
             assert_eq!((items.as_slice(), error), (&expected[..], None), "{cut}");
         }
+    }
+
+    #[test]
+    fn a_single_crlf_is_an_answer_and_two_are_a_question() {
+        let (mut reader, mut items) = (StreamReader::new(), Vec::new());
+        reader.push(b"\r\n", |item| items.push(item)).unwrap();
+        reader.forget_line_break();
+        reader.push(b"\r\n", |item| items.push(item)).unwrap();
+        reader.push(b"\r\n", |item| items.push(item)).unwrap();
+        use StreamItem::{Ping, Pong};
+        assert_eq!(items, [Pong, Pong, Ping]);
     }
 
     #[test]

@@ -78,6 +78,7 @@ fn ring_answer_talk_hang_up() {
         call: at_b,
         account,
         from,
+        asserted,
         to_user,
         request_user,
         source,
@@ -87,6 +88,7 @@ fn ring_answer_talk_hang_up() {
         panic!("{b:?}")
     };
     assert_eq!(account, &Some(0));
+    assert_eq!(asserted, &None);
     assert_eq!(
         (from.uri.as_str(), from.user.as_str()),
         ("sip:42@127.0.0.3", "42")
@@ -369,5 +371,67 @@ fn bad_targets_are_refused_with_a_hint() {
     assert_eq!(
         ua.invite(ms(0), 7, call_to("1")).unwrap_err().kind,
         UaErrorKind::NoAccount
+    );
+}
+
+#[test]
+fn addresses_of_a_redirection_are_told_by_their_q() {
+    use common::bench::Bench;
+    let contact =
+        "<sip:1@a>;q=0.1, \"x, y\" <sip:2@b;transport=tcp>;q=0.9, sip:3@c, <sip:4@d>;q=zz";
+    for (status, told) in [
+        (
+            302,
+            &["sip:3@c", "sip:4@d", "sip:2@b;transport=tcp", "sip:1@a"][..],
+        ),
+        (
+            300,
+            &["sip:3@c", "sip:4@d", "sip:2@b;transport=tcp", "sip:1@a"],
+        ),
+        (305, &[]),
+        (380, &[]),
+        (486, &[]),
+    ] {
+        let mut b = Bench::new();
+        let (_, invite) = b.invite();
+        let events = b.reply(&invite, status, &[("Contact", contact)]);
+        let [UaEvent::Ended { cause, .. }] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!(cause.contacts, told, "{status}");
+    }
+}
+
+#[test]
+fn an_asserted_identity_counts_from_the_pbx_only() {
+    use common::bench::{Bench, STRANGER, UA, incoming_invite};
+    let identity = "P-Asserted-Identity: <tel:+49>, \"Flat\" <sip:200@127.0.0.1>";
+    let mut b = Bench::new();
+    let events = b.say(&incoming_invite("a", identity));
+    let [
+        UaEvent::Incoming {
+            asserted: Some(party),
+            from,
+            ..
+        },
+    ] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!(
+        (party.uri.as_str(), from.user.as_str()),
+        ("sip:200@127.0.0.1", "400")
+    );
+    // A listed address that is not the PBX of an account may call, but asserts nothing.
+    let mut b = Bench::new();
+    let mut config = config_of(UA, "127.0.0.1:5060");
+    config.allowed_sources = SourcePolicy::AccountsAnd(vec![addr(STRANGER).ip()]);
+    b.ua = UserAgent::new(config, seed(1));
+    let text = incoming_invite("b", identity).replace('\n', "\r\n");
+    b.stranger.outbox.push((addr(UA), text.into_bytes()));
+    let events = b.run(5);
+    assert!(
+        matches!(&events[..], [UaEvent::Incoming { asserted: None, .. }]),
+        "{events:?}"
     );
 }

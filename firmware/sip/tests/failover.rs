@@ -11,6 +11,13 @@ const UA: &str = "127.0.0.2:5060";
 const A: &str = "127.0.0.1:5060";
 const B: &str = "127.0.0.7:5060";
 
+fn switched(address: &str) -> UaEvent {
+    UaEvent::RegistrarSwitched {
+        account: 0,
+        address: addr(address),
+    }
+}
+
 fn two(register: bool) -> UserAgent {
     let mut ua = agent(UA, A, register, 1);
     ua.set_registrars(Duration::ZERO, 0, &[addr(A), addr(B)]);
@@ -159,7 +166,7 @@ fn lost_probes_move_the_account() {
     p.a.down = true;
     p.ua.start(Duration::ZERO);
     let events = p.run(secs(45));
-    assert_eq!(events, []);
+    assert_eq!(events, [switched(B)]);
     assert_eq!(p.ua.active_registrar(0), Some(addr(B)));
     p.b.down = true;
     let events = p.run(secs(200));
@@ -251,7 +258,7 @@ fn an_unanswered_invite_goes_to_the_next_address_after_three_seconds() {
     reply(&mut ua, 3_101, A, &first, 180);
     assert_eq!(messages(&mut ua), []);
     reply(&mut ua, 3_102, A, &cancel, 200);
-    assert_eq!(events(&mut ua), []);
+    assert_eq!(events(&mut ua), [switched(B)]);
     reply(&mut ua, 3_200, B, &second, 200);
     assert_eq!(one(&mut ua).1.method(), Some(&Method::ACK));
     assert!(matches!(events(&mut ua)[..], [UaEvent::Answered { call: c, .. }] if c == call));
@@ -282,7 +289,7 @@ fn refused_connections_and_503_move_an_invite_at_once() {
         let all = messages(&mut ua);
         let (to, second) = all.last().unwrap();
         assert_eq!((to.as_str(), second.method()), (B, Some(&Method::INVITE)));
-        assert_eq!(events(&mut ua), []);
+        assert_eq!(events(&mut ua), [switched(B)]);
         // The second refuses too: that is the end.
         ua.transport_failed(ms(2), addr(B));
         let ended = events(&mut ua);
@@ -315,7 +322,7 @@ fn with_nobody_there_a_call_ends_once() {
     let mut ua = two(false);
     ua.invite(ms(0), 0, call_to("400")).unwrap();
     advance(&mut ua, 34_900);
-    assert_eq!(events(&mut ua), []);
+    assert_eq!(events(&mut ua), [switched(B)]);
     advance(&mut ua, 35_000);
     let ended = events(&mut ua);
     assert!(matches!(&ended[..], [UaEvent::Ended { cause, .. }] if cause.status == Some(408)));

@@ -143,3 +143,24 @@ fn without_an_offer_or_by_setting_nothing_is_announced() {
         assert!(!invite.headers.list("Supported").any(|tag| tag == "100rel"));
     }
 }
+
+#[test]
+fn the_answer_of_a_reliable_response_counts_when_the_2xx_has_none() {
+    let mut b = Bench::new();
+    let (_, invite) = b.invite();
+    send(&mut b, &invite, "other", "7");
+    send(&mut b, &invite, "peer", "1");
+    let events = b.reply(&invite, 200, &[("Contact", "<sip:400@127.0.0.1:5060>")]);
+    let [UaEvent::Answered { sdp, .. }] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(sdp.as_deref(), Some(&b"v=0 early\r\n"[..]));
+    // What an unreliable response said may change in the 2xx, so that it does not count.
+    let (_, invite) = b.invite();
+    let mut early = Message::response_to(&invite, 183, Some("peer"));
+    early.set_body("application/sdp", b"v=0 early\r\n".to_vec());
+    b.pbx.outbox.push((addr(UA), early.to_bytes()));
+    b.run(5);
+    let events = b.reply(&invite, 200, &[("Contact", "<sip:400@127.0.0.1:5060>")]);
+    assert!(matches!(&events[..], [UaEvent::Answered { sdp: None, .. }]));
+}

@@ -91,10 +91,10 @@ fn requests_name_their_transport_and_are_not_repeated() {
         );
         assert!(register.headers.get("Via").unwrap().starts_with(word));
         assert!(register.headers.get("Contact").unwrap().ends_with(param));
-        ua.handle_timeout(ms(31_900));
+        ua.handle_timeout(ms(4_900));
         assert!(sent(&mut ua).is_empty());
         events(&mut ua);
-        ua.handle_timeout(ms(32_000));
+        ua.handle_timeout(ms(5_000));
         let failed = |e: &UaEvent| {
             matches!(
                 e,
@@ -353,4 +353,67 @@ fn large_requests_go_over_tcp_and_back_to_udp_if_nobody_listens() {
         (Transport::Tcp, Method::INVITE, true),
     ];
     assert_eq!(methods, expected);
+}
+
+#[test]
+fn empty_lines_keep_a_connection_and_find_it_dead() {
+    let mut account = Account::new("42", PBX, "secret");
+    account.keepalive_s = 30;
+    account.expires_s = 3_600;
+    let config = UaConfig {
+        local: addr(UA),
+        advertised: None,
+        user_agent: "test".into(),
+        accounts: vec![account],
+        allowed_sources: SourcePolicy::AccountsOnly,
+    };
+    let mut ua = UserAgent::new(config, seed(1));
+    let options = AccountOptions {
+        transport: Transport::Tcp,
+        keepalive: Keepalive::Crlf,
+        ..Default::default()
+    };
+    ua.set_options(0, options);
+    ua.start(Duration::ZERO);
+    let (_, register) = one(&mut ua);
+    let ok = Message::response_to(&register, 200, Some("r")).to_bytes();
+    assert_eq!(stream(&mut ua, 1, &ok), StreamVerdict::Keep);
+    events(&mut ua);
+    // A peer that never answers an empty line is not called dead for it.
+    let mut now = 0;
+    for _ in 0..4 {
+        now += 30_000;
+        ua.handle_timeout(ms(now));
+        assert_eq!(pings(&mut ua), 1, "{now}");
+    }
+    assert_eq!(ua.poll_dead_stream(), None);
+    // One that does, is, when it stops.
+    assert_eq!(stream(&mut ua, now + 5, b"\r\n"), StreamVerdict::Keep);
+    for answered in [true, true, false, false] {
+        now += 30_000;
+        ua.handle_timeout(ms(now));
+        assert_eq!(pings(&mut ua), 1, "{now}");
+        assert_eq!(ua.poll_dead_stream(), None);
+        if answered {
+            assert_eq!(stream(&mut ua, now + 5, b"\r\n"), StreamVerdict::Keep);
+            assert!(ua.poll_transmit().is_none(), "an answer is not answered");
+        }
+    }
+    ua.handle_timeout(ms(now + 30_000));
+    let dead = ua.poll_dead_stream();
+    assert_eq!(dead, Some((Transport::Tcp, addr(PBX))));
+    assert!(events(&mut ua).contains(&UaEvent::PeerUnreachable { account: 0 }));
+}
+
+/// Empty lines of a keep-alive among what is sent; registrations go by.
+fn pings(ua: &mut UserAgent) -> usize {
+    let mut found = 0;
+    while let Some(transmit) = ua.poll_transmit() {
+        found += usize::from(transmit.payload == b"\r\n\r\n");
+    }
+    found
+}
+
+fn stream(ua: &mut UserAgent, now: u64, bytes: &[u8]) -> StreamVerdict {
+    ua.handle_stream(ms(now), Transport::Tcp, addr(PBX), bytes)
 }

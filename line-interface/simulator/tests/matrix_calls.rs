@@ -122,9 +122,12 @@ fn the_right_door_opens_on_every_brand_and_switch() {
         b.line.hang_up(now);
         b.until(|b| b.verdicts.last() == Some(&PanelEvent::LockClosed), 9000);
         b.until(|b| b.line.connect().is_none(), 3000);
+        b.until(|b| b.seen.last() == Some(&LineEvent::Idle), 5000);
         assert_eq!(b.line.drive(), Drive::SAFE);
         assert!(
-            !b.seen.iter().any(|e| matches!(e, LineEvent::Fault { .. })),
+            !b.seen
+                .iter()
+                .any(|e| matches!(e, LineEvent::Fault { .. } | LineEvent::Unclear { .. })),
             "{:?}",
             b.seen
         );

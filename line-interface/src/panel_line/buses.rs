@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Verdict;
+use crate::card::BLOCK_SAMPLES;
 use crate::line::{AddressDoubt, FaultKind, Line, LineCode, LineEvent, LineState, Reading};
 use crate::matrix::{
     Address, Bus, Crosspoint, MatrixEvent, MatrixReader, SCANS_PER_BLOCK, TapBlock,
@@ -32,8 +33,16 @@ pub(super) struct Buses {
     /// The pair of the present or last call.
     cell: Option<Cell>,
     doubt: Option<FaultKind>,
+    /// The panel has let go of the pair: we do so too until then, for our own input joins the two
+    /// biased lines and the taps would show a pair that is half fed.
+    released_until: Duration,
     last: TapBlock,
 }
+
+/// Both lines of a pair that nobody feeds: the bias of the sunk bus turns it round by more.
+const UNFED_VOLTS: f32 = -0.3;
+/// The taps rest again after this long.
+const RELEASED: Duration = Duration::from_millis(150);
 
 impl Buses {
     pub(super) fn new(profile: &Profile, addressing: Addressing) -> Self {
@@ -46,6 +55,7 @@ impl Buses {
             crosspoint: Crosspoint::default(),
             cell: None,
             doubt: None,
+            released_until: Duration::ZERO,
         }
     }
 
@@ -67,7 +77,14 @@ impl Buses {
         Verdict::default()
     }
 
-    pub(super) fn update(&mut self, now: Duration, taps: &TapBlock, line: &Line) -> Verdict {
+    /// `pair` is what our circuit read on the pair that it was on.
+    pub(super) fn update(
+        &mut self,
+        now: Duration,
+        taps: &TapBlock,
+        pair: &[f32; BLOCK_SAMPLES],
+        line: &Line,
+    ) -> Verdict {
         let mut verdict = Verdict::default();
         if taps.taps() != self.reader.layout().taps() {
             return self.blind(now);
@@ -109,7 +126,12 @@ impl Buses {
             Some(MatrixEvent::Released) => self.certain(&mut verdict),
             None => {}
         }
+        let mean = pair.iter().sum::<f32>() / BLOCK_SAMPLES as f32;
+        if before.is_some() && mean < UNFED_VOLTS && !line.busy() {
+            self.released_until = now + RELEASED;
+        }
         let wanted = match self.reader.address() {
+            Address::Cell(_) if now < self.released_until => None,
             Address::Cell(cell) => Some(cell),
             // A call of ours ends on its own pair, whatever the buses show meanwhile.
             Address::None | Address::Doubtful(_) if line.busy() && !verdict.over => self.cell,

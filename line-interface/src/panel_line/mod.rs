@@ -66,6 +66,8 @@ pub struct PanelLine {
     events: VecDeque<LineEvent>,
     /// What the line state machine sees while nobody is named.
     dead: SenseBlock,
+    /// And what it sees of a pair of a switch.
+    pair: SenseBlock,
 }
 
 impl PanelLine {
@@ -106,6 +108,7 @@ impl PanelLine {
             faults: Vec::new(),
             events: VecDeque::new(),
             dead: SenseBlock::default(),
+            pair: SenseBlock::default(),
         }
     }
 
@@ -122,7 +125,9 @@ impl PanelLine {
                 open: true,
                 ..Verdict::default()
             },
-            (Way::Buses(buses), AddressSense::Taps(taps)) => buses.update(now, taps, &self.line),
+            (Way::Buses(buses), AddressSense::Taps(taps)) => {
+                buses.update(now, taps, &sense.line_volts, &self.line)
+            }
             // A card without taps shows nothing: nobody is named.
             (Way::Buses(buses), _) => buses.blind(now),
             (Way::Pulses(pulses), address) => pulses.update(now, sense, address, &self.line),
@@ -137,7 +142,18 @@ impl PanelLine {
         if verdict.leave {
             self.line.hang_up(now);
         }
-        let seen = if verdict.open { sense } else { &self.dead };
+        let seen = match (&self.way, verdict.open) {
+            (_, false) => &self.dead,
+            (Way::Buses(_), true) => {
+                // Turned round it is not fed: which bus the panel feeds is known.
+                let volts = sense.line_volts.map(|v| v.max(0.0));
+                self.pair.line_volts = volts;
+                self.pair.line_milliamps = sense.line_milliamps;
+                self.pair.handset_volts = sense.handset_volts;
+                &self.pair
+            }
+            (Way::Pair | Way::Pulses(_), true) => sense,
+        };
         self.line.handle_block(now, seen);
         self.drain();
     }

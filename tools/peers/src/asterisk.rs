@@ -56,6 +56,19 @@ pub struct Settings {
     pub qualify_s: u32,
     /// The password of the extensions.
     pub password: String,
+    /// Certificate and key for TLS on port 5061, as PEM; without, there is no TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// What a server needs for TLS, as PEM.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// Its certificate.
+    pub certificate: String,
+    /// The private key of it.
+    pub key: String,
+    /// The CA of client certificates, which are then demanded.
+    pub client_ca: Option<String>,
 }
 
 impl Default for Settings {
@@ -64,6 +77,7 @@ impl Default for Settings {
             listen_s: 3,
             qualify_s: 10,
             password: PASSWORD.into(),
+            tls: None,
         }
     }
 }
@@ -228,6 +242,7 @@ impl Asterisk {
             ),
             ("md5_only", only("MD5")),
             ("sha256_only", only("SHA-256")),
+            ("tls", tls_section(settings, folder, address)),
             ("password", settings.password.clone()),
             ("qualify_s", settings.qualify_s.to_string()),
             ("listen_s", settings.listen_s.to_string()),
@@ -235,6 +250,14 @@ impl Asterisk {
             ("rtp_first", "20000".into()),
             ("rtp_last", "20199".into()),
         ];
+        if let Some(files) = &settings.tls {
+            folder.write("etc/tls.pem", &files.certificate)?;
+            folder.write("etc/tls.key", &files.key)?;
+            folder.write(
+                "etc/tls-ca.pem",
+                files.client_ca.as_deref().unwrap_or_default(),
+            )?;
+        }
         for (name, template) in CONFIGURATION {
             folder.write(&format!("etc/{name}"), &fill(name, template, &values)?)?;
         }
@@ -504,6 +527,27 @@ fn major(version: &str) -> u32 {
 }
 
 /// Fills `{{name}}` in a template; a name that has no value is an error.
+/// The transport for TLS in `pjsip.conf`.
+fn tls_section(settings: &Settings, folder: &Folder, address: &Address) -> String {
+    let Some(files) = &settings.tls else {
+        return String::new();
+    };
+    let path = |name: &str| folder.join(name).display().to_string();
+    let client = match &files.client_ca {
+        Some(_) => format!(
+            "verify_client = yes\nrequire_client_cert = yes\nca_list_file = {}\n",
+            path("etc/tls-ca.pem")
+        ),
+        None => String::new(),
+    };
+    format!(
+        "[tls]\ntype = transport\nprotocol = tls\nbind = {address}:5061\nmethod = tlsv1_2\n\
+         cert_file = {}\npriv_key_file = {}\n{client}",
+        path("etc/tls.pem"),
+        path("etc/tls.key"),
+    )
+}
+
 fn fill(file: &str, template: &str, values: &[(&str, String)]) -> Result<String, Failure> {
     let mut text = template.to_owned();
     for (name, value) in values {

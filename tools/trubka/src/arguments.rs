@@ -138,6 +138,14 @@ fn demo_command() -> Command {
                 .help("panel and line profile: vizit, cyfral, eltis, metakom"),
         )
         .arg(
+            Arg::new("topology")
+                .long("topology")
+                .value_name("TOPOLOGY")
+                .value_parser(["pair", "matrix", "pulse"])
+                .default_value("pair")
+                .help("one apartment's pair, the brand's switch, or a line with address pulses"),
+        )
+        .arg(
             Arg::new("pbx")
                 .long("pbx")
                 .value_name("PBX")
@@ -153,7 +161,7 @@ fn demo_command() -> Command {
                 .default_value("demo-out")
                 .help("where sound, picture, journal and capture are written"),
         )
-        .after_help("Example:\n  trubka demo --brand cyfral --out /tmp/demo")
+        .after_help("Example:\n  trubka demo --brand cyfral --topology matrix --out /tmp/demo")
 }
 
 #[cfg(test)]

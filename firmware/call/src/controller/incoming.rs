@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use config::Incoming;
+
 use super::{Controller, Phase, Talker};
 use crate::event::Event;
 use crate::leg::{Action, LegId};
@@ -10,25 +12,47 @@ impl Controller {
     /// A call came in through the PBX. `request_user` is the user part that was dialled, `user`
     /// that of the caller.
     pub fn leg_incoming(&mut self, now: Duration, leg: LegId, request_user: &str, user: &str) {
-        let line = match self.dialled_line(request_user) {
+        let line = self.dialled_line(request_user);
+        let feature = self.is_feature_caller(user);
+        if feature && self.takes_feature_call(now, leg, request_user, user, line.is_err()) {
+            return;
+        }
+        let access = &self.settings.access;
+        let listed = match access.incoming {
+            Incoming::Managed => true,
+            Incoming::Listed => access.callers.iter().any(|caller| caller == user),
+            Incoming::Off => false,
+        };
+        if !listed {
+            let status = access.refuse_status;
+            return self.refuse_call(leg, user, status, "the caller may not call in");
+        }
+        if self.dnd {
+            let status = access.dnd_status;
+            return self.refuse_call(leg, user, status, "do-not-disturb is on");
+        }
+        let line = match line {
             Ok(line) => line,
             Err(why) => return self.refuse_call(leg, user, 480, why),
         };
         match self.phases[line] {
             Phase::Ringing { .. } => {
-                self.drop_attempt(line, "answered elsewhere");
+                self.drop_forks(now, line, "answered elsewhere");
                 self.actions.push_back(Action::AnswerIncoming { leg, line });
                 self.begin_talk(now, line, Some(leg), Talker::Caller(user.to_owned()));
             }
             Phase::Talking(_) => self.refuse_call(leg, user, 486, "the line is in a call"),
             Phase::Handset => self.refuse_call(leg, user, 486, "the old handset is in a call"),
+            Phase::Announcing { .. } => {
+                self.refuse_call(leg, user, 480, "the visitor is told that nobody answers");
+            }
             Phase::Idle | Phase::Selected { .. } | Phase::Unserved | Phase::Over { .. } => {
                 self.refuse_call(leg, user, 480, "no visitor is on the line");
             }
         }
     }
 
-    fn refuse_call(&mut self, leg: LegId, user: &str, status: u16, why: &'static str) {
+    pub(super) fn refuse_call(&mut self, leg: LegId, user: &str, status: u16, why: &'static str) {
         self.actions
             .push_back(Action::RejectIncoming { leg, status, why });
         self.tell(Event::CallRefused {
@@ -78,5 +102,14 @@ impl Controller {
             (None, _) => Err("no visitor is on the line"),
             (Some(_), Some(_)) => Err("several visitors wait: call the apartment's number"),
         }
+    }
+
+    /// Whether a dialled user part names a line, or an apartment that one serves.
+    pub(super) fn is_line(&self, user: &str) -> bool {
+        let apartment = user.parse::<u16>().ok();
+        let lines = &self.settings.lines;
+        lines.iter().any(|line| {
+            line.name == user || apartment.is_some_and(|own| line.serves.contains(&own))
+        })
     }
 }

@@ -47,6 +47,8 @@ impl Controller {
             locked: false,
             opening: None,
             end_at: None,
+            limit_at: now + self.settings.call.talk_limit,
+            transfer: None,
         };
         self.phases[line] = Phase::Talking(Box::new(talk));
         if let Some(leg) = leg {
@@ -57,6 +59,9 @@ impl Controller {
     /// A key was pressed on a leg. Only an answered leg that is joined to a line counts, and only
     /// at the pace of a hand.
     pub fn leg_digit(&mut self, now: Duration, leg: LegId, key: char, via: &str) {
+        if self.feature_key(now, leg, key) {
+            return;
+        }
         let Some(line) = self.talk_of(leg) else {
             return;
         };
@@ -96,7 +101,7 @@ impl Controller {
             return Err(Refusal::LineUnavailable);
         }
         if ringing {
-            self.drop_attempt(line, "technician took the line");
+            self.drop_forks(now, line, "technician took the line");
             self.begin_talk(now, line, None, Talker::Technician);
             self.actions.push_back(Action::TakeLine { line });
         } else if !talking {
@@ -226,9 +231,10 @@ impl Controller {
         } else {
             "the panel ended the call"
         };
-        self.drop_attempt(line, why);
+        self.drop_forks(now, line, why);
         self.end_talk(now, line, why, true);
         self.give_up_opening(line, why);
+        self.end_announcement(line);
         if !matches!(self.phases[line], Phase::Idle) {
             self.phases[line] = Phase::Over { opening: None };
         }
@@ -247,7 +253,7 @@ impl Controller {
             apartment: self.apartment(line),
         };
         self.tell(event);
-        self.drop_attempt(line, "handset lifted");
+        self.drop_forks(now, line, "handset lifted");
         // The line has given itself back already; it must not be hung up under the resident.
         self.end_talk(now, line, "handset lifted", false);
         self.give_up_opening(line, "handset lifted");
@@ -258,6 +264,11 @@ impl Controller {
     pub fn leg_media_lost(&mut self, now: Duration, leg: LegId) {
         if let Some(line) = self.talk_of(leg) {
             self.end_talk(now, line, "no audio from the PBX", true);
+        } else if self.forget_feature(leg) {
+            self.actions.push_back(Action::HangUp {
+                leg,
+                why: "no audio from the PBX",
+            });
         }
     }
 
@@ -278,7 +289,8 @@ impl Controller {
         let Phase::Talking(talk) = std::mem::replace(&mut self.phases[line], over) else {
             return;
         };
-        if let Some(leg) = talk.leg {
+        let transfer = talk.transfer.as_ref().map(|transfer| transfer.leg);
+        for leg in talk.leg.into_iter().chain(transfer) {
             self.actions.push_back(Action::HangUp {
                 leg,
                 why: hang_up_reason(why),
@@ -317,6 +329,8 @@ fn hang_up_reason(why: &str) -> &'static str {
         "no audio from the PBX",
         "line idle",
         "shutting down",
+        "transferred",
+        "transfer failed",
     ];
     KNOWN
         .iter()

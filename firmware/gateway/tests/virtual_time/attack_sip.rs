@@ -166,7 +166,7 @@ fn a_second_200_of_a_fork_is_ended_and_has_no_say() {
 }
 
 #[test]
-fn a_redirection_is_not_followed() {
+fn a_redirection_to_a_stranger_is_not_followed() {
     for status in [300, 301, 302, 305, 380] {
         let mut world = World::ready(Options::default());
         answer_invites(
@@ -179,7 +179,7 @@ fn a_redirection_is_not_followed() {
         world.run_for(seconds(3));
         assert_eq!(world.gateway_sent("INVITE"), 1, "{status}");
         assert!(world.network.to_strangers.is_empty(), "{status}");
-        assert!(world.last_words("call_failed").contains("redirection"));
+        assert!(world.last_words("call_failed").contains("not followed"));
         world.panel.visitor_leave();
         world.next_visit_works();
     }

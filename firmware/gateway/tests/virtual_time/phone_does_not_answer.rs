@@ -70,7 +70,8 @@ fn refusals_of_the_pbx_are_told_with_a_hint() {
         (480, "not registered"),
         (488, "codec"),
         (503, "reachable"),
-        (603, "log"),
+        (603, "declined"),
+        (500, "log"),
     ] {
         let mut world = World::ready(Options::default());
         answer_invites(&mut world, "400", status, "");

@@ -46,8 +46,8 @@ pub(crate) struct ClientTransaction<O> {
     pub(crate) request: Message,
     pub(crate) destination: Hop,
     pub(crate) owner: O,
-    /// Challenges already answered for this request.
-    pub(crate) auth_attempts: u8,
+    /// Challenges already answered for this request: 401, and 407.
+    pub(crate) auth_attempts: [u8; 2],
     /// ACKs sent for 2xx by To tag, to be repeated when the 2xx is (RFC 3261 13.2.2.4).
     pub(crate) acks: Vec<(String, Hop, Vec<u8>)>,
     /// Longest wait after a provisional response to INVITE. None for a ringing phone; a re-INVITE
@@ -76,7 +76,7 @@ impl<O> ClientTransaction<O> {
             request,
             destination,
             owner,
-            auth_attempts: 0,
+            auth_attempts: [0; 2],
             acks: Vec::new(),
             proceeding_limit: None,
             payload,

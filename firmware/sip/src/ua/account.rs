@@ -1,11 +1,11 @@
 //! Accounts and their REGISTER.
 
-use super::credentials::Nonce;
+use super::credentials::{Asker, Nonce};
 use super::failover::Target;
 use super::{Owner, TimerKey, UserAgent};
 use crate::hop::Hop;
 use crate::message::{Message, Method, NameAddr, Uri};
-use crate::{EndedBy, RegistrationState, Transport, UaEvent};
+use crate::{EndedBy, ProxyLogin, RegistrationState, Transport, UaEvent};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,6 +14,9 @@ const BACKOFF_FIRST_S: u32 = 4;
 const BACKOFF_LONGEST_S: u32 = 120;
 /// Pause after an answer that will not change by itself (403, 404, ...), seconds.
 const BACKOFF_REFUSED_S: u32 = 300;
+/// How long a REGISTER waits for any answer: time for four datagrams over UDP. The next one comes
+/// after a pause, so an outage is told early and nothing is lost.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest time of one registration taken, seconds.
 const MAX_EXPIRES_S: u32 = 86_400;
 
@@ -22,9 +25,11 @@ pub(super) struct AccountState {
     call_id: String,
     from_tag: String,
     cseq: u32,
-    /// Realm learned from the registrar, unless one is configured.
-    pub(super) realm: Option<String>,
-    pub(super) nonce: Option<Nonce>,
+    /// Realms learned from registrar and proxy, unless one is configured; by [`Asker`].
+    pub(super) realms: [Option<String>; 2],
+    pub(super) nonces: [Option<Nonce>; 2],
+    /// Credentials of single proxies.
+    pub(super) logins: Vec<ProxyLogin>,
     expires_s: u32,
     pub(super) failures: u32,
     /// The REGISTER or OPTIONS under way.
@@ -32,7 +37,12 @@ pub(super) struct AccountState {
     pub(super) probe: Option<u64>,
     pub(super) lost_probes: u32,
     pub(super) unreachable: bool,
-    bound: bool,
+    /// Until when the registrar knows us.
+    bound_until: Option<Duration>,
+    /// Whether the peer has ever answered an empty line on this connection, and whether the
+    /// last one waits for its answer.
+    pub(super) answers_crlf: bool,
+    pub(super) crlf_sent: bool,
     raised_expiry: bool,
     /// Registrar addresses, best first, and the one in use.
     pub(super) targets: Vec<Target>,
@@ -48,15 +58,18 @@ impl AccountState {
             call_id,
             from_tag: format!("{tag:016x}"),
             cseq: 0,
-            realm: None,
-            nonce: None,
+            realms: [None, None],
+            nonces: [None, None],
+            logins: Vec::new(),
             expires_s: 0,
             failures: 0,
             register: None,
             probe: None,
             lost_probes: 0,
             unreachable: false,
-            bound: false,
+            bound_until: None,
+            answers_crlf: false,
+            crlf_sent: false,
             raised_expiry: false,
             targets: registrar.map(Target::new).into_iter().collect(),
             current: 0,
@@ -66,9 +79,11 @@ impl AccountState {
 
     /// Another server: nothing said to the last one counts.
     pub(super) fn forget_server(&mut self) {
-        self.nonce = None;
+        self.nonces = [None, None];
         self.register = None;
         self.probe = None;
+        self.answers_crlf = false;
+        self.crlf_sent = false;
     }
 }
 
@@ -150,11 +165,11 @@ impl UserAgent {
         {
             // A REGISTER under way would bind us again after the unregister.
             client.owner = Owner::Nobody;
-        } else if !state.bound {
+        } else if state.bound_until.is_none() {
             self.set_state(account, RegistrationState::Unregistered);
             return;
         }
-        state.bound = false;
+        state.bound_until = None;
         self.send_register(now, account, 0);
         self.set_state(account, RegistrationState::Unregistered);
     }
@@ -201,7 +216,7 @@ impl UserAgent {
             return;
         };
         let aor = format!("<sip:{user}@{domain}>");
-        let contact = self.contact(&user, destination.transport);
+        let contact = self.contact(&user, destination);
         let Some(state) = self.accounts.get_mut(account) else {
             return;
         };
@@ -221,27 +236,31 @@ impl UserAgent {
         request.headers.push("Contact", contact);
         request.headers.push("Expires", expires_s.to_string());
         request.headers.push("Allow", super::ALLOW);
-        if let Some(nonce) = &state.nonce {
-            let name = if nonce.proxy {
-                "Proxy-Authorization"
-            } else {
-                "Authorization"
-            };
-            if let Some(value) = self.credentials(account, &request) {
-                request.headers.push(name, value);
+        self.push_proxy_route(account, destination, &mut request);
+        for asker in Asker::BOTH {
+            if let Some(value) = self.credentials(account, asker, destination.address, &request) {
+                request.headers.push(asker.header(), value);
             }
         }
         let id = self.send_request(now, request, destination, Owner::Register(account));
         if let Some(state) = self.accounts.get_mut(account) {
             state.register = id;
         }
-        if let (Some(id), Some(at)) = (id, self.patience(now, account)) {
-            self.limit_client(id, at);
+        if let Some(id) = id.filter(|_| expires_s > 0) {
+            self.limit_register(now, account, id);
         }
         if id.is_none() {
             let at = now + Duration::from_secs(u64::from(BACKOFF_FIRST_S));
             self.timers.set(TimerKey::Register(account), Some(at));
         }
+    }
+
+    fn limit_register(&mut self, now: Duration, account: usize, id: u64) {
+        let at = self.patience(now, account).unwrap_or(now + PATIENCE);
+        // Nobody is told to be registered for longer than the registrar said.
+        let bound = self.accounts.get(account).and_then(|s| s.bound_until);
+        let bound = bound.filter(|until| *until > now);
+        self.limit_client(id, bound.map_or(at, |until| at.min(until)));
     }
 
     pub(super) fn on_register_response(
@@ -266,6 +285,9 @@ impl UserAgent {
             if let (Some(new), Some(state)) = (retry, self.accounts.get_mut(account)) {
                 state.cseq = cseq;
                 state.register = Some(new);
+                if !self.shutting_down {
+                    self.limit_register(now, account, new);
+                }
                 return;
             }
         }
@@ -291,7 +313,7 @@ impl UserAgent {
                 if matches!(status, 401 | 407)
                     && let Some(state) = self.accounts.get_mut(account)
                 {
-                    state.nonce = None;
+                    state.nonces = [None, None];
                 }
                 self.registration_failed(now, account, Some(status), reason, hint, least_s);
             }
@@ -299,7 +321,10 @@ impl UserAgent {
     }
 
     fn registered(&mut self, now: Duration, account: usize, response: &Message) {
-        let ours = self.config.public_address();
+        let Some(registrar) = self.registrar(account) else {
+            return;
+        };
+        let ours = self.address_towards(registrar);
         let Some(user) = self.config.accounts.get(account).map(|a| a.user.clone()) else {
             return;
         };
@@ -323,7 +348,7 @@ impl UserAgent {
             return;
         }
         state.failures = 0;
-        state.bound = true;
+        state.bound_until = Some(now + Duration::from_secs(u64::from(granted)));
         self.target_is_good(account);
         // Refreshed at about three quarters, so that a lost REGISTER can still be repeated.
         let part = 0.70 + 0.10 * self.fraction();

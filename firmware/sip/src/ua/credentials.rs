@@ -1,9 +1,11 @@
 //! Answers to challenges: only for the account's realm and only to its registrar address.
 
 use super::UserAgent;
+use crate::ProxyLogin;
 use crate::digest::{self, Algorithm, DigestInput};
 use crate::hop::Hop;
 use crate::message::{AuthChallenge, Message, Method};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Challenges answered for one request: the first, and one that calls the nonce stale.
@@ -14,22 +16,65 @@ pub(super) struct Nonce {
     pub(super) challenge: AuthChallenge,
     pub(super) algorithm: Algorithm,
     pub(super) auth: bool,
-    pub(super) proxy: bool,
     pub(super) count: u32,
 }
 
+/// Who asks: the registrar or the called party (401), or a proxy on the way (407). Each has a
+/// realm and nonces of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    End = 0,
+    Proxy = 1,
+}
+
+impl Asker {
+    pub(super) const BOTH: [Self; 2] = [Self::End, Self::Proxy];
+
+    /// The header of the answer.
+    pub(super) fn header(self) -> &'static str {
+        match self {
+            Self::End => "Authorization",
+            Self::Proxy => "Proxy-Authorization",
+        }
+    }
+}
+
 impl UserAgent {
+    /// Credentials that are valid at some proxies of an account only. A challenge of another
+    /// server, or a 401, is answered with those of the account.
+    pub fn set_proxy_logins(&mut self, account: usize, logins: Vec<ProxyLogin>) {
+        if let Some(state) = self.accounts.get_mut(account) {
+            state.logins = logins;
+        }
+    }
+
     /// Credentials for `request` from the account's current challenge; counts the nonce up.
-    pub(super) fn credentials(&mut self, account: usize, request: &Message) -> Option<String> {
+    pub(super) fn credentials(
+        &mut self,
+        account: usize,
+        asker: Asker,
+        destination: SocketAddr,
+        request: &Message,
+    ) -> Option<String> {
         let cnonce = self.token();
         let settings = self.config.accounts.get(account)?;
-        let nonce = self.accounts.get_mut(account)?.nonce.as_mut()?;
+        let state = self.accounts.get_mut(account)?;
+        let login = state.logins.iter().find(|l| l.address == destination);
+        let login = login.filter(|_| asker == Asker::Proxy);
+        let (user, password) = match login {
+            Some(login) => (login.user.as_str(), &login.password),
+            None => (
+                settings.auth_user.as_deref().unwrap_or(&settings.user),
+                &settings.password,
+            ),
+        };
+        let nonce = state.nonces.get_mut(asker as usize)?.as_mut()?;
         nonce.count += 1;
         let input = DigestInput {
             algorithm: nonce.algorithm,
-            username: settings.auth_user.as_deref().unwrap_or(&settings.user),
+            username: user,
             realm: &nonce.challenge.realm,
-            password: settings.password.expose(),
+            password: password.expose(),
             method: request.method()?.as_str(),
             uri: request.request_uri()?,
             nonce: &nonce.challenge.nonce,
@@ -48,21 +93,33 @@ impl UserAgent {
         response: &Message,
         cseq: u32,
     ) -> Option<Message> {
-        let (asks, answers) = match response.status()? {
-            401 => ("WWW-Authenticate", "Authorization"),
-            407 => ("Proxy-Authenticate", "Proxy-Authorization"),
+        let (asks, asker) = match response.status()? {
+            401 => ("WWW-Authenticate", Asker::End),
+            407 => ("Proxy-Authenticate", Asker::Proxy),
             _ => return None,
         };
         let account = account?;
         let client = self.clients.get(&id)?;
+        let destination = client.destination;
         let (challenge, algorithm, auth) = digest::choose(response, asks)?;
         let configured = self.config.accounts.get(account)?.realm.clone();
         let is_register = client.request.method() == Some(&Method::REGISTER);
         let state = self.accounts.get(account)?;
-        // The realm is what the registrar itself said when we registered, or what was configured.
-        let pinned = configured.or_else(|| state.realm.clone().filter(|_| !is_register));
-        let foreign = pinned.is_some_and(|realm| realm != challenge.realm);
-        if foreign || !self.is_registrar(account, client.destination) {
+        // The realm is what the registrar itself, or a proxy on the way to it, said when we
+        // registered, or what was configured. A proxy that is configured may have one of its own
+        // for calls.
+        let through_proxy = self.options.get(account).is_some_and(|o| o.outbound_proxy);
+        let unknown_proxy =
+            asker == Asker::Proxy && through_proxy && state.realms[asker as usize].is_none();
+        let foreign = match configured {
+            Some(realm) => realm != challenge.realm,
+            None if is_register || unknown_proxy => false,
+            None => {
+                let mut learned = state.realms.iter().flatten().peekable();
+                learned.peek().is_some() && learned.all(|realm| *realm != challenge.realm)
+            }
+        };
+        if foreign || !self.is_registrar(account, destination) {
             self.counters.foreign_challenges += 1;
             return None;
         }
@@ -71,32 +128,32 @@ impl UserAgent {
         } else {
             1
         };
-        if client.auth_attempts >= limit {
+        if client.auth_attempts[asker as usize] >= limit {
             return None;
         }
         let mut request = client.request.clone();
         let state = self.accounts.get_mut(account)?;
-        state.realm = Some(challenge.realm.clone());
+        state.realms[asker as usize] = Some(challenge.realm.clone());
         let same = |n: &Nonce| {
             n.challenge.nonce == challenge.nonce && n.challenge.realm == challenge.realm
         };
-        let count = state
-            .nonce
-            .as_ref()
-            .filter(|n| same(n))
-            .map_or(0, |n| n.count);
-        let proxy = answers == "Proxy-Authorization";
-        state.nonce = Some(Nonce {
+        let slot = &mut state.nonces[asker as usize];
+        let count = slot.as_ref().filter(|n| same(n)).map_or(0, |n| n.count);
+        *slot = Some(Nonce {
             challenge,
             algorithm,
             auth,
-            proxy,
             count,
         });
-        let value = self.credentials(account, &request)?;
-        // One set of credentials per kind: a stale one would only be refused again.
-        request.headers.remove(answers);
-        request.headers.push(answers, value);
+        // One set of credentials per kind, and what another server asked for stays, counted up.
+        for kind in Asker::BOTH {
+            if kind != asker && request.headers.get(kind.header()).is_none() {
+                continue;
+            }
+            let value = self.credentials(account, kind, destination.address, &request)?;
+            request.headers.remove(kind.header());
+            request.headers.push(kind.header(), value);
+        }
         let method = request.method()?.clone();
         request.headers.set("CSeq", format!("{cseq} {method}"));
         Some(request)
@@ -110,16 +167,16 @@ impl UserAgent {
         destination: Hop,
         request: &mut Message,
     ) {
-        for name in ["Authorization", "Proxy-Authorization"] {
-            if request.headers.get(name).is_none() {
+        for kind in Asker::BOTH {
+            if request.headers.get(kind.header()).is_none() {
                 continue;
             }
-            request.headers.remove(name);
+            request.headers.remove(kind.header());
             if let Some(account) = account
                 && self.is_registrar(account, destination)
-                && let Some(value) = self.credentials(account, request)
+                && let Some(value) = self.credentials(account, kind, destination.address, request)
             {
-                request.headers.push(name, value);
+                request.headers.push(kind.header(), value);
             }
         }
     }
@@ -137,7 +194,9 @@ impl UserAgent {
         let request = self.answer_challenge(account, id, response, cseq)?;
         let client = self.clients.get(&id)?;
         let (destination, owner) = (client.destination, client.owner);
-        let attempts = client.auth_attempts + 1;
+        let mut attempts = client.auth_attempts;
+        let asker = usize::from(response.status() == Some(407));
+        attempts[asker] = attempts[asker].saturating_add(1);
         let new = self.send_request(now, request, destination, owner)?;
         if let Some(client) = self.clients.get_mut(&new) {
             client.auth_attempts = attempts;

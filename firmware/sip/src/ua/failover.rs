@@ -3,6 +3,7 @@
 use super::{Owner, TimerKey, UserAgent};
 use crate::hop::Hop;
 use crate::message::{Message, Method};
+use crate::{EndedBy, UaEvent};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -123,6 +124,10 @@ impl UserAgent {
             state.forget_server();
             state.lost_probes = 0;
         }
+        if let Some(address) = self.active_registrar(account) {
+            self.events
+                .push_back(UaEvent::RegistrarSwitched { account, address });
+        }
         if registers && !self.shutting_down {
             self.timers.set(TimerKey::Register(account), Some(now));
         }
@@ -234,15 +239,37 @@ impl UserAgent {
         let at = call
             .account
             .filter(|account| self.is_registrar(*account, call.peer))
-            .and_then(|account| self.patience(now, account));
+            .and_then(|account| {
+                let backup = self.options.get(account).is_some_and(|o| o.has_backup);
+                self.patience(now, account)
+                    .or_else(|| backup.then(|| now + PATIENCE))
+            });
         self.timers.set(TimerKey::Failover(id), at);
     }
 
     pub(super) fn invite_impatient(&mut self, now: Duration, id: u64) {
         let waiting = |c: &&super::Call| !c.provisional && !c.ended && !c.cancelled;
-        if self.calls.get(&id).filter(waiting).is_some() {
-            self.move_invite(now, id);
+        let Some(call) = self.calls.get(&id).filter(waiting) else {
+            return;
+        };
+        let backup = call.account.and_then(|account| self.options.get(account));
+        let backup = backup.is_some_and(|options| options.has_backup);
+        let client = call.client;
+        if self.move_invite(now, id) || !backup {
+            return;
         }
+        // Another account takes the visitor. Should this one be worked on after all, it is
+        // cancelled or ended.
+        if let Some(client) = client
+            && let Some(transaction) = self.clients.get_mut(&client)
+        {
+            transaction.owner = Owner::Abandoned(id);
+            transaction.stop_retransmitting();
+            self.settle_client(client);
+        }
+        let reason = "no answer to INVITE".to_owned();
+        self.report_end(id, Some(408), reason, EndedBy::Timeout);
+        self.remove_call(id);
     }
 
     /// Sends our unanswered INVITE to the account's next address: the same request with another
@@ -271,6 +298,7 @@ impl UserAgent {
         // The other server has nonces of its own.
         request.headers.remove("Authorization");
         request.headers.remove("Proxy-Authorization");
+        self.push_proxy_route(account, destination, &mut request);
         let Some(new) = self.send_request(now, request, destination, Owner::Invite(id)) else {
             return false;
         };

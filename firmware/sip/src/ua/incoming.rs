@@ -58,6 +58,7 @@ impl UserAgent {
         call.server = Some(server);
         call.account = self.account_by_source(source, Some(&request_user));
         let account = call.account;
+        let by_pbx = self.account_by_source(source, None).is_some();
         self.call_index.insert((call_id, local_tag), id);
         self.calls.insert(id, call);
         if let Some(server) = self.servers.get_mut(&server) {
@@ -70,6 +71,7 @@ impl UserAgent {
             call: CallId(id),
             account,
             from: party(Some(&from)),
+            asserted: asserted_identity(&invite).filter(|_| by_pbx),
             to_user: party(invite.to().as_ref()).user,
             request_user,
             source: source.address,
@@ -97,7 +99,7 @@ impl UserAgent {
             };
             response
                 .headers
-                .push("Contact", self.contact(&user, call.peer.transport));
+                .push("Contact", self.contact(&user, call.peer));
             response.headers.push("Allow", ALLOW);
         }
         Some((server, response))
@@ -298,6 +300,20 @@ impl UserAgent {
             self.ring(now, CallId(id));
         }
     }
+}
+
+/// The identity that the PBX asserts: a sip one rather than the tel one beside it (RFC 3325 9.1).
+fn asserted_identity(invite: &Message) -> Option<crate::Party> {
+    let all = || {
+        invite
+            .headers
+            .list("P-Asserted-Identity")
+            .filter_map(crate::message::NameAddr::parse)
+    };
+    let address = all()
+        .find(|address| address.uri.starts_with("sip"))
+        .or_else(|| all().next())?;
+    Some(party(Some(&address)))
 }
 
 /// False if an Accept header leaves SDP out.

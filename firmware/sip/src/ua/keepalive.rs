@@ -1,13 +1,12 @@
 //! OPTIONS probes: is the registrar there, and what to do when it is back.
 
+use super::account::AccountState;
 use super::{Owner, TimerKey, UserAgent};
-use crate::UaEvent;
 use crate::hop::Hop;
 use crate::message::{Message, Method};
+use crate::{Keepalive, UaEvent};
 use std::time::Duration;
 
-/// Lost probes in a row that make a peer unreachable.
-const LOST_PROBES: u32 = 2;
 /// Longest period of probes while the peer is unreachable, seconds.
 const PROBE_WHEN_LOST_S: u32 = 10;
 
@@ -23,13 +22,11 @@ impl UserAgent {
         }
         let destination = self.registrar(account);
         // The last probe has no answer yet: it counts as lost.
-        if self
-            .accounts
-            .get(account)
-            .is_some_and(|s| s.probe.is_some())
-        {
+        let waits = |s: &AccountState| s.probe.is_some() || (s.crlf_sent && s.answers_crlf);
+        if self.accounts.get(account).is_some_and(waits) {
             self.keepalive_lost(now, account);
         }
+        let destination = self.registrar(account).or(destination);
         let unreachable = self.accounts.get(account).is_some_and(|s| s.unreachable);
         let period_s = if unreachable {
             period_s.min(PROBE_WHEN_LOST_S)
@@ -41,6 +38,18 @@ impl UserAgent {
         let Some(destination) = destination else {
             return;
         };
+        // Over UDP nobody answers an empty line: away or not is then found out as without it.
+        let crlf = self
+            .options
+            .get(account)
+            .is_some_and(|o| o.keepalive == Keepalive::Crlf);
+        if crlf && !unreachable {
+            self.transmit(destination, b"\r\n\r\n".to_vec());
+            if let Some(state) = self.accounts.get_mut(account) {
+                state.crlf_sent = true;
+            }
+            return;
+        }
         let id = self.send_probe(now, account, destination, Owner::Keepalive(account));
         if let Some(state) = self.accounts.get_mut(account) {
             state.probe = id;
@@ -66,13 +75,14 @@ impl UserAgent {
             .headers
             .push("From", format!("<sip:{user}@{domain}>;tag={tag}"));
         request.headers.push("To", format!("<sip:{domain}>"));
-        let host = self.config.public_address().ip();
+        let host = self.address_towards(destination).ip();
         request.headers.push("Call-ID", format!("{call_id}@{host}"));
         request.headers.push("CSeq", "1 OPTIONS");
         request
             .headers
-            .push("Contact", self.contact(&user, destination.transport));
+            .push("Contact", self.contact(&user, destination));
         request.headers.push("Accept", "application/sdp");
+        self.push_proxy_route(account, destination, &mut request);
         self.send_request(now, request, destination, owner)
     }
 
@@ -80,12 +90,22 @@ impl UserAgent {
         let Some(state) = self.accounts.get_mut(account) else {
             return;
         };
-        if state.probe.take().is_none() {
+        let crlf = std::mem::take(&mut state.crlf_sent) && state.answers_crlf;
+        if state.probe.take().is_none() && !crlf {
             return;
         }
         state.lost_probes = state.lost_probes.saturating_add(1);
-        if state.lost_probes < LOST_PROBES {
+        let limit = self.options.get(account).map_or(2, |o| o.keepalive_losses);
+        if state.lost_probes < limit.max(1) {
             return;
+        }
+        // A connection whose peer does not answer is dead, whatever the network says.
+        if let Some(hop) = self
+            .registrar(account)
+            .filter(|h| h.transport.is_reliable())
+            && self.accounts.get(account).is_some_and(|s| !s.unreachable)
+        {
+            self.dead_streams.push_back((hop.transport, hop.address));
         }
         if let Some(address) = self.active_registrar(account)
             && self.fail_over(now, account, address)
@@ -104,6 +124,25 @@ impl UserAgent {
     /// Any answer shows that the peer lives, even an error.
     pub(super) fn keepalive_answered(&mut self, now: Duration, account: usize) {
         self.peer_seen(now, account);
+    }
+
+    /// A single CRLF came over a stream: every account that waits there is answered. False if
+    /// none does, and the CRLF is the half of something.
+    pub(super) fn crlf_answered(&mut self, now: Duration, hop: Hop) -> bool {
+        let mut awaited = false;
+        for account in 0..self.accounts.len() {
+            if self.registrar(account) != Some(hop) {
+                continue;
+            }
+            let Some(state) = self.accounts.get_mut(account).filter(|s| s.crlf_sent) else {
+                continue;
+            };
+            state.answers_crlf = true;
+            state.crlf_sent = false;
+            awaited = true;
+            self.peer_seen(now, account);
+        }
+        awaited
     }
 
     pub(super) fn peer_seen(&mut self, now: Duration, account: usize) {

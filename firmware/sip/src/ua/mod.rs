@@ -4,6 +4,7 @@ mod account;
 mod call;
 mod credentials;
 mod failover;
+mod flood;
 mod incoming;
 mod keepalive;
 mod offers;
@@ -15,12 +16,15 @@ mod session_timer;
 mod streams;
 mod wire;
 
+pub use outgoing::OWN_HEADERS;
 pub use streams::StreamVerdict;
 
 use crate::stream::StreamReader;
 use crate::timers::Timers;
 use crate::transaction::{ClientTimer, ClientTransaction, ServerTimer, ServerTransaction};
-use crate::{AccountOptions, CallId, EndedBy, RegistrationState, Transmit, UaConfig, UaEvent};
+use crate::{
+    AccountOptions, CallId, EndedBy, RegistrationState, Transmit, Transport, UaConfig, UaEvent,
+};
 use account::AccountState;
 use call::Call;
 use rand_chacha::ChaCha12Rng;
@@ -39,6 +43,15 @@ const MAX_SERVER_TRANSACTIONS: usize = 2048;
 /// Methods we take, for Allow.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
 
+/// Addresses of ours beside those of [`UaConfig`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Addresses {
+    /// The bound IPv6 address, for peers reached over IPv6 while [`UaConfig::local`] is IPv4.
+    pub ipv6: Option<SocketAddr>,
+    /// The port on which TLS connections are taken, if it is not that of [`UaConfig::local`].
+    pub tls_port: Option<u16>,
+}
+
 /// Counts since start, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
@@ -52,6 +65,8 @@ pub struct Counters {
     pub stray_responses: u64,
     /// Requests refused with a status.
     pub refused: u64,
+    /// Requests dropped since their source sent too many.
+    pub flooded: u64,
     /// Challenges not answered because they were for a realm or host that is not the account's.
     pub foreign_challenges: u64,
     /// `Refused` events left out by the rate limit.
@@ -112,12 +127,15 @@ pub struct UserAgent {
     events: VecDeque<UaEvent>,
     next_id: u64,
     counters: Counters,
+    request_limit: flood::RequestLimit,
     refused_budget: f64,
     refused_at: Duration,
     shutting_down: bool,
     /// By TLS or not, and peer.
     streams: BTreeMap<(bool, SocketAddr), StreamReader>,
     tcp_available: bool,
+    addresses: Addresses,
+    dead_streams: VecDeque<(Transport, SocketAddr)>,
 }
 
 impl UserAgent {
@@ -154,11 +172,14 @@ impl UserAgent {
             events: VecDeque::new(),
             next_id: 1,
             counters: Counters::default(),
+            request_limit: flood::RequestLimit::default(),
             refused_budget: 20.0,
             refused_at: Duration::ZERO,
             shutting_down: false,
             streams: BTreeMap::new(),
             tcp_available: false,
+            addresses: Addresses::default(),
+            dead_streams: VecDeque::new(),
         }
     }
 
@@ -168,6 +189,17 @@ impl UserAgent {
         if let Some(known) = self.options.get_mut(account) {
             *known = options;
         }
+    }
+
+    /// Sets further addresses of ours. Call it before [`Self::start`].
+    pub fn set_addresses(&mut self, addresses: Addresses) {
+        self.addresses = addresses;
+    }
+
+    /// The next connection whose peer does not answer any more: close it, and say so with
+    /// [`Self::stream_closed`].
+    pub fn poll_dead_stream(&mut self) -> Option<(Transport, SocketAddr)> {
+        self.dead_streams.pop_front()
     }
 
     /// Begins to register and probe.

@@ -4,7 +4,7 @@ use super::call::{OurOffer, Phase, TheirOffer};
 use super::{Owner, UserAgent};
 use crate::hop::Hop;
 use crate::message::{Message, Method};
-use crate::{CallId, EndedBy, OfferId, Transport, UaError, UaErrorKind, UaEvent};
+use crate::{CallId, EndedBy, OfferId, UaError, UaErrorKind, UaEvent};
 use std::time::Duration;
 
 impl UserAgent {
@@ -110,7 +110,6 @@ impl UserAgent {
         let mut response = Message::response_to(request, status, None);
         let call = self.calls.get(&id);
         let account = call.and_then(|c| c.account);
-        let transport = call.map_or(Transport::Udp, |c| c.peer.transport);
         let user = account
             .and_then(|a| self.config.accounts.get(a))
             .map(|a| a.user.clone());
@@ -118,10 +117,10 @@ impl UserAgent {
             let to = request.to()?;
             crate::message::Uri::parse(&to.uri)?.user
         });
-        response.headers.push(
-            "Contact",
-            self.contact(&user.unwrap_or_default(), transport),
-        );
+        if let Some(call) = call {
+            let contact = self.contact(&user.unwrap_or_default(), call.peer);
+            response.headers.push("Contact", contact);
+        }
         response.headers.push("Allow", super::ALLOW);
         response
     }
@@ -246,7 +245,7 @@ impl UserAgent {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let (account, transport) = (call.account, call.peer.transport);
+        let (account, peer) = (call.account, call.peer);
         let Some(offer) = call.our_offer.as_ref().filter(|o| o.client.is_none()) else {
             return;
         };
@@ -271,10 +270,9 @@ impl UserAgent {
         let user = account
             .and_then(|a| self.config.accounts.get(a))
             .map(|a| a.user.clone());
-        request.headers.push(
-            "Contact",
-            self.contact(&user.unwrap_or_default(), transport),
-        );
+        request
+            .headers
+            .push("Contact", self.contact(&user.unwrap_or_default(), peer));
         request.headers.push("Allow", super::ALLOW);
         if let Some(call) = self.calls.get(&id) {
             self.write_session(&call.session, account, &mut request);

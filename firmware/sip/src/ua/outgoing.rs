@@ -14,8 +14,9 @@ use std::time::Duration;
 /// Forks of one INVITE that are answered; more are left to their timers.
 const MAX_FORKS: usize = 8;
 
-/// Headers of an INVITE the caller of the API may not set.
-const OWN_HEADERS: &[&str] = &[
+/// Headers of an INVITE the caller of the API may not set; in [`OutgoingCall::headers`] they are
+/// ignored.
+pub const OWN_HEADERS: &[&str] = &[
     "Via",
     "From",
     "To",
@@ -81,11 +82,11 @@ impl UserAgent {
         invite.headers.push("To", format!("<{uri}>"));
         invite.headers.push("Call-ID", &call_id);
         invite.headers.push("CSeq", "1 INVITE");
-        invite.headers.push(
-            "Contact",
-            self.contact(&settings.user, destination.transport),
-        );
+        invite
+            .headers
+            .push("Contact", self.contact(&settings.user, destination));
         invite.headers.push("Allow", super::ALLOW);
+        self.push_proxy_route(account, destination, &mut invite);
         for (name, value) in request.headers.into_iter().take(32) {
             let token = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
             let own = OWN_HEADERS
@@ -202,6 +203,8 @@ impl UserAgent {
             self.bye_fork(now, dialog);
             return;
         }
+        // An answer in a reliable provisional response is final, and the 2xx need not repeat it.
+        let early = super::prack::early_answer(&call.early, &tag);
         call.client = None;
         call.early.clear();
         call.dialog = Some(dialog);
@@ -213,7 +216,7 @@ impl UserAgent {
             return;
         }
         self.session_answered(now, id, response);
-        let (call, sdp) = (CallId(id), response.sdp());
+        let (call, sdp) = (CallId(id), response.sdp().or(early));
         self.note_sdp(id, None, sdp.as_deref());
         let party = party(response.to().as_ref());
         self.events
@@ -237,7 +240,7 @@ impl UserAgent {
         for (name, value) in credentials.into_iter().filter(|_| registrar_hop) {
             ack.headers.push(name, value);
         }
-        let via = self.new_via(dialog.next_hop().transport);
+        let via = self.new_via(dialog.next_hop());
         ack.headers.prepend("Via", via);
         ack.headers.set("User-Agent", &self.config.user_agent);
         let (to, bytes) = (dialog.next_hop(), ack.to_bytes());
@@ -288,14 +291,29 @@ impl UserAgent {
         if status == 503 && self.move_invite(now, id) {
             return;
         }
-        // 3xx is a refusal too: following a redirection would let others choose whom we call.
+        // 3xx is a refusal too: whether to follow it is not decided here, since it lets others
+        // choose whom we call.
         let reason = super::call::reason_text(response).unwrap_or_else(|| match &response.start {
             crate::message::StartLine::Response { reason, .. } if !reason.is_empty() => {
                 super::call::visible(reason).chars().take(200).collect()
             }
             _ => crate::message::reason_phrase(status),
         });
-        self.report_end(id, Some(status), reason, EndedBy::Remote);
+        let contacts = match status {
+            // 305 and 380 name no other place for the same call.
+            300..=302 => redirect_contacts(response),
+            _ => Vec::new(),
+        };
+        let by = EndedBy::Remote;
+        self.report_end_cause(
+            id,
+            EndCause {
+                status: Some(status),
+                reason,
+                by,
+                contacts,
+            },
+        );
         self.remove_call(id);
     }
 
@@ -343,11 +361,23 @@ impl UserAgent {
 
     /// Reports `Ended` unless it was.
     pub(super) fn report_end(&mut self, id: u64, status: Option<u16>, reason: String, by: EndedBy) {
+        let contacts = Vec::new();
+        self.report_end_cause(
+            id,
+            EndCause {
+                status,
+                reason,
+                by,
+                contacts,
+            },
+        );
+    }
+
+    fn report_end_cause(&mut self, id: u64, cause: EndCause) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         if !std::mem::replace(&mut call.ended, true) {
-            let cause = EndCause { status, reason, by };
             self.events.push_back(UaEvent::Ended {
                 call: CallId(id),
                 cause,
@@ -364,6 +394,25 @@ impl UserAgent {
             self.timers.set(TimerKey::Failover(id), None);
         }
     }
+}
+
+/// Most addresses taken of one redirection.
+const MOST_CONTACTS: usize = 8;
+
+/// Where a 3xx sends us, best first (RFC 3261 8.1.3.4: by q, 1 where there is none).
+fn redirect_contacts(response: &Message) -> Vec<String> {
+    let quality = |text: Option<&str>| {
+        let q = text.and_then(|q| q.parse::<f32>().ok());
+        q.filter(|q| (0.0..=1.0).contains(q)).unwrap_or(1.0)
+    };
+    let mut contacts: Vec<(f32, String)> = response
+        .contacts()
+        .into_iter()
+        .take(MOST_CONTACTS)
+        .map(|contact| (quality(contact.params.get("q")), contact.uri))
+        .collect();
+    contacts.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    contacts.into_iter().map(|(_, uri)| uri).collect()
 }
 
 /// Request-URI and next hop of a target.

@@ -15,6 +15,13 @@ pub(super) struct Early {
     dialog: Dialog,
     /// RSeq of the last response taken.
     rseq: u32,
+    /// The answer to our offer, once one came.
+    answer: Option<Vec<u8>>,
+}
+
+/// The answer that a reliable provisional response of the fork `tag` has given (RFC 3262 5).
+pub(super) fn early_answer(early: &[Early], tag: &str) -> Option<Vec<u8>> {
+    early.iter().find(|one| one.tag == tag)?.answer.clone()
 }
 
 /// What a provisional response is to the call.
@@ -65,7 +72,12 @@ impl UserAgent {
                 let Some(dialog) = dialog.filter(|_| call.early.len() < MAX_EARLY) else {
                     return Reliable::Drop;
                 };
-                call.early.push(Early { tag, dialog, rseq });
+                call.early.push(Early {
+                    tag,
+                    dialog,
+                    rseq,
+                    answer: None,
+                });
                 call.early.len() - 1
             }
         };
@@ -73,6 +85,7 @@ impl UserAgent {
             return Reliable::Drop;
         };
         early.rseq = rseq;
+        early.answer = early.answer.take().or_else(|| response.sdp());
         let mut prack = early.dialog.request(Method::PRACK, None);
         let destination = early.dialog.next_hop();
         prack

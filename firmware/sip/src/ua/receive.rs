@@ -156,6 +156,13 @@ impl UserAgent {
             self.report_refusal(now, source, method.as_str().to_owned(), 0, why);
             return;
         }
+        if !self.request_limit.takes(now, source.ip()) {
+            // An answer to each would double the flood; an honest sender comes again.
+            self.counters.flooded += 1;
+            let why = "too many requests from this address";
+            self.report_refusal(now, source, method.as_str().to_owned(), 0, why);
+            return;
+        }
         if merge_key(&request).is_some_and(|key| self.merge_index.contains_key(&key)) {
             self.refuse(now, source, &request, 482, "merged request");
             return;

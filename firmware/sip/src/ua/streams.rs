@@ -65,6 +65,11 @@ impl UserAgent {
             match item {
                 StreamItem::Message(message) => self.handle_message(now, transport, peer, &message),
                 StreamItem::Ping => self.transmit(hop, b"\r\n".to_vec()),
+                StreamItem::Pong => {
+                    if self.crlf_answered(now, hop) {
+                        reader.forget_line_break();
+                    }
+                }
             }
         }
         match result {
@@ -91,6 +96,13 @@ impl UserAgent {
             return;
         }
         for account in 0..self.accounts.len() {
+            if self.registrar(account) == Some(hop)
+                && let Some(state) = self.accounts.get_mut(account)
+            {
+                // What the next connection ends at has to show anew that it answers.
+                state.answers_crlf = false;
+                state.crlf_sent = false;
+            }
             let registered = self
                 .accounts
                 .get(account)

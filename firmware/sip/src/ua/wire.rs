@@ -8,6 +8,7 @@ use crate::options::MIN_SE_S;
 use crate::transaction::{ClientTransaction, ServerTransaction, T1X64};
 use crate::{Transmit, Transport, UaEvent};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// `Refused` events per second in the long run, and at once.
@@ -16,7 +17,7 @@ const REFUSED_BURST: f64 = 20.0;
 
 impl UserAgent {
     pub(super) fn transmit(&mut self, destination: Hop, payload: Vec<u8>) {
-        let source = self.config.local;
+        let source = self.source_towards(destination);
         self.transmits.push_back(Transmit {
             transport: destination.transport,
             source,
@@ -25,21 +26,53 @@ impl UserAgent {
         });
     }
 
-    pub(super) fn new_via(&mut self, transport: Transport) -> String {
+    /// The address we send from.
+    fn source_towards(&self, hop: Hop) -> SocketAddr {
+        match self.addresses.ipv6 {
+            Some(six) if hop.address.is_ipv6() && self.config.local.is_ipv4() => six,
+            _ => self.config.local,
+        }
+    }
+
+    /// The address a peer reaches us at: of its family, and with the port of its transport.
+    pub(super) fn address_towards(&self, hop: Hop) -> SocketAddr {
+        let mut address = match self.addresses.ipv6 {
+            Some(six) if hop.address.is_ipv6() && self.config.local.is_ipv4() => six,
+            _ => self.config.public_address(),
+        };
+        if let Some(port) = self
+            .addresses
+            .tls_port
+            .filter(|_| hop.transport == Transport::Tls)
+        {
+            address.set_port(port);
+        }
+        address
+    }
+
+    /// Names the registrar address in a Route header if it is an outbound proxy.
+    pub(super) fn push_proxy_route(&self, account: usize, hop: Hop, request: &mut Message) {
+        let through = self.options.get(account).is_some_and(|o| o.outbound_proxy);
+        if through && self.is_registrar(account, hop) {
+            let word = transport_word(hop.transport);
+            request.headers.remove("Route");
+            request
+                .headers
+                .push("Route", format!("<sip:{}{word};lr>", hop.address));
+        }
+    }
+
+    pub(super) fn new_via(&mut self, hop: Hop) -> String {
         let branch = self.token();
-        let address = self.config.public_address();
-        let transport = transport.via_name();
+        let address = self.address_towards(hop);
+        let transport = hop.transport.via_name();
         format!("SIP/2.0/{transport} {address};branch={MAGIC_COOKIE}{branch};rport")
     }
 
     /// Our Contact. Over streams it says so, or the peer would call back over UDP.
-    pub(super) fn contact(&self, user: &str, transport: Transport) -> String {
-        let word = match transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-            Transport::Tls => ";transport=tls",
-        };
-        format!("<sip:{user}@{}{word}>", self.config.public_address())
+    pub(super) fn contact(&self, user: &str, hop: Hop) -> String {
+        let word = transport_word(hop.transport);
+        format!("<sip:{user}@{}{word}>", self.address_towards(hop))
     }
 
     /// Sends a request in a new transaction. Via and User-Agent are written here. `None` if the
@@ -55,7 +88,7 @@ impl UserAgent {
             return None;
         }
         request.headers.remove("Via");
-        let via = self.new_via(destination.transport);
+        let via = self.new_via(destination);
         request.headers.prepend("Via", via);
         request.headers.set("User-Agent", &self.config.user_agent);
         Some(self.start_client(now, request, destination, owner))
@@ -262,6 +295,15 @@ impl UserAgent {
             status,
             why,
         });
+    }
+}
+
+/// How a URI names a transport.
+fn transport_word(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
     }
 }
 

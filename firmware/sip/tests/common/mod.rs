@@ -323,17 +323,22 @@ impl Node for Registrar {
 
 /// A user agent with one account at `registrar`, seeded by `number`.
 pub fn agent(local: &str, registrar: &str, register: bool, number: u64) -> UserAgent {
+    let mut config = config_of(local, registrar);
+    config.accounts[0].register = register;
+    UserAgent::new(config, seed(number))
+}
+
+pub fn config_of(local: &str, registrar: &str) -> UaConfig {
     let mut account = Account::new("42", registrar, "secret");
-    account.register = register;
+    account.register = false;
     account.keepalive_s = 0;
-    let config = UaConfig {
+    UaConfig {
         local: addr(local),
         advertised: None,
         user_agent: "test".into(),
         accounts: vec![account],
         allowed_sources: SourcePolicy::AccountsOnly,
-    };
-    UserAgent::new(config, seed(number))
+    }
 }
 
 pub fn events(ua: &mut UserAgent) -> Vec<UaEvent> {

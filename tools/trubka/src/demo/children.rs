@@ -102,6 +102,7 @@ pub(crate) fn simulator(stage: &Stage, tell: Sender<Told>) -> Result<Running, Fa
             "-",
             "--wait-for-gateway",
         ])
+        .args(stage.simulated())
         .arg("--listen")
         .arg(stage.socket("card.sock"))
         .arg("--script")

@@ -20,7 +20,7 @@ use crate::arguments::Globals;
 use crate::exit::{FAILURE, Failed, USAGE};
 use crate::remote::print;
 use pbx::Pbx;
-use stage::Stage;
+use stage::{Stage, Topology};
 use story::{Source, Story, Told};
 
 /// The panels that the simulator plays.
@@ -45,12 +45,15 @@ pub(crate) fn run(globals: &Globals, matches: &ArgMatches) -> Result<(), Failed>
     }
     let pbx = text("pbx");
     let prepared = pbx::prepare(&pbx)?;
-    let stage = Stage::build(&out, &brand, prepared.address())?;
+    let topology = Topology::read(&text("topology"));
+    let stage = Stage::build(&out, &brand, topology, prepared.address())?;
     if !globals.json {
-        print(&format!(
-            "A {brand} panel, the gateway, and {}. Everything stays on 127.x.\n\n",
+        let scene = format!(
+            "A {brand} panel {}, the gateway, and {}. Everything stays on 127.x.",
+            stage.wires(),
             pbx::describe(&pbx)
-        ))?;
+        );
+        print(&format!("{}\n", control::render::wrapped(&scene, 0)))?;
     }
     let (tell, told) = mpsc::channel();
     let mut story = Story::new(!globals.json);

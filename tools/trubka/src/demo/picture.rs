@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use line_interface::Profile;
-
 use super::stage::Stage;
 use super::story::{Source, Story};
 use crate::exit::{FAILURE, Failed};
@@ -64,7 +62,7 @@ pub(crate) fn draw(stage: &Stage, story: &Story) -> Result<(), Failed> {
          <text x=\"{LEFT}\" y=\"22\" font-size=\"16\" font-weight=\"bold\">Apartment line of a {} panel: volts over time</text>\n",
         stage.brand
     );
-    if let Some(profile) = Profile::builtin(&stage.brand) {
+    if let Some(profile) = stage.profile() {
         let bands = &profile.bands;
         let shown = [
             (

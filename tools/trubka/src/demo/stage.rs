@@ -7,12 +7,54 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use line_interface::Profile;
+use line_interface::pulse::PulseProfile;
+
 use crate::exit::{FAILURE, Failed};
 
 /// The apartment that the visitor dials.
 pub(crate) const APARTMENT: u16 = 42;
+/// A neighbour on the same switch or pulse line, whose phone nobody answers.
+pub(crate) const NEIGHBOUR: u16 = 24;
 /// The phone's extension.
 pub(crate) const PHONE: &str = "400";
+
+/// What the line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Topology {
+    Pair,
+    Matrix,
+    Pulse,
+}
+
+impl Topology {
+    /// By its name on the command line; a pair for any other.
+    pub(crate) fn read(name: &str) -> Topology {
+        match name {
+            "matrix" => Topology::Matrix,
+            "pulse" => Topology::Pulse,
+            _ => Topology::Pair,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Topology::Pair => "pair",
+            Topology::Matrix => "matrix",
+            Topology::Pulse => "pulse",
+        }
+    }
+}
+
+/// The switch that a brand's panels come with.
+fn switch_of(brand: &str) -> &'static str {
+    match brand {
+        "cyfral" => "kmg-100",
+        "eltis" => "km100-7.1",
+        "metakom" => "com-100u",
+        _ => "bk-100",
+    }
+}
 
 /// Where the PBX is and how the gateway is known to it.
 #[derive(Debug, Clone)]
@@ -33,6 +75,7 @@ pub(crate) struct PbxAddress {
 pub(crate) struct Stage {
     directory: PathBuf,
     pub(crate) brand: String,
+    pub(crate) topology: Topology,
     pub(crate) gateway: Ipv4Addr,
     pub(crate) pbx: PbxAddress,
     pub(crate) visitor_speech: Vec<i16>,
@@ -40,7 +83,12 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn build(directory: &Path, brand: &str, pbx: PbxAddress) -> Result<Stage, Failed> {
+    pub(crate) fn build(
+        directory: &Path,
+        brand: &str,
+        topology: Topology,
+        pbx: PbxAddress,
+    ) -> Result<Stage, Failed> {
         std::fs::create_dir_all(directory).map_err(|error| {
             Failed::new(
                 FAILURE,
@@ -55,6 +103,7 @@ impl Stage {
         let stage = Stage {
             directory,
             brand: brand.to_owned(),
+            topology,
             gateway,
             visitor_speech: phone::speak(phone::Speaker::Visitor, 3_000),
             resident_speech: pbx.speech.clone(),
@@ -99,8 +148,8 @@ impl Stage {
              [sip]\nlisten = \"{gateway}:5060\"\n\n\
              [[account]]\nname = \"demo\"\nextension = \"{extension}\"\ndomain = \"{pbx}\"\npassword = \"{password}\"\ndisplay_name = \"Entrance 1\"\n\n\
              [[card]]\nname = \"simulator\"\nkind = \"virtual\"\nsocket = {card}\n\n\
-             [[line]]\nname = \"apt42\"\ncard = \"simulator\"\nprofile = \"{brand}\"\napartment = {APARTMENT}\n\n\
-             [[route]]\napartment = {APARTMENT}\ntargets = [\"{PHONE}\"]\ndisplay_name = \"Entrance 1, apt {APARTMENT}\"\n\n\
+             [[line]]\nname = \"{name}\"\ncard = \"simulator\"\n{line}\n\n\
+             [[route]]\napartment = {APARTMENT}\ntargets = [\"{PHONE}\"]\ndisplay_name = \"Entrance 1, apt {APARTMENT}\"\n\n{neighbour}\
              [door]\ndigits = \"9\"\nhangup_after_open_s = 3\n\n\
              [journal]\npath = {journal}\n\n\
              [control]\nsocket = {control}\n\n\
@@ -109,12 +158,76 @@ impl Stage {
             pbx = self.pbx.ip,
             extension = self.pbx.extension,
             password = self.pbx.password,
-            brand = self.brand,
+            name = if self.topology == Topology::Pair {
+                "apt42"
+            } else {
+                "entrance1"
+            },
+            line = self.line(),
+            neighbour = self.neighbour(),
             card = toml_text(&self.socket("card.sock")),
             journal = path("journal.sqlite"),
             control = toml_text(&self.socket("control.sock")),
             pcap = path("capture.pcap"),
         )
+    }
+
+    /// The keys of the line besides its name and card.
+    fn line(&self) -> String {
+        let brand = &self.brand;
+        match self.topology {
+            Topology::Pair => format!("profile = \"{brand}\"\napartment = {APARTMENT}"),
+            Topology::Matrix => format!(
+                "profile = \"{brand}\"\ntopology = \"matrix\"\nswitch = \"{}\"",
+                switch_of(brand)
+            ),
+            Topology::Pulse => format!(
+                "profile = \"laskomex-class\"\ntopology = \"pulse\"\naddresses = [\"{NEIGHBOUR}\", \"{APARTMENT}\"]"
+            ),
+        }
+    }
+
+    /// A line of many apartments has another one whose phone must stay silent.
+    fn neighbour(&self) -> String {
+        if self.topology == Topology::Pair {
+            return String::new();
+        }
+        format!("[[route]]\napartment = {NEIGHBOUR}\ntargets = [\"499\"]\n\n")
+    }
+
+    /// The line as the gateway's profile has it.
+    pub(crate) fn profile(&self) -> Option<Profile> {
+        match self.topology {
+            Topology::Pulse => {
+                PulseProfile::builtin("laskomex-class").map(|profile| profile.line())
+            }
+            Topology::Pair | Topology::Matrix => Profile::builtin(&self.brand),
+        }
+    }
+
+    /// What the panel is wired to, in words.
+    pub(crate) fn wires(&self) -> String {
+        match self.topology {
+            Topology::Pair => "on the pair of one apartment".to_owned(),
+            Topology::Matrix => format!("at a {} switch", switch_of(&self.brand)),
+            Topology::Pulse => "that counts out its addresses".to_owned(),
+        }
+    }
+
+    /// Arguments of the simulator.
+    pub(crate) fn simulated(&self) -> Vec<String> {
+        let mut words = vec!["--topology".to_owned(), self.topology.name().to_owned()];
+        match self.topology {
+            Topology::Pair => {}
+            Topology::Matrix => {
+                words.extend(["--switch", switch_of(&self.brand)].map(str::to_owned))
+            }
+            Topology::Pulse => {
+                let own = format!("{NEIGHBOUR},{APARTMENT}");
+                words.extend(["--handset-at".to_owned(), own]);
+            }
+        }
+        words
     }
 
     fn script(&self) -> String {

@@ -122,7 +122,10 @@ fn sentence(told: &Told) -> Option<String> {
         (Source::Panel, "ringing") => "rings".into(),
         (Source::Panel, "answered") => "sees the handset off-hook: the visitor is connected".into(),
         (Source::Panel, "door_button_seen") => "sees the door button: the load is gone".into(),
-        (Source::Panel, "lock_opened") => "THE LOCK OPENS".into(),
+        (Source::Panel, "lock_opened") => {
+            format!("THE LOCK OPENS in the call to {}", field("apartment"))
+        }
+        (Source::Panel, "wrong_pair_loaded") => "THE WRONG PAIR IS LOADED".into(),
         (Source::Panel, "lock_closed") => "the lock closes".into(),
         (Source::Panel, "call_dropped") => {
             format!("ends the call ({})", field("why").replace('_', " "))
@@ -131,10 +134,14 @@ fn sentence(told: &Told) -> Option<String> {
         (Source::Gateway, "registration") if field("state") == "registered" => {
             format!("is registered at the PBX {}", field("detail"))
         }
-        (Source::Gateway, "ring") => format!(
-            "knows: a visitor for apartment {} (ring rule met)",
-            field("apartment")
-        ),
+        (Source::Gateway, "ring") => {
+            let (apartment, code) = (field("apartment"), field("code"));
+            if code.is_empty() {
+                format!("knows: a visitor for apartment {apartment} (ring rule met)")
+            } else {
+                format!("reads {code}: a visitor for apartment {apartment}")
+            }
+        }
         (Source::Gateway, "call_placed") => format!("INVITE to {}", field("target")),
         (Source::Gateway, "call_answered") => format!(
             "{} answered: goes off-hook, joins the audio",

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use peers::wav::{FOUND, Recording};
 use serde_json::{Value, json};
 
-use super::stage::{Stage, read_wav};
+use super::stage::{APARTMENT, Stage, read_wav};
 use super::story::{Source, Story};
 use crate::exit::Failed;
 
@@ -13,6 +13,10 @@ use crate::exit::Failed;
 #[derive(Debug)]
 pub(crate) struct Verdict {
     lock_opened: usize,
+    /// Whose door it was: by the panel that opened it, and by our journal.
+    doors: (String, String),
+    /// The simulator saw our load on a pair that was not called.
+    wrong_pairs: usize,
     records: usize,
     visitor_heard_resident: f32,
     phone_heard_visitor: f32,
@@ -24,8 +28,12 @@ pub(crate) struct Verdict {
 pub(crate) fn judge(stage: &Stage, story: &Story, phone_heard: &[i16]) -> Result<Verdict, Failed> {
     use Source::{Gateway, Panel, Phone};
     let visitor_heard = read_wav(&stage.path("visitor-heard.wav"))?;
-    let profile = line_interface::Profile::builtin(&stage.brand);
+    let profile = stage.profile();
     let ring_minimum = profile.map_or(0, |profile| profile.ring.minimum_ms.value);
+    let field = |source, name| {
+        let told = story.find(source, name);
+        told.map(|told| told.field("apartment")).unwrap_or_default()
+    };
     let between = |from, to| story.between(from, to).map(|time| time.as_millis() as u64);
     let first_burst = between((Panel, "ring_burst"), (Gateway, "call_placed"));
     let detect = first_burst.map(|time| time.saturating_sub(ring_minimum));
@@ -34,6 +42,8 @@ pub(crate) fn judge(stage: &Stage, story: &Story, phone_heard: &[i16]) -> Result
     let own_share_ms = [detect, answer, release].into_iter().sum::<Option<u64>>();
     Ok(Verdict {
         lock_opened: story.count(Panel, "lock_opened"),
+        doors: (field(Panel, "lock_opened"), field(Gateway, "door_opened")),
+        wrong_pairs: story.count(Panel, "wrong_pair_loaded"),
         records: story.count(Gateway, "door_opened"),
         visitor_heard_resident: Recording::likeness_of(&stage.resident_speech, &visitor_heard),
         phone_heard_visitor: Recording::likeness_of(&stage.visitor_speech, phone_heard),
@@ -71,10 +81,17 @@ pub(crate) fn judge(stage: &Stage, story: &Story, phone_heard: &[i16]) -> Result
 
 impl Verdict {
     pub(crate) fn good(&self) -> bool {
+        self.right_door() && self.visitor_heard_resident > FOUND && self.phone_heard_visitor > FOUND
+    }
+
+    /// The called apartment's, once, and nothing of ours on any other pair.
+    fn right_door(&self) -> bool {
+        let called = APARTMENT.to_string();
         self.lock_opened == 1
             && self.records == 1
-            && self.visitor_heard_resident > FOUND
-            && self.phone_heard_visitor > FOUND
+            && self.doors.0 == called
+            && self.doors.1 == called
+            && self.wrong_pairs == 0
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -86,6 +103,9 @@ impl Verdict {
         json!({
             "good": self.good(),
             "lock_opened": self.lock_opened,
+            "door_of_apartment": self.doors.0,
+            "journal_names_apartment": self.doors.1,
+            "wrong_pairs_loaded": self.wrong_pairs,
             "journal_records_of_the_opening": self.records,
             "visitor_heard_resident": self.visitor_heard_resident,
             "phone_heard_visitor": self.phone_heard_visitor,
@@ -107,10 +127,12 @@ impl Verdict {
         let mark = |good: bool| if good { "ok  " } else { "FAIL" };
         let _ = writeln!(
             text,
-            "\n{} the panel opened the lock {} time(s), the journal has {} record(s) of it",
-            mark(self.lock_opened == 1 && self.records == 1),
+            "\n{} the panel opened the lock {} time(s) in the call to {}, {} record(s) say {}",
+            mark(self.right_door()),
             self.lock_opened,
-            self.records
+            self.doors.0,
+            self.records,
+            self.doors.1
         );
         let _ = writeln!(
             text,

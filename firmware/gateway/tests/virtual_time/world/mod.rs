@@ -15,7 +15,7 @@ use line_simulation::{Fault, PanelEvent, Simulation};
 use phone::{Phone, PhoneConfig, PhoneEvent};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use trubka_gateway::{Gateway, Setup, line_plan};
+use trubka_gateway::{Gateway, Setup, SipServer, line_plan};
 
 pub(crate) use forge::{Dialog, EventPacket, outside_request};
 pub(crate) use network::{Port, Verdict};
@@ -52,6 +52,8 @@ pub(crate) struct World {
     pub(crate) verdicts: Vec<(Duration, PanelEvent)>,
     pub(crate) phone_events: Vec<(Duration, PhoneEvent)>,
     pub(crate) heard_by_visitor: Vec<i16>,
+    /// What do-not-disturb was to be kept as, oldest first.
+    pub(crate) kept: Vec<bool>,
     pub(crate) weather: Weather,
     pub(crate) disk: Disk,
     pub(crate) pbx_up: bool,
@@ -87,10 +89,15 @@ impl World {
                 .iter()
                 .map(|line| line_plan(&config, line, |_| unreachable!()).unwrap())
                 .collect(),
-            registrars: vec![Some(address(PBX_SIP))],
+            registrars: vec![vec![SipServer {
+                address: address(PBX_SIP),
+                backup: false,
+            }]],
             sip_local: address(GATEWAY_SIP),
             public: None,
+            sip_local_ipv6: None,
             rtp_local: slots,
+            rtp_local_ipv6: Vec::new(),
             seed,
             config,
         };
@@ -127,6 +134,7 @@ impl World {
             verdicts: Vec::new(),
             phone_events: Vec::new(),
             heard_by_visitor: Vec::new(),
+            kept: Vec::new(),
             weather: options.weather,
             disk: options.disk,
             pbx_up: true,

@@ -33,6 +33,8 @@ pub(crate) enum Verdict {
     Hold(Duration),
     /// It does not get through; these come back to the gateway from the PBX's address instead.
     Reply(Vec<Vec<u8>>),
+    /// The same, each so much later.
+    ReplyLater(Vec<(Duration, Vec<u8>)>),
 }
 
 /// Sees every SIP message; `true` for one that the gateway sends.
@@ -94,12 +96,16 @@ impl World {
     }
 
     fn send(&mut self, to: Port, source: SocketAddr, payload: Vec<u8>) {
+        self.send_later(Duration::ZERO, to, source, payload);
+    }
+
+    fn send_later(&mut self, later: Duration, to: Port, source: SocketAddr, payload: Vec<u8>) {
         let weather = self.weather;
         let copies =
             u32::from(!self.chance(weather.loss)) + u32::from(self.chance(weather.duplicates));
         for _ in 0..copies {
             let extra = self.below(weather.jitter.as_micros() as u64 + 1);
-            let at = self.now + weather.delay + Duration::from_micros(extra);
+            let at = self.now + later + weather.delay + Duration::from_micros(extra);
             self.network.put(at, to, source, payload.clone());
         }
     }
@@ -127,6 +133,11 @@ impl World {
             Verdict::Reply(replies) => {
                 for reply in replies {
                     self.send(Port::GatewaySip, address(PBX_SIP), reply);
+                }
+            }
+            Verdict::ReplyLater(replies) => {
+                for (later, reply) in replies {
+                    self.send_later(later, Port::GatewaySip, address(PBX_SIP), reply);
                 }
             }
         }
@@ -212,7 +223,11 @@ impl World {
                 self.events.push((self.now, event));
             }
             Output::Event(event) => self.events.push((self.now, event)),
+            Output::CloseStream { transport, peer } => {
+                self.gateway.stream_closed(self.now, transport, peer);
+            }
             Output::TestCallDone { .. } => {}
+            Output::KeepDoNotDisturb { on } => self.kept.push(on),
         }
     }
 

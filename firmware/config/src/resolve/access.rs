@@ -1,0 +1,152 @@
+//! Limits of a call, who may call in, and where calls may go.
+
+use std::path::PathBuf;
+
+use super::{Resolver, is_extension, number, seconds};
+use crate::document::Entry;
+use crate::host::HostPort;
+use crate::model::{Access, Call, Incoming, Unanswered};
+use crate::problem::ProblemKind;
+use crate::template::Header;
+
+/// Most headers of our own: an INVITE has to fit into a datagram.
+const MOST_HEADERS: usize = 8;
+
+impl Resolver<'_> {
+    pub(super) fn call(&mut self, entry: &Entry) -> Call {
+        let texts = entry.list("headers");
+        if texts.len() > MOST_HEADERS {
+            let cause = format!("{} headers are too many", texts.len());
+            let hint = "8 at the most: the message has to fit into a datagram";
+            self.problem(entry, "headers", ProblemKind::OutOfRange, cause, hint);
+        }
+        let mut headers = Vec::new();
+        for text in &texts {
+            match Header::parse(text) {
+                Ok(header) => headers.push(header),
+                Err(why) => {
+                    let cause = format!("\"{text}\" {why}");
+                    let hint = "write for example \"X-Apartment: {apartment}\"; the places are {apartment}, {panel} and {line}";
+                    self.problem(entry, "headers", ProblemKind::OutOfRange, cause, hint);
+                }
+            }
+        }
+        let unanswered = match entry.text("unanswered").as_str() {
+            "tone" => Unanswered::Tone,
+            "leave" => Unanswered::Leave,
+            _ => Unanswered::Auto,
+        };
+        let unanswered_wav = entry.optional_text("unanswered_wav").map(PathBuf::from);
+        if unanswered_wav.is_some() && unanswered == Unanswered::Leave {
+            let cause = "would never be played, since unanswered is \"leave\"".to_owned();
+            let hint = "set unanswered = \"tone\", or remove unanswered_wav";
+            self.problem(
+                entry,
+                "unanswered_wav",
+                ProblemKind::OutOfRange,
+                cause,
+                hint,
+            );
+        }
+        Call {
+            ring_limit: seconds(entry, "ring_limit_s"),
+            talk_limit: seconds(entry, "talk_limit_s"),
+            rtp_timeout: seconds(entry, "rtp_timeout_s"),
+            display_name: self.template(entry, "display_name"),
+            headers,
+            decline_stops: entry.text("when_declined") == "stop",
+            max_redirects: number(entry, "max_redirects") as u8,
+            unanswered,
+            unanswered_wav,
+        }
+    }
+
+    pub(super) fn access(&mut self, entry: &Entry) -> Access {
+        let incoming = match entry.text("incoming").as_str() {
+            "listed" => Incoming::Listed,
+            "off" => Incoming::Off,
+            _ => Incoming::Managed,
+        };
+        let callers = self.parties(entry, "callers");
+        if incoming == Incoming::Listed && callers.is_empty() {
+            let cause = "incoming is \"listed\" but nobody is listed".to_owned();
+            let hint = "name them, callers = [\"200\"], or set incoming = \"off\"";
+            self.problem(entry, "callers", ProblemKind::OutOfRange, cause, hint);
+        }
+        let (dnd_on, dnd_off) = (
+            entry.text("do_not_disturb_on"),
+            entry.text("do_not_disturb_off"),
+        );
+        if !dnd_on.is_empty() && (dnd_on.starts_with(&dnd_off) || dnd_off.starts_with(&dnd_on)) {
+            let cause =
+                format!("\"{dnd_off}\" cannot be told from do_not_disturb_on = \"{dnd_on}\"");
+            let hint = "use two codes of which none begins with the other";
+            self.problem(
+                entry,
+                "do_not_disturb_off",
+                ProblemKind::Duplicate,
+                cause,
+                hint,
+            );
+        }
+        let forward_hosts = entry.list("forward_hosts");
+        for host in &forward_hosts {
+            if let Err(why) = HostPort::parse(host) {
+                let cause = format!("\"{host}\": {why}");
+                let hint = "write host names or addresses, for example [\"sip.example.org\"]";
+                self.problem(entry, "forward_hosts", ProblemKind::OutOfRange, cause, hint);
+            }
+        }
+        let forward_targets = entry.list("forward_targets");
+        for target in &forward_targets {
+            let number = target.strip_suffix('*').unwrap_or(target);
+            if !number.is_empty() && !is_extension(number) || target.is_empty() {
+                let cause = format!("\"{target}\" is no number");
+                let hint = "write numbers, or beginnings of numbers with a * behind: [\"4*\", \"+49170*\"]";
+                self.problem(
+                    entry,
+                    "forward_targets",
+                    ProblemKind::OutOfRange,
+                    cause,
+                    hint,
+                );
+            }
+        }
+        Access {
+            incoming,
+            callers,
+            refuse_status: number(entry, "refuse_status") as u16,
+            asserted_identity: entry.bool("asserted_identity"),
+            dnd_status: number(entry, "do_not_disturb_status") as u16,
+            dnd_covers_visitors: entry.text("do_not_disturb_covers") == "all",
+            dnd_on,
+            dnd_off,
+            feature_callers: self.parties(entry, "feature_callers"),
+            forward_hosts: forward_hosts
+                .iter()
+                .map(|host| host.to_ascii_lowercase())
+                .collect(),
+            forward_targets,
+            transfer: entry.bool("transfer"),
+            requests_per_second: number(entry, "requests_per_second"),
+            state_file: PathBuf::from(entry.text("state_file")),
+        }
+    }
+
+    /// A list of callers: `200` of the PBX itself, or `200@host`.
+    fn parties(&mut self, entry: &Entry, key: &str) -> Vec<String> {
+        let parties = entry.list(key);
+        for party in &parties {
+            let (user, host) = match party.split_once('@') {
+                Some((user, host)) => (user, Some(host)),
+                None => (party.as_str(), None),
+            };
+            if !is_extension(user) || host.is_some_and(|host| HostPort::parse(host).is_err()) {
+                let cause = format!("\"{party}\" is neither an extension nor user@host");
+                let hint = format!("write for example {key} = [\"200\", \"guard@example.org\"]");
+                self.problem(entry, key, ProblemKind::OutOfRange, cause, hint);
+            }
+        }
+        parties
+    }
+}
