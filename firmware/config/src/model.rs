@@ -67,6 +67,8 @@ pub struct Config {
     pub journal: Journal,
     /// Path of the control socket.
     pub control_socket: PathBuf,
+    /// A technician's headset on the box, where one is named.
+    pub headset: Option<Headset>,
     /// Serial console, where one is set.
     pub console: Option<Console>,
     /// Captures.
@@ -265,6 +267,15 @@ pub struct Sound {
     pub rate_hz: u32,
     /// Sound kept each way, milliseconds.
     pub delay_ms: u32,
+}
+
+/// Section `headset`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headset {
+    /// Its devices.
+    pub sound: Sound,
+    /// It leaves the line by itself after this.
+    pub limit: Duration,
 }
 
 /// Whether an old handset is there.

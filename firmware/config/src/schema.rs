@@ -1014,6 +1014,55 @@ pub static SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "headset",
+        many: false,
+        doc: "A headset on the box, with which a technician listens to a line's calls and speaks in them: trubka headset.",
+        keys: &[
+            key(
+                "capture",
+                Kind::Text,
+                Unset,
+                "ALSA name of its microphone, for example \"plughw:CARD=Headset\" (arecord -L lists them); left out, there is no headset.",
+            ),
+            key(
+                "playback",
+                Kind::Text,
+                Unset,
+                "ALSA name of its earpiece (aplay -L lists them).",
+            ),
+            key(
+                "capture_channel",
+                int(0, 7),
+                Literal("0"),
+                "Channel of capture, from 0 (left).",
+            ),
+            key(
+                "playback_channel",
+                int(0, 7),
+                Literal("0"),
+                "Channel of playback, from 0 (left).",
+            ),
+            key(
+                "rate_hz",
+                int(8_000, 48_000),
+                Literal("48000"),
+                "Sample rate at which the devices are opened: 8000, 16000 or 48000.",
+            ),
+            key(
+                "delay_ms",
+                int(15, 200),
+                Literal("30"),
+                "Sound that is kept between the headset and the line, each way, in milliseconds; it grows by itself where a device needs more.",
+            ),
+            key(
+                "limit_s",
+                int(10, 86_400),
+                Literal("900"),
+                "The headset leaves the line by itself after so many seconds: a forgotten one does not listen for ever.",
+            ),
+        ],
+    },
+    Section {
         name: "journal",
         many: false,
         doc: "The record of every opening and refusal.",

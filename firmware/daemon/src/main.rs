@@ -7,6 +7,7 @@ mod console;
 mod control_server;
 mod doctor;
 mod fanout;
+mod headset;
 mod input;
 mod journal;
 mod links;

@@ -442,6 +442,7 @@ impl Daemon {
                 mut exchange,
                 back,
             } => {
+                self.commands.before_block(&mut self.gateway, card);
                 self.gateway
                     .handle_block(now, card, &exchange.sense, &mut exchange.drive);
                 let _ = back.send(exchange);

@@ -122,6 +122,25 @@ impl Gateway {
                     let _ = leg.session.info_digit(now, &content_type, &body);
                 }
             }
+            UaEvent::Transfer {
+                call,
+                target,
+                replaces,
+                referred_by,
+                ..
+            } => {
+                let mut headers = Vec::new();
+                headers.extend(replaces.map(|value| ("Replaces".to_owned(), value)));
+                let by = referred_by.map(|uri| ("Referred-By".to_owned(), format!("<{uri}>")));
+                headers.extend(by);
+                let leg = self.calls.get(&call).copied();
+                let asked = leg.map(|leg| self.controller.leg_transfer(now, leg, &target, headers));
+                match asked {
+                    Some(Ok(())) => self.ua.accept_transfer(now, call),
+                    Some(Err((status, _))) => self.ua.reject_transfer(now, call, status),
+                    None => self.ua.reject_transfer(now, call, 481),
+                }
+            }
             UaEvent::Ended { call, cause } => {
                 if let Some(leg) = self.calls.get(&call).copied() {
                     self.finish_leg(now, leg);
