@@ -11,7 +11,9 @@
 
 pub mod baresip;
 pub mod certificates;
+pub mod dns;
 pub mod gateway;
+pub mod kamailio;
 pub mod linphone;
 pub mod rtp;
 pub mod scripted;
