@@ -1,6 +1,7 @@
 //! A whole building in virtual time: panel, line, gateway, network, PBX and phone.
 
 mod forge;
+mod headset;
 mod network;
 mod options;
 mod promises;
@@ -67,6 +68,7 @@ pub(crate) struct World {
     /// Wall time spent in the simulated panel and line, and in phone and PBX.
     pub(crate) spent: [Duration; 2],
     keep_sound: bool,
+    headset: headset::Headset,
     sense: SenseBlock,
     next_block: Duration,
     records: Vec<(Duration, RecordId)>,
@@ -94,6 +96,7 @@ impl World {
                 backup: false,
             }]],
             sip_local: address(GATEWAY_SIP),
+            public: None,
             sip_local_ipv6: None,
             rtp_local: slots,
             rtp_local_ipv6: Vec::new(),
@@ -145,6 +148,7 @@ impl World {
             checking: true,
             spent: [Duration::ZERO; 2],
             keep_sound: options.keep_sound,
+            headset: headset::Headset::default(),
             sense: SenseBlock::default(),
             next_block: BLOCK,
             records: Vec::new(),
@@ -294,9 +298,11 @@ impl World {
         }
         if self.card_up {
             let mut drive = [self.drive];
+            self.headset.before(&mut self.gateway);
             self.gateway
                 .handle_block(self.now, 0, std::slice::from_ref(&self.sense), &mut drive);
             self.drive = drive[0];
+            self.headset.after(&self.gateway);
         }
     }
 
