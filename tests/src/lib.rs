@@ -12,9 +12,11 @@
 pub mod baresip;
 pub mod certificates;
 pub mod dns;
+pub mod flood;
 pub mod gateway;
 pub mod kamailio;
 pub mod linphone;
+pub mod process_cost;
 pub mod rtp;
 pub mod scripted;
 pub mod sipp;
