@@ -11,8 +11,10 @@
 
 pub mod baresip;
 pub mod certificates;
+pub mod flood;
 pub mod gateway;
 pub mod linphone;
+pub mod process_cost;
 pub mod rtp;
 pub mod scripted;
 pub mod sipp;
