@@ -21,9 +21,9 @@ const CLOCKS: u32 = 24;
 /// The part of a block that the conversions fill; the rest is the way to the program and back.
 const BURST_US: f32 = 9_930.0;
 
-/// When the two taps of a block are read, as samples of the block: the first is selected by
-/// [`TAP_SELECT_MS`]`[0]` at the latest, the second from `[1]` on, and each needs its time to settle.
-const TAP_WINDOWS: [std::ops::Range<usize>; 2] = [20..40, 60..80];
+/// When the two taps of a block are read, as samples of the block that hold those readings: each tap
+/// has then had its time to settle since [`TAP_SELECT_MS`].
+const TAP_WINDOWS: [std::ops::Range<usize>; 2] = [21..40, 61..80];
 /// By when the two taps of a block must be selected, milliseconds from its begin: the first from 0
 /// to this, the second from half of the block to half of it and this.
 pub const TAP_SELECT_MS: f32 = 1.3;
