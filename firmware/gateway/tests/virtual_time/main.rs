@@ -26,6 +26,7 @@ mod redirects;
 mod ring_together;
 mod schedules;
 mod shutdown;
+mod topologies;
 mod ugly_orders;
 mod unanswered;
 mod visitor_and_handset;
