@@ -16,6 +16,8 @@ pub mod howl;
 pub mod level;
 pub mod resample;
 pub mod sample;
+#[cfg(feature = "sonora")]
+pub mod sonora;
 mod spectrum;
 pub mod suppressor;
 pub mod talk;

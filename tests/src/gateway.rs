@@ -67,6 +67,10 @@ pub struct Settings {
     pub ring_limit_s: u32,
     /// Further keys of the account.
     pub account: String,
+    /// Further keys of the route.
+    pub route: String,
+    /// Further keys of the sip section.
+    pub sip: String,
     /// Further keys of the media section.
     pub media: String,
     /// What the line is: its profile and topology, as the configuration writes them.
@@ -89,6 +93,8 @@ impl Settings {
             journal: "journal.sqlite".into(),
             ring_limit_s: 25,
             account: String::new(),
+            route: String::new(),
+            sip: String::new(),
             media: String::new(),
             line: format!("profile = \"vizit\"\napartment = {APARTMENT}"),
             simulator: Vec::new(),
@@ -178,6 +184,8 @@ fn configuration(settings: &Settings, local: Ipv4Addr, pbx: Ipv4Addr, folder: &P
         r#"
 [sip]
 listen = "{local}:5060"
+direct_calls = {direct}
+{sip}
 
 [media]
 rtp_port_first = 30000
@@ -210,6 +218,7 @@ account = "pbx"
 targets = [{targets}]
 target_timeout_s = {ring_limit_s}
 may_open = [{may_open}]
+{route}
 
 [door]
 digits = "9"
@@ -227,7 +236,12 @@ syslog_socket = "{syslog}"
 socket = "{control}"
 {more}
 "#,
+        direct = settings.targets.iter().any(|t| t.starts_with("sip:")),
+        sip = settings
+            .sip
+            .replace("{folder}", &folder.display().to_string()),
         line = settings.line,
+        route = settings.route,
         extension = settings.extension,
         account = settings
             .account

@@ -32,7 +32,8 @@ static int by_value(const void *a, const void *b) {
 
 int main(int argc, char **argv) {
     const char *engine = argc > 1 ? argv[1] : "speex-linear";
-    int full = strstr(engine, "full") != NULL;
+    int alone = strcmp(engine, "speex-noise") == 0;
+    int full = alone || strstr(engine, "full") != NULL;
     int tail_ms = strstr(engine, "128") ? 128 : 64;
     char far_path[1024], mic_path[1024], out_path[1024];
     int rate;
@@ -45,7 +46,7 @@ int main(int argc, char **argv) {
         SpeexPreprocessState *pre = NULL;
         if (full) {
             pre = speex_preprocess_state_init(block, rate);
-            speex_preprocess_ctl(pre, SPEEX_PREPROCESS_SET_ECHO_STATE, echo);
+            if (!alone) speex_preprocess_ctl(pre, SPEEX_PREPROCESS_SET_ECHO_STATE, echo);
             int on = 1, noise = -15;
             speex_preprocess_ctl(pre, SPEEX_PREPROCESS_SET_DENOISE, &on);
             speex_preprocess_ctl(pre, SPEEX_PREPROCESS_SET_NOISE_SUPPRESS, &noise);
@@ -58,7 +59,8 @@ int main(int argc, char **argv) {
             for (int i = 0; i < block; i++) { f[i] = to16(far[at + i]); m[i] = to16(mic[at + i]); }
             struct timespec a, b;
             clock_gettime(CLOCK_MONOTONIC, &a);
-            speex_echo_cancellation(echo, m, f, o);
+            if (alone) memcpy(o, m, sizeof m);
+            else speex_echo_cancellation(echo, m, f, o);
             if (pre) speex_preprocess_run(pre, o);
             clock_gettime(CLOCK_MONOTONIC, &b);
             times[blocks++] = (double)(b.tv_sec - a.tv_sec) * 1e6 + (double)(b.tv_nsec - a.tv_nsec) / 1e3;

@@ -123,7 +123,9 @@ pub struct DtmfDetector {
     erased_parts: [bool; 3],
     erased_now: bool,
     turns: [(f32, f32); 8],
-    history: Box<[f32; HISTORY]>,
+    history: History,
+    /// Sum and sum of squares of the last three hops.
+    sums: [(f32, f32); 3],
     part: [f32; HOP],
     filled: usize,
     last_block: [(f32, f32); 8],
@@ -155,7 +157,8 @@ impl DtmfDetector {
                 let angle = -angle_of(hz) * HOP as f64;
                 (angle.cos() as f32, angle.sin() as f32)
             }),
-            history: Box::new([0.0; HISTORY]),
+            history: History::new(),
+            sums: [(0.0, 0.0); 3],
             part: [0.0; HOP],
             filled: 0,
             last_block: [(0.0, 0.0); 8],
@@ -174,19 +177,20 @@ impl DtmfDetector {
     /// Takes samples. `erased` says that they were made up for a lost packet: they neither start a digit nor end one, so a
     /// loss cannot split a digit into two.
     pub fn process(&mut self, samples: &[f32], erased: bool) {
-        for sample in samples {
-            let mut value = finite(*sample).clamp(-4.0, 4.0);
-            for notch in &mut self.notches {
-                value = notch.next(value);
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(HOP - self.filled));
+            for (slot, sample) in self.part[self.filled..].iter_mut().zip(now) {
+                *slot = finite(*sample).clamp(-4.0, 4.0);
             }
-            self.part[self.filled] = value;
-            self.filled += 1;
+            self.filled += now.len();
             self.erased_now |= erased;
-            self.samples += 1;
+            self.samples += now.len() as u64;
             if self.filled == HOP {
                 self.filled = 0;
                 self.hop();
             }
+            rest = later;
         }
     }
 
@@ -201,16 +205,20 @@ impl DtmfDetector {
     }
 
     fn hop(&mut self) {
-        self.bank.push(&self.part);
+        let [mut first, mut second, mut third] = self.notches;
+        let through = |x| third.next(second.next(first.next(x)));
+        self.bank.push_through(&mut self.part, through);
+        self.notches = [first.settled(), second.settled(), third.settled()];
         self.parts.rotate_left(1);
         self.parts[2] = self.bank.finish();
+        self.sums.rotate_left(1);
+        self.sums[2] = sums(&self.part);
         self.erased_parts.rotate_left(1);
         self.erased_parts[2] = self.erased_now;
-        self.history.copy_within(HOP.., 0);
         if self.erased_now {
-            self.history[HISTORY - HOP..].fill(ERASED);
+            self.history.push(&[ERASED; HOP]);
         } else {
-            self.history[HISTORY - HOP..].copy_from_slice(&self.part);
+            self.history.push(&self.part);
         }
         self.erased_now = false;
         let block = self.block();
@@ -256,10 +264,11 @@ impl DtmfDetector {
         if self.erased_parts.contains(&true) {
             return Look::Erased;
         }
-        let samples = &self.history[HISTORY - BLOCK..];
         let n = BLOCK as f32;
-        let mean = samples.iter().sum::<f32>() / n;
-        let energy: f32 = samples.iter().map(|s| (s - mean) * (s - mean)).sum();
+        let (sum, squares) = self.sums.iter().fold((0.0, 0.0), |(sum, squares), part| {
+            (sum + part.0, squares + part.1)
+        });
+        let energy = squares - sum * sum / n;
         // Energy of a sine over the block whose coefficient this is.
         let power = block.map(|(re, im)| 2.0 * (re * re + im * im) / n);
         let (row, row_rest) = strongest(&power[..4]);
@@ -351,7 +360,7 @@ impl DtmfDetector {
         let mut heard = 0;
         for length in (HOP..=longest).step_by(HOP) {
             // Hops are erased as a whole.
-            if self.history[HISTORY - length] != ERASED {
+            if self.history.last(length).first() != Some(&ERASED) {
                 heard += HOP;
             }
             if heard >= self.grade.samples() {
@@ -363,7 +372,7 @@ impl DtmfDetector {
 
     /// The strict test of the last samples of a run; gives level and twist.
     fn verify(&self, key: Key, length: usize) -> Option<(f32, f32)> {
-        let samples = &self.history[HISTORY - length..];
+        let samples = self.history.last(length);
         let nominal = [angle_of(LOW_HZ[key.row]), angle_of(HIGH_HZ[key.column])];
         let lanes = [key.row, 4 + key.column];
         let coarse: [f64; 2] = std::array::from_fn(|i| {
@@ -385,7 +394,7 @@ impl DtmfDetector {
         }
         let mut whole = fit(samples, &tones, limit)?;
         // Clipping removes what the limit left out, and quantisation weighs more on the rest.
-        let allowed = if limit < 4.0 { 0.06 } else { 0.045 };
+        let allowed = if limit < 4.0 { 0.06 } else { 0.04 };
         if whole.residual > allowed {
             whole = self.over_dial_tone(samples, tones, limit)?;
         }
@@ -489,31 +498,96 @@ fn decibels(a: f64, b: f64) -> f64 {
 #[derive(Debug, Clone, Copy)]
 struct Notch {
     twice_cosine: f32,
-    pole: f32,
+    feedback: f32,
+    pole_squared: f32,
     input: [f32; 2],
     output: [f32; 2],
 }
 
+/// Radius of a notch's poles: 6 Hz wide.
+const POLE: f32 = 0.9976;
+
 impl Notch {
     fn new(hz: f32) -> Notch {
         let twice_cosine = (2.0 * angle_of(hz).cos()) as f32;
-        // 6 Hz wide.
         Notch {
             twice_cosine,
-            pole: 0.9976,
+            feedback: POLE * twice_cosine,
+            pole_squared: POLE * POLE,
             input: [0.0; 2],
             output: [0.0; 2],
         }
     }
 
+    #[inline(always)]
     fn next(&mut self, x: f32) -> f32 {
-        let feedback =
-            self.pole * (self.twice_cosine * self.output[0] - self.pole * self.output[1]);
-        let y = x - self.twice_cosine * self.input[0] + self.input[1] + feedback;
-        // Below this a decaying tail would become subnormal and slow.
-        let y = if y.abs() < 1e-15 { 0.0 } else { y };
+        // In this order only one product waits for the sample before.
+        let known = x - self.twice_cosine * self.input[0] + self.input[1]
+            - self.pole_squared * self.output[1];
+        let y = self.feedback * self.output[0] + known;
         self.input = [x, self.input[0]];
         self.output = [y, self.output[0]];
         y
     }
+
+    /// The same without a decaying tail that would become subnormal and slow.
+    fn settled(mut self) -> Notch {
+        if self
+            .output
+            .iter()
+            .chain(&self.input)
+            .all(|y| y.abs() < 1e-15)
+        {
+            self.output = [0.0; 2];
+            self.input = [0.0; 2];
+        }
+        self
+    }
+}
+
+/// The newest samples, [`HISTORY`] of them, in one piece.
+#[derive(Debug, Clone)]
+struct History {
+    samples: Box<[f32; 4 * HISTORY]>,
+    end: usize,
+}
+
+impl History {
+    fn new() -> History {
+        History {
+            samples: Box::new([0.0; 4 * HISTORY]),
+            end: HISTORY,
+        }
+    }
+
+    fn push(&mut self, part: &[f32; HOP]) {
+        if self.end + HOP > self.samples.len() {
+            self.samples.copy_within(self.end - HISTORY..self.end, 0);
+            self.end = HISTORY;
+        }
+        self.samples[self.end..self.end + HOP].copy_from_slice(part);
+        self.end += HOP;
+    }
+
+    /// The newest `length` samples, at most all.
+    fn last(&self, length: usize) -> &[f32] {
+        &self.samples[self.end - length.min(HISTORY)..self.end]
+    }
+}
+
+/// Sum and sum of squares, in a few lanes so that no addition waits for the one before.
+fn sums(part: &[f32; HOP]) -> (f32, f32) {
+    let (mut sum, mut squares) = ([0.0; 4], [0.0; 4]);
+    let (fours, rest) = part.as_chunks::<4>();
+    for four in fours {
+        for lane in 0..4 {
+            sum[lane] += four[lane];
+            squares[lane] += four[lane] * four[lane];
+        }
+    }
+    for x in rest {
+        sum[0] += x;
+        squares[0] += x * x;
+    }
+    (sum.iter().sum(), squares.iter().sum())
 }

@@ -37,15 +37,34 @@ impl GoertzelBank {
     pub fn push(&mut self, samples: &[f32]) {
         let (mut previous, mut before) = (self.previous, self.before);
         for sample in samples {
-            for lane in 0..8 {
-                let now = self.coefficient[lane] * previous[lane] - before[lane] + sample;
-                before[lane] = previous[lane];
-                previous[lane] = now;
-            }
+            self.step(*sample, &mut previous, &mut before);
         }
         self.previous = previous;
         self.before = before;
         self.count += samples.len() as u32;
+    }
+
+    /// Takes samples of the current block, each of which `filter` replaces first. In one loop the recurrences of filter and bank
+    /// wait for each other less than one after the other.
+    pub(crate) fn push_through(&mut self, samples: &mut [f32], mut filter: impl FnMut(f32) -> f32) {
+        let (mut previous, mut before) = (self.previous, self.before);
+        for sample in samples.iter_mut() {
+            *sample = filter(*sample);
+            self.step(*sample, &mut previous, &mut before);
+        }
+        self.previous = previous;
+        self.before = before;
+        self.count += samples.len() as u32;
+    }
+
+    #[inline(always)]
+    fn step(&self, sample: f32, previous: &mut [f32; 8], before: &mut [f32; 8]) {
+        for lane in 0..8 {
+            // In this order only the product waits for the sample before.
+            let now = self.coefficient[lane] * previous[lane] + (sample - before[lane]);
+            before[lane] = previous[lane];
+            previous[lane] = now;
+        }
     }
 
     /// Ends the block: the coefficients `sum x[n] e^(-j w n)` with `n` counted from its first sample, as (real, imaginary).

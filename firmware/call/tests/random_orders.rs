@@ -266,7 +266,7 @@ fn input(dice: &mut Dice, now: Duration, controller: &mut Controller, seen: &mut
         (17, Some(leg)) => {
             let target = ["sip:800@127.0.0.2", "sip:1@evil"][dice.below(2) as usize];
             let joined = seen.joined.contains_key(&leg);
-            let asked = controller.leg_transfer(now, leg, target, None);
+            let asked = controller.leg_transfer(now, leg, target, Vec::new());
             assert!(asked.is_err() || joined && !target.contains("evil"));
         }
         (18, _) => {

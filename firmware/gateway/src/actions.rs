@@ -71,7 +71,11 @@ impl Gateway {
             Action::KeepDoNotDisturb { on } => {
                 self.outputs.push_back(Output::KeepDoNotDisturb { on });
             }
-            Action::TransferProgress { .. } => {}
+            Action::TransferProgress { leg, status } => {
+                if let Some(leg) = self.legs.get(&leg) {
+                    self.ua.transfer_progress(now, leg.call, status);
+                }
+            }
             Action::HangUpLine { line } => {
                 if let Some(slot) = self.lines.get_mut(line) {
                     slot.joined = None;

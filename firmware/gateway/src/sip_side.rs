@@ -17,6 +17,7 @@ pub(crate) fn ua_config(
     config: &Config,
     registrars: &[Vec<SipServer>],
     local: SocketAddr,
+    public: Option<SocketAddr>,
 ) -> UaConfig {
     let account = |(index, account): (usize, &config::Account)| sip::Account {
         name: account.name.clone(),
@@ -35,7 +36,7 @@ pub(crate) fn ua_config(
     };
     UaConfig {
         local,
-        advertised: None,
+        advertised: public,
         user_agent: config.sip.user_agent.clone(),
         accounts: config.accounts.iter().enumerate().map(account).collect(),
         allowed_sources: if config.sip.direct_calls {
@@ -119,6 +120,25 @@ impl Gateway {
                 if let Some(leg) = self.calls.get(&call).and_then(|leg| self.legs.get_mut(leg)) {
                     // A body without a key is counted by the session.
                     let _ = leg.session.info_digit(now, &content_type, &body);
+                }
+            }
+            UaEvent::Transfer {
+                call,
+                target,
+                replaces,
+                referred_by,
+                ..
+            } => {
+                let mut headers = Vec::new();
+                headers.extend(replaces.map(|value| ("Replaces".to_owned(), value)));
+                let by = referred_by.map(|uri| ("Referred-By".to_owned(), format!("<{uri}>")));
+                headers.extend(by);
+                let leg = self.calls.get(&call).copied();
+                let asked = leg.map(|leg| self.controller.leg_transfer(now, leg, &target, headers));
+                match asked {
+                    Some(Ok(())) => self.ua.accept_transfer(now, call),
+                    Some(Err((status, _))) => self.ua.reject_transfer(now, call, status),
+                    None => self.ua.reject_transfer(now, call, 481),
                 }
             }
             UaEvent::Ended { call, cause } => {

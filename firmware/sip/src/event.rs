@@ -218,6 +218,19 @@ pub enum UaEvent {
         /// Body as received.
         body: Vec<u8>,
     },
+    /// The peer asks us to pass the call on (RFC 3515): `accept_transfer` or `reject_transfer`.
+    Transfer {
+        /// Call handle.
+        call: CallId,
+        /// Account of the call.
+        account: Option<usize>,
+        /// Whom to call, a URI as written, without headers. Others choose it: check it.
+        target: String,
+        /// Value for the Replaces header of that call (RFC 3891).
+        replaces: Option<String>,
+        /// Who asks, as Referred-By names him (RFC 3892); not authenticated.
+        referred_by: Option<String>,
+    },
     /// The call is over. Exactly once per call, the last event of the call.
     Ended {
         /// Call handle.
@@ -354,6 +367,22 @@ impl fmt::Debug for UaEvent {
                     ("source", source),
                     ("content_type", content_type),
                     ("body", &Hidden(Some(body))),
+                ],
+            ),
+            Self::Transfer {
+                call,
+                account,
+                target,
+                replaces,
+                referred_by,
+            } => with(
+                "Transfer",
+                &[
+                    ("call", call),
+                    ("account", account),
+                    ("target", target),
+                    ("replaces", replaces),
+                    ("referred_by", referred_by),
                 ],
             ),
             Self::Ended { call, cause } => with("Ended", &[("call", call), ("cause", cause)]),

@@ -47,6 +47,7 @@ fn existing() -> BTreeSet<String> {
     collect(&root.join("../trace/tests"), "", &mut tests);
     // Behaviours against real peers.
     collect(&root.join("../../tests/tests"), "", &mut tests);
+    collect(&root.join("../../tests/fuzz/tests"), "", &mut tests);
     tests
 }
 

@@ -34,13 +34,19 @@ pub(crate) fn clip(text: &str, width: usize) -> String {
 pub fn raw(sighting: &Sighting) -> String {
     let time = sighting.time();
     let mut out = format!(
-        "== {} {} {} bytes\n   {} -> {}\n",
+        "== {} {} {} bytes\n",
         time.get(11..26).unwrap_or(&time),
         sighting.carrier.name(),
         sighting.bytes().len(),
-        sighting.from,
-        sighting.to,
     );
+    let (from, to) = (sighting.from.to_string(), sighting.to.to_string());
+    // Two whole IPv6 addresses need a line each.
+    let between = if from.len() + to.len() + 7 > WIDTH {
+        "\n   "
+    } else {
+        " "
+    };
+    out += &format!("   {from}{between}-> {to}\n");
     for line in sighting.text().lines() {
         let mut rest: Vec<char> = harmless(line).chars().collect();
         while rest.len() > WIDTH {

@@ -10,8 +10,8 @@ use crate::event::Event;
 use crate::leg::{Action, LegId};
 
 impl Controller {
-    /// The party of a leg asks to pass the visitor on to `target`, a `sip:` URI. `replaces` names
-    /// a call that the target has already (RFC 3891).
+    /// The party of a leg asks to pass the visitor on to `target`, a `sip:` URI. `headers` come
+    /// into the call to it (Replaces, Referred-By).
     ///
     /// # Errors
     /// SIP status and reason of the refusal, which is told.
@@ -20,7 +20,7 @@ impl Controller {
         now: Duration,
         leg: LegId,
         target: &str,
-        replaces: Option<&str>,
+        headers: Vec<(String, String)>,
     ) -> Result<(), (u16, &'static str)> {
         let line = self.talk_of(leg).ok_or((603, "no visitor to pass on"))?;
         let Phase::Talking(talk) = &self.phases[line] else {
@@ -66,10 +66,6 @@ impl Controller {
                 target: address.clone(),
                 since: now,
             });
-        }
-        let mut headers = Vec::new();
-        if let Some(replaces) = replaces {
-            headers.push(("Replaces".to_owned(), replaces.to_owned()));
         }
         self.place(line, new, address, headers);
         Ok(())

@@ -91,6 +91,9 @@ pub(crate) fn extra_phones(world: &mut World, phones: &[(&'static str, Does)]) -
             return Verdict::Pass;
         };
         let uri = request.request_uri().unwrap_or_default();
+        if request.method().is_some_and(|m| m.as_str() == "NOTIFY") {
+            return Verdict::Reply(vec![Message::response_to(&request, 200, None).to_bytes()]);
+        }
         let Some((number, does)) = phones
             .iter()
             .find(|(number, _)| uri.starts_with(&format!("sip:{number}@")))

@@ -13,8 +13,8 @@ mod status;
 mod via;
 mod write;
 
-pub(crate) use address::quote;
 pub use address::{NameAddr, Params, Uri, host_port_literal, split_list};
+pub(crate) use address::{percent_decode, quote};
 pub use auth::{AuthChallenge, AuthParams};
 pub use headers::{HeaderField, Headers};
 pub use method::Method;

@@ -215,7 +215,7 @@ fn start_line(line: &str) -> Result<(StartLine, Option<ReadError>), ReadError> {
         }
         let status = code.parse().ok().filter(|s| (100..700).contains(s));
         let status = status.ok_or_else(|| bad("Bad status code"))?;
-        let reason = parts.next().unwrap_or("").to_owned();
+        let reason = parts.next().unwrap_or("").replace(char::is_control, " ");
         return Ok((StartLine::Response { status, reason }, None));
     }
     let (method, rest) = line
@@ -228,13 +228,14 @@ fn start_line(line: &str) -> Result<(StartLine, Option<ReadError>), ReadError> {
     let version_word = version
         .get(..4)
         .is_some_and(|p| p.eq_ignore_ascii_case("SIP/"));
-    let fault = if !version_word || uri.bytes().any(|b| b.is_ascii_whitespace()) || uri.is_empty() {
-        Some(bad("Bad request line"))
-    } else if !version.eq_ignore_ascii_case("SIP/2.0") {
-        Some(ReadError::new(505, "Version Not Supported"))
-    } else {
-        None
-    };
+    let fault =
+        if !version_word || uri.chars().any(|c| c.is_control() || c == ' ') || uri.is_empty() {
+            Some(bad("Bad request line"))
+        } else if !version.eq_ignore_ascii_case("SIP/2.0") {
+            Some(ReadError::new(505, "Version Not Supported"))
+        } else {
+            None
+        };
     Ok((
         StartLine::Request {
             method,

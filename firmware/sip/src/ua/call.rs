@@ -71,6 +71,9 @@ pub(super) struct Call {
     pub(super) bye_after_ack: Option<Option<String>>,
     pub(super) their_offer: Option<TheirOffer>,
     pub(super) our_offer: Option<OurOffer>,
+    /// The transfer that the peer asked for, and how many it asked for in all.
+    pub(super) refer: Option<super::refer::Refer>,
+    pub(super) refers: u32,
     /// When the call timer fires.
     pub(super) deadline: Option<Duration>,
     /// Times the ringing timer fired.
@@ -105,6 +108,8 @@ impl Call {
             bye_after_ack: None,
             their_offer: None,
             our_offer: None,
+            refer: None,
+            refers: 0,
             deadline: None,
             ring_periods: 0,
             session: Session::default(),

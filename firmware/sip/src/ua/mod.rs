@@ -11,6 +11,7 @@ mod offers;
 mod outgoing;
 mod prack;
 mod receive;
+mod refer;
 mod session;
 mod session_timer;
 mod streams;
@@ -41,7 +42,7 @@ const MAX_CLIENT_TRANSACTIONS: usize = 1024;
 const MAX_SERVER_TRANSACTIONS: usize = 2048;
 
 /// Methods we take, for Allow.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER";
 
 /// Addresses of ours beside those of [`UaConfig`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,6 +95,7 @@ enum Owner {
     Reinvite(u64),
     Update(u64),
     Info(u64),
+    Notify(u64),
     Prack(u64),
     /// An INVITE that was sent elsewhere since nobody answered it.
     Abandoned(u64),
@@ -337,6 +339,7 @@ impl UserAgent {
             Owner::Invite(call) => self.invite_unanswered(now, call, by),
             Owner::Reinvite(call) | Owner::Update(call) => self.offer_unanswered(now, call, by),
             Owner::Info(call) => self.info_unanswered(now, call, by),
+            Owner::Notify(call) => self.notify_unanswered(call),
             Owner::Bye(call) => self.remove_call(call),
             // The peer repeats its response, or ends the INVITE.
             Owner::Prack(_) | Owner::Abandoned(_) | Owner::Nobody => {}

@@ -122,6 +122,7 @@ impl UserAgent {
             }
             Owner::Prack(call) => self.on_prack_response(now, call, id, response),
             Owner::Info(call) => self.on_info_response(now, call, id, response),
+            Owner::Notify(call) => self.on_notify_response(now, call, id, response),
             Owner::Bye(call) => self.on_bye_response(now, call, id, response),
             Owner::Nobody => {}
         }
@@ -180,6 +181,7 @@ impl UserAgent {
             Method::BYE | Method::INFO | Method::UPDATE | Method::PRACK => {
                 self.refuse(now, source, &request, 481, "no such call");
             }
+            Method::REFER => self.refuse(now, source, &request, 603, "no transfer outside a call"),
             Method::Known(_) => self.refuse(now, source, &request, 405, "method not allowed"),
             Method::Other(_) => self.refuse(now, source, &request, 501, "method not known"),
         }

@@ -54,6 +54,7 @@ impl UserAgent {
 
     pub(super) fn send_bye(&mut self, now: Duration, id: u64, reason: Option<&str>) {
         self.drop_offers(now, id);
+        self.drop_refer(now, id);
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
@@ -209,7 +210,7 @@ impl UserAgent {
                 let response = self.options_response(&request);
                 self.respond_new(now, source, request, response);
             }
-            Method::REFER => self.refuse_in_dialog(now, source, request, 603, "no transfers"),
+            Method::REFER => self.on_refer(now, source, id, request),
             Method::Known(_) => {
                 self.refuse_in_dialog(now, source, request, 405, "method not allowed");
             }
@@ -303,6 +304,7 @@ impl UserAgent {
         let text = reason_text(&bye).unwrap_or_else(|| "hung up".to_owned());
         self.respond_new(now, source, bye, response);
         self.drop_offers(now, id);
+        self.drop_refer(now, id);
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };

@@ -9,7 +9,7 @@ use dsp::sample::dbm0_of_mean_square;
 use dsp::suppressor::{Suppressor, SuppressorConfig};
 use serde_json::{Value, json};
 
-use super::error::AudioError;
+use super::error::{AudioError, ErrorKind};
 use super::{tenth, wav};
 
 /// Samples in a second.
@@ -23,9 +23,34 @@ const LEAD: i64 = 16;
 /// A far end below this is silence: nothing can be said about its echo.
 const AUDIBLE_DBM0: f32 = -50.0;
 
+/// What takes the echo out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// The chain of a call.
+    Own,
+    /// WebRTC's AEC3 as sonora has it, in builds with that feature.
+    Sonora,
+}
+
+impl Engine {
+    /// The engine of this name, if this build has it.
+    pub(super) fn named(name: &str) -> Result<Engine, AudioError> {
+        match name {
+            "sonora" if cfg!(feature = "sonora") => Ok(Engine::Sonora),
+            "sonora" => Err(AudioError::new(
+                ErrorKind::Usage,
+                "this build has no engine sonora".to_owned(),
+                "build trubka with --features sonora, or leave out --engine",
+            )),
+            _ => Ok(Engine::Own),
+        }
+    }
+}
+
 /// What the command line chose.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Options {
+    pub(super) engine: Engine,
     pub(super) linear_only: bool,
     pub(super) tail_ms: u32,
 }
@@ -33,6 +58,7 @@ pub(super) struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
+            engine: Engine::Own,
             linear_only: false,
             tail_ms: 64,
         }
@@ -136,6 +162,10 @@ fn find_delay(far: &[f32], mic: &[f32]) -> (Option<i64>, i64) {
 
 /// Canceller and suppressor, the delay of the suppressor taken out.
 fn filter(far: &[f32], mic: &[f32], options: Options) -> Vec<f32> {
+    #[cfg(feature = "sonora")]
+    if options.engine == Engine::Sonora {
+        return with_sonora(far, mic, options.linear_only);
+    }
     let mut canceller = EchoCanceller::new(options.tail_ms);
     let mut suppressor = Suppressor::new(SuppressorConfig::default());
     let delay = if options.linear_only {
@@ -150,6 +180,24 @@ fn filter(far: &[f32], mic: &[f32], options: Options) -> Vec<f32> {
         if !options.linear_only {
             suppressor.process(&mut near, Some(report));
         }
+        out.extend(near);
+    }
+    out.drain(..delay);
+    out.truncate(mic.len());
+    out
+}
+
+/// Canceller and, unless `linear_only`, noise suppression of sonora; its canceller has no linear output of its own.
+#[cfg(feature = "sonora")]
+fn with_sonora(far: &[f32], mic: &[f32], linear_only: bool) -> Vec<f32> {
+    use dsp::sonora::SonoraEngine;
+    let mut engine = SonoraEngine::new(dsp::Rate::Hz8000, !linear_only);
+    let (with, without) = SonoraEngine::DELAY_MS;
+    let delay = (8.0 * if linear_only { without } else { with }).round() as usize;
+    let mut out = Vec::with_capacity(mic.len() + 4 * BLOCK);
+    for at in (0..mic.len() + delay).step_by(BLOCK) {
+        let mut near = block(mic, at);
+        engine.process(&block(far, at), &mut near);
         out.extend(near);
     }
     out.drain(..delay);
@@ -288,6 +336,24 @@ mod tests {
                 tap(0, 0.3) + tap(5, 0.15) - tap(17, 0.1) + tap(60, 0.05)
             })
             .collect()
+    }
+
+    #[test]
+    fn the_second_engine_is_there_or_its_absence_told() {
+        if cfg!(feature = "sonora") {
+            let far = babble(10 * SECOND, 1);
+            let options = Options {
+                engine: Engine::named("sonora").unwrap(),
+                ..Options::default()
+            };
+            let outcome = cancel(&far, &echo(&far, 100), options);
+            let settled = outcome.settled_db.unwrap();
+            assert!(settled > 20.0, "{settled} dB");
+        } else {
+            let error = Engine::named("sonora").unwrap_err();
+            assert!(error.hint.contains("--features sonora"), "{error}");
+        }
+        assert_eq!(Engine::named("own").unwrap(), Engine::Own);
     }
 
     #[test]

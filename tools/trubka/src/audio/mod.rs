@@ -47,6 +47,14 @@ pub(crate) fn command() -> Command {
                 .arg(path("out", "FILE", "where the result is written, 8 kHz"))
                 .arg(channel())
                 .arg(
+                    Arg::new("engine")
+                        .long("engine")
+                        .value_name("ENGINE")
+                        .value_parser(["own", "sonora"])
+                        .default_value("own")
+                        .help("own: that of calls; sonora: to compare with"),
+                )
+                .arg(
                     Arg::new("linear-only")
                         .long("linear-only")
                         .action(ArgAction::SetTrue)
@@ -141,7 +149,9 @@ fn output(word: &str, matches: &ArgMatches, json: bool) -> Result<String, AudioE
             dtmf::run(needed("FILE")?, channel, door, json)
         }
         "aec" => {
+            let engine = matches.get_one::<String>("engine");
             let options = aec::Options {
+                engine: aec::Engine::named(engine.map_or("own", String::as_str))?,
                 linear_only: matches.get_flag("linear-only"),
                 tail_ms: matches.get_one("tail").copied().unwrap_or(64),
             };
@@ -222,6 +232,8 @@ mod tests {
         let parses = |line: &str| command().try_get_matches_from(line.split(' ')).is_ok();
         assert!(parses("audio dtmf a.wav --grade door --channel 2"));
         assert!(parses("audio aec --far a --mic b --out c --linear-only"));
+        assert!(parses("audio aec --far a --mic b --engine sonora"));
+        assert!(!parses("audio aec --far a --mic b --engine other"));
         assert!(parses("audio plc --loss 5 in out"));
         assert!(parses("audio plc --pattern p in out"));
         assert!(parses("audio levels a.wav"));

@@ -1,6 +1,7 @@
 //! A whole building in virtual time: panel, line, gateway, network, PBX and phone.
 
 mod forge;
+mod headset;
 mod network;
 mod options;
 mod promises;
@@ -69,6 +70,7 @@ pub(crate) struct World {
     pub(crate) spent: [Duration; 2],
     pub(crate) topology: Topology,
     keep_sound: bool,
+    headset: headset::Headset,
     sense: SenseBlock,
     next_block: Duration,
     records: Vec<(Duration, RecordId)>,
@@ -96,6 +98,7 @@ impl World {
                 backup: false,
             }]],
             sip_local: address(GATEWAY_SIP),
+            public: None,
             sip_local_ipv6: None,
             rtp_local: slots,
             rtp_local_ipv6: Vec::new(),
@@ -138,6 +141,7 @@ impl World {
             spent: [Duration::ZERO; 2],
             topology: options.topology,
             keep_sound: options.keep_sound,
+            headset: headset::Headset::default(),
             sense: SenseBlock::default(),
             next_block: BLOCK,
             records: Vec::new(),
@@ -287,9 +291,11 @@ impl World {
         }
         if self.card_up {
             let mut drive = [self.drive];
+            self.headset.before(&mut self.gateway);
             self.gateway
                 .handle_block(self.now, 0, std::slice::from_ref(&self.sense), &mut drive);
             self.drive = drive[0];
+            self.headset.after(&self.gateway);
         }
     }
 
