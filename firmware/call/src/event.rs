@@ -409,6 +409,16 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A technician's headset joined a line's sound, or left it.
+    Headset {
+        /// Line name.
+        line: String,
+        /// `listen`, `talk`, or `off`.
+        mode: String,
+        /// Why it left.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
+        reason: String,
+    },
     /// A test call was placed and ended.
     TestCall {
         /// Target.
@@ -473,6 +483,7 @@ impl Event {
             Event::LineFault { .. } => "line_fault",
             Event::LineFaultCleared { .. } => "line_fault_cleared",
             Event::SipRefused { .. } => "sip_refused",
+            Event::Headset { .. } => "headset",
             Event::TestCall { .. } => "test_call",
             Event::JournalAlarm { .. } => "journal_alarm",
         }

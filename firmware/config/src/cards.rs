@@ -1,9 +1,10 @@
 //! The `[[card]]` sections: which keys belong to which kind, and what two cards cannot share.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::document::Entry;
-use crate::model::{Board, Card, CardKind, Line, Sound};
+use crate::model::{Board, Card, CardKind, Headset, Line, Sound};
 use crate::problem::ProblemKind;
 use crate::resolve::{Resolver, number};
 
@@ -112,31 +113,32 @@ impl Resolver<'_> {
             watchdog_gpio: entry
                 .get("watchdog_gpio")
                 .map(|_| number(entry, "watchdog_gpio")),
-            sound: self.sound(entry),
+            sound: self.sound(entry, "sound_"),
         }
     }
 
-    fn sound(&mut self, entry: &Entry) -> Option<Sound> {
+    /// The sound devices of an entry whose keys begin with `prefix`.
+    fn sound(&mut self, entry: &Entry, prefix: &str) -> Option<Sound> {
+        let key = |name: &str| format!("{prefix}{name}");
         let mut names = Vec::new();
-        for (key, lister) in [
-            ("sound_capture", "arecord -L"),
-            ("sound_playback", "aplay -L"),
-        ] {
-            let name = entry.optional_text(key);
+        for (name, lister) in [("capture", "arecord -L"), ("playback", "aplay -L")] {
+            let key = key(name);
+            let name = entry.optional_text(&key);
             if name.is_none() {
-                let cause = format!("the board's {key} is not named");
+                let cause = format!("the PCM {key} is not named");
                 let hint = format!(
-                    "{lister} lists the names: {key} = \"plughw:CARD=...,DEV=0\"; \"none\" for a board without sound"
+                    "{lister} lists the names: {key} = \"plughw:CARD=...,DEV=0\"; \"none\" for no sound at all"
                 );
-                self.problem(entry, key, ProblemKind::MissingKey, cause, hint);
+                self.problem(entry, &key, ProblemKind::MissingKey, cause, hint);
             }
             names.push(name.unwrap_or_default());
         }
-        let rate_hz = number(entry, "sound_rate_hz");
+        let rate_hz = number(entry, &key("rate_hz"));
         if ![8000, 16_000, 48_000].contains(&rate_hz) {
             let cause = format!("{rate_hz} Hz is none of 8000, 16000 and 48000");
-            let hint = "8000 is the rate of the line; use another only where the codec cannot";
-            self.problem(entry, "sound_rate_hz", ProblemKind::OutOfRange, cause, hint);
+            let hint = "8000 is the rate of the line; use another only where the device cannot";
+            let key = key("rate_hz");
+            self.problem(entry, &key, ProblemKind::OutOfRange, cause, hint);
         }
         let [capture, playback] = names.try_into().unwrap_or_default();
         match (capture == NONE, playback == NONE) {
@@ -144,23 +146,27 @@ impl Resolver<'_> {
             (false, false) => Some(Sound {
                 capture,
                 playback,
-                capture_channel: number(entry, "sound_capture_channel") as u16,
-                playback_channel: number(entry, "sound_playback_channel") as u16,
+                capture_channel: number(entry, &key("capture_channel")) as u16,
+                playback_channel: number(entry, &key("playback_channel")) as u16,
                 rate_hz,
-                delay_ms: number(entry, "sound_delay_ms"),
+                delay_ms: number(entry, &key("delay_ms")),
             }),
             _ => {
                 let cause = "one direction of the sound is \"none\", the other is not".to_owned();
                 let hint = "name both PCMs, or write \"none\" for both";
-                self.problem(
-                    entry,
-                    "sound_playback",
-                    ProblemKind::OutOfRange,
-                    cause,
-                    hint,
-                );
+                let key = key("playback");
+                self.problem(entry, &key, ProblemKind::OutOfRange, cause, hint);
                 None
             }
         }
+    }
+
+    /// The headset, where one is named.
+    pub(crate) fn headset(&mut self, entry: &Entry) -> Option<Headset> {
+        if entry.get("capture").is_none() && entry.get("playback").is_none() {
+            return None;
+        }
+        let limit = Duration::from_secs(number(entry, "limit_s").into());
+        self.sound(entry, "").map(|sound| Headset { sound, limit })
     }
 }

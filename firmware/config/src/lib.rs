@@ -18,7 +18,7 @@ pub use explain::{effective, explain, redacted, reference_page};
 pub use host::HostPort;
 pub use model::{
     Access, Account, Board, Call, Card, CardKind, Codec, Config, Console, CryptoSuite, Door,
-    EchoControl, Handset, InbandKeys, Incoming, Journal, Keepalive, Line, Matrix, Media,
+    EchoControl, Handset, Headset, InbandKeys, Incoming, Journal, Keepalive, Line, Matrix, Media,
     MediaEncryption, Override, PcapRtp, Proxy, Ring, Route, Secret, SessionRefresher, Sip,
     SipTransport, Sound, TlsIdentity, Topology, Trace, Unanswered, route_at,
 };

@@ -108,6 +108,7 @@ impl<'a> Resolver<'a> {
         let (sip, door, call, journal) = (one("sip"), one("door"), one("call"), one("journal"));
         let (console, trace, control) = (one("console"), one("trace"), one("control"));
         let media = self.media(one("media"));
+        let headset = self.headset(one("headset"));
         let sip = self.sip(sip);
         self.direct_targets(&sip, &accounts);
         Config {
@@ -129,6 +130,7 @@ impl<'a> Resolver<'a> {
             },
             call: self.call(call),
             media,
+            headset,
             journal: Journal {
                 path: PathBuf::from(journal.text("path")),
                 open_wait: Duration::from_millis(number(journal, "open_wait_ms").into()),

@@ -202,6 +202,18 @@ pub static SECTIONS: &[Section] = &[
                 Literal("\"Trubka\""),
                 "Text of the User-Agent and Server headers.",
             ),
+            key(
+                "dscp",
+                int(0, 63),
+                Literal("24"),
+                "Mark of SIP packets for the network (DSCP): 24 is CS3, 0 leaves them unmarked.",
+            ),
+            key(
+                "stun_server",
+                Kind::Host,
+                Unset,
+                "STUN server (port 3478 unless given) that tells the address of the NAT in front of the box; it is then written into Contact and SDP. Only for a PBX on the other side of that NAT.",
+            ),
         ],
     },
     Section {
@@ -400,6 +412,12 @@ pub static SECTIONS: &[Section] = &[
                 Kind::Bool,
                 Literal("false"),
                 "Allow media_encryption although SIP itself is not encrypted: who can read the SIP messages can then decrypt the sound.",
+            ),
+            key(
+                "codecs",
+                Kind::TextList,
+                Unset,
+                "Codecs of this account in order of preference; media.codecs unless given.",
             ),
             key(
                 "inband_keys",
@@ -940,8 +958,8 @@ pub static SECTIONS: &[Section] = &[
             key(
                 "codecs",
                 Kind::TextList,
-                Literal("[\"pcma\", \"pcmu\"]"),
-                "Codecs in order of preference: pcma, pcmu.",
+                Literal("[\"pcma\", \"pcmu\", \"g722\"]"),
+                "Codecs in order of preference: pcma and pcmu (G.711), g722.",
             ),
             key(
                 "crypto_suites",
@@ -962,6 +980,12 @@ pub static SECTIONS: &[Section] = &[
                 int(96, 127),
                 Literal("101"),
                 "RTP payload type offered for RFC 4733 key events.",
+            ),
+            key(
+                "dscp",
+                int(0, 63),
+                Literal("46"),
+                "Mark of RTP and RTCP packets for the network (DSCP): 46 is EF, 0 leaves them unmarked.",
             ),
             key(
                 "gain_to_line_db",
@@ -986,6 +1010,55 @@ pub static SECTIONS: &[Section] = &[
                 int(16, 256),
                 Literal("64"),
                 "Longest echo path that is cancelled, in milliseconds; longer ones cost more processor time.",
+            ),
+        ],
+    },
+    Section {
+        name: "headset",
+        many: false,
+        doc: "A headset on the box, with which a technician listens to a line's calls and speaks in them: trubka headset.",
+        keys: &[
+            key(
+                "capture",
+                Kind::Text,
+                Unset,
+                "ALSA name of its microphone, for example \"plughw:CARD=Headset\" (arecord -L lists them); left out, there is no headset.",
+            ),
+            key(
+                "playback",
+                Kind::Text,
+                Unset,
+                "ALSA name of its earpiece (aplay -L lists them).",
+            ),
+            key(
+                "capture_channel",
+                int(0, 7),
+                Literal("0"),
+                "Channel of capture, from 0 (left).",
+            ),
+            key(
+                "playback_channel",
+                int(0, 7),
+                Literal("0"),
+                "Channel of playback, from 0 (left).",
+            ),
+            key(
+                "rate_hz",
+                int(8_000, 48_000),
+                Literal("48000"),
+                "Sample rate at which the devices are opened: 8000, 16000 or 48000.",
+            ),
+            key(
+                "delay_ms",
+                int(15, 200),
+                Literal("30"),
+                "Sound that is kept between the headset and the line, each way, in milliseconds; it grows by itself where a device needs more.",
+            ),
+            key(
+                "limit_s",
+                int(10, 86_400),
+                Literal("900"),
+                "The headset leaves the line by itself after so many seconds: a forgotten one does not listen for ever.",
             ),
         ],
     },

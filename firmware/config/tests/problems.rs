@@ -604,3 +604,22 @@ fn an_edit_may_add_an_entry_and_takes_decimals() {
     let bad = apply_changes(GOOD, "box.toml", &[change(0, "open_min_volts", "much")]).unwrap_err();
     assert_eq!(bad[0].kind, ProblemKind::WrongType);
 }
+
+#[test]
+fn a_headset_is_there_when_both_its_devices_are_named() {
+    let with = |keys: &str| format!("{GOOD}\n[headset]\n{keys}\n");
+    assert!(Config::parse(GOOD, "box.toml").unwrap().headset.is_none());
+    let text = with("capture = \"hw:1\"\nplayback = \"hw:1\"\nlimit_s = 60");
+    let headset = Config::parse(&text, "box.toml").unwrap().headset.unwrap();
+    assert_eq!(
+        (headset.sound.rate_hz, headset.limit.as_secs()),
+        (48_000, 60)
+    );
+    let found = problems(&with("capture = \"hw:1\""));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].key, "headset.playback");
+    assert!(found[0].hint.contains("aplay -L"));
+    let found = problems(&with("capture = \"a\"\nplayback = \"b\"\nrate_hz = 44100"));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].key, "headset.rate_hz");
+}

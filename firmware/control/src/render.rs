@@ -153,6 +153,17 @@ pub fn status(status: &Status) -> String {
             out.push_str(&wrapped(&format!("hint: {}", account.hint), 4));
         }
     }
+    if let Some(headset) = &status.headset {
+        let row = format!("headset on {}: {}", headset.line, headset.mode);
+        let _ = writeln!(out, "\n{}", clip(&row, WIDTH));
+        for (name, device) in [
+            ("microphone", &headset.capture),
+            ("earpiece", &headset.playback),
+        ] {
+            let what = if device.present { "" } else { "AWAY, " };
+            out.push_str(&wrapped(&format!("{name}: {what}{}", device.detail), 4));
+        }
+    }
     for card in status.cards.iter().filter(|card| !card.present) {
         let _ = writeln!(
             out,

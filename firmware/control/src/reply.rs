@@ -20,6 +20,39 @@ pub struct Status {
     /// Whether do-not-disturb is on.
     #[serde(default)]
     pub do_not_disturb: bool,
+    /// The headset, while it is on a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headset: Option<HeadsetStatus>,
+}
+
+/// The headset on a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeadsetStatus {
+    /// Line name.
+    pub line: String,
+    /// `listen` or `talk`.
+    pub mode: String,
+    /// Its microphone.
+    pub capture: SoundDevice,
+    /// Its earpiece.
+    pub playback: SoundDevice,
+}
+
+/// A sound device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SoundDevice {
+    /// Whether it is open.
+    pub present: bool,
+    /// How, or why not.
+    pub detail: String,
+    /// Overruns or underruns that the device told.
+    pub xruns: u32,
+    /// Times that nothing was there when sound was wanted.
+    pub gaps: u32,
+    /// The device's clock against the computer's, parts per million.
+    pub drift_ppm: f32,
+    /// Sound that is kept, in milliseconds.
+    pub delay_ms: f32,
 }
 
 /// A line.

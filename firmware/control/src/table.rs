@@ -130,6 +130,27 @@ pub static COMMANDS: &[Command] = &[
         example: "trubka door test apt42",
     },
     Command {
+        name: "headset listen",
+        arguments: &[argument("line", true, "line name")],
+        ask_first: None,
+        help: "Puts the line's sound, street and phone, on the headset of the box; nobody hears the headset. The journal keeps who was listened to.",
+        example: "trubka headset listen apt42",
+    },
+    Command {
+        name: "headset talk",
+        arguments: &[argument("line", true, "line name")],
+        ask_first: None,
+        help: "As headset listen, and the headset is heard in the street and on the phone.",
+        example: "trubka headset talk apt42",
+    },
+    Command {
+        name: "headset off",
+        arguments: &[],
+        ask_first: None,
+        help: "Takes the headset off the line.",
+        example: "trubka headset off",
+    },
+    Command {
         name: "do-not-disturb",
         arguments: &[
             argument("state", false, "on or off; only shown unless given"),

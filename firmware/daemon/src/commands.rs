@@ -9,11 +9,12 @@ use call::{Cause, LegId};
 use config::Config;
 use control::reply::{Journal as JournalReply, Levels, RtpStats, Status, TestCall};
 use control::{Failure, FailureKind, Request, Response, table};
-use gateway::Gateway;
+use gateway::{Gateway, HeadsetMode};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::doctor;
+use crate::headset::Headset;
 use crate::journal::Journal;
 use crate::startup;
 use crate::taps::Taps;
@@ -29,6 +30,7 @@ pub(crate) struct Commands {
     test_calls: HashMap<LegId, (u64, Reply)>,
     last_codec: Option<String>,
     taps: Taps,
+    headset: Headset,
 }
 
 impl Commands {
@@ -40,12 +42,19 @@ impl Commands {
             test_calls: HashMap::new(),
             last_codec: None,
             taps: Taps::default(),
+            headset: Headset::default(),
         }
+    }
+
+    /// A card is about to get its block: the headset has its say.
+    pub(crate) fn before_block(&mut self, gateway: &mut Gateway, card: usize) {
+        self.headset.before(gateway, card);
     }
 
     /// A card delivered a block: whoever follows its lines gets the readings.
     pub(crate) fn block(&mut self, gateway: &Gateway, card: usize) {
         self.taps.block(gateway, card);
+        self.headset.after(gateway, card);
     }
 
     /// Name of an account.
@@ -129,6 +138,25 @@ impl Commands {
                 self.taps.open((line, name), request.id, reply)?;
                 Ok(Answer::Now("following".into()))
             }
+            "headset listen" | "headset talk" => {
+                let name = argument(0).unwrap_or("");
+                let line = gateway
+                    .line_named(name)
+                    .ok_or_else(|| no_line(name, gateway))?;
+                let mode = if command.name == "headset talk" {
+                    HeadsetMode::Talk
+                } else {
+                    HeadsetMode::Listen
+                };
+                self.headset.join(now, gateway, &self.config, line, mode)?;
+                Ok(Answer::Now(
+                    "the headset is on the line; trubka status shows its devices".into(),
+                ))
+            }
+            "headset off" => {
+                gateway.leave_headset("a technician took it off");
+                Ok(Answer::Now("the headset is on no line".into()))
+            }
             "rtp stats" => rtp_stats(gateway, argument(0)),
             "call mute" => call_mute(
                 gateway,
@@ -170,6 +198,7 @@ impl Commands {
             accounts: gateway.account_statuses(),
             calls: gateway.call_statuses(),
             cards: gateway.card_statuses(),
+            headset: self.headset.status(gateway),
             do_not_disturb: gateway.do_not_disturb(),
         }
     }

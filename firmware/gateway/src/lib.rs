@@ -5,6 +5,7 @@
 mod accounts;
 mod actions;
 mod figures;
+mod headset;
 mod leg;
 mod line_slot;
 mod media_side;
@@ -27,6 +28,7 @@ use line_interface::{BLOCK_SAMPLES, CardInfo, Drive, DriveBlock, LinePlan, Sense
 use sip::{CallId, UserAgent};
 
 pub use accounts::SipServer;
+pub use headset::HeadsetMode;
 pub use plan::line_plan;
 
 use accounts::{AccountSlot, Placed};
@@ -45,7 +47,9 @@ pub struct Setup {
     pub registrars: Vec<Vec<SipServer>>,
     /// Address under which SIP reaches us.
     pub sip_local: SocketAddr,
-    /// The same for IPv6, beside an IPv4 address.
+    /// Address under which others see our SIP socket, when a NAT changes it; its IP address goes into SDP too.
+    pub public: Option<SocketAddr>,
+    /// The same as `sip_local` for IPv6, beside an IPv4 address.
     pub sip_local_ipv6: Option<SocketAddr>,
     /// RTP addresses under which audio reaches us; RTCP is one port above each.
     pub rtp_local: Vec<SocketAddr>,
@@ -114,6 +118,8 @@ pub struct Gateway {
     registrations: Vec<&'static str>,
     rtp_local: Vec<SocketAddr>,
     rtp_local_ipv6: Vec<SocketAddr>,
+    /// Address to write into SDP, when it is not that of `rtp_local`.
+    public: Option<std::net::IpAddr>,
     account_slots: Vec<AccountSlot>,
     placed: HashMap<LegId, Placed>,
     slot_of: Vec<Option<LegId>>,
@@ -123,6 +129,7 @@ pub struct Gateway {
     /// What a visitor hears whom nobody answers, 8 000 samples a second.
     failure_sound: Arc<[i16]>,
     outputs: VecDeque<Output>,
+    headset: Option<headset::Headset>,
 }
 
 /// What a technician does about a card that cannot carry a line.
@@ -147,7 +154,12 @@ impl Gateway {
     /// A gateway at rest. [`Gateway::start`] sets it going.
     pub fn new(setup: Setup) -> Gateway {
         let mut ua = UserAgent::new(
-            sip_side::ua_config(&setup.config, &setup.registrars, setup.sip_local),
+            sip_side::ua_config(
+                &setup.config,
+                &setup.registrars,
+                setup.sip_local,
+                setup.public,
+            ),
             setup.seed,
         );
         accounts::set_up(&mut ua, &setup);
@@ -156,6 +168,7 @@ impl Gateway {
             plans,
             rtp_local,
             rtp_local_ipv6,
+            public,
             seed,
             ..
         } = setup;
@@ -182,12 +195,14 @@ impl Gateway {
             slot_of: vec![None; rtp_local.len()],
             rtp_local,
             rtp_local_ipv6,
+            public: public.map(|public| public.ip()),
             account_slots: vec![AccountSlot::default(); config.accounts.len()],
             placed: HashMap::new(),
             sessions: 0,
             seed,
             failure_sound: sounds::failure().into(),
             outputs: VecDeque::new(),
+            headset: None,
             config,
         }
     }
@@ -358,19 +373,27 @@ impl Gateway {
                 slot.line.handle_block(now, sense);
                 slot.last = line_slot::Reading::of(sense);
                 let muted = slot.is_muted(now, &sense.audio);
-                if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
-                    let audio = if muted {
-                        [0; BLOCK_SAMPLES]
-                    } else {
-                        slot.voice.hear(&sense.audio)
-                    };
+                let leg = slot.joined.and_then(|leg| self.legs.get_mut(&leg));
+                let headset = Gateway::headset_on(&mut self.headset, index);
+                if leg.is_none() && headset.is_none() {
+                    continue;
+                }
+                let mut audio = if muted {
+                    [0; BLOCK_SAMPLES]
+                } else {
+                    slot.voice.hear(&sense.audio)
+                };
+                if let Some(headset) = headset {
+                    audio = headset.towards_phone(&audio);
+                }
+                if let Some(leg) = leg {
                     leg.session.push_audio(now, &audio);
                 }
             }
         }
         self.pump(now);
-        for slot in self.lines.iter_mut().filter(|slot| slot.card == card) {
-            let Some(block) = drive.get_mut(slot.channel) else {
+        for (index, slot) in self.lines.iter_mut().enumerate() {
+            let Some(block) = drive.get_mut(slot.channel).filter(|_| slot.card == card) else {
                 continue;
             };
             block.audio.fill(0);
@@ -379,13 +402,22 @@ impl Gateway {
                 continue;
             }
             (block.drive, block.connect) = (slot.line.drive(), slot.line.connect());
-            if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
+            let leg = slot.joined.and_then(|leg| self.legs.get_mut(&leg));
+            let headset = Gateway::headset_on(&mut self.headset, index);
+            let heard_back = leg.is_some() || headset.is_some();
+            if let Some(leg) = leg {
                 leg.session.pull_audio(now, &mut block.audio);
-                slot.voice.play(&mut block.audio);
             } else if let Some(player) = &mut slot.player {
                 player.fill(&mut block.audio);
             }
+            if let Some(headset) = headset {
+                headset.towards_street(&mut block.audio);
+            }
+            if heard_back {
+                slot.voice.play(&mut block.audio);
+            }
         }
+        self.watch_headset(now);
         self.end_sounds(now, card);
     }
 

@@ -1,132 +1,170 @@
-//! The figures of the pair: false rings in a day of an idle line, rings missed and doors opened over
-//! many calls with spread parts. `cargo run --release -p line-simulation --example figures [HOURS] [CALLS]`.
+//! Every figure that the lines must reach, with its goal and whether it is reached:
+//! `cargo run --release -p line-simulation --example figures` in a minute or two,
+//! with `-- --full` at full length (some minutes more). docs/reference/lines.md keeps the outcome.
 #![allow(clippy::print_stdout)]
 
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
+use std::time::Instant;
 
-use line_interface::{DriveBlock, HandsetFitting, Line, LineEvent, Profile, SenseBlock};
-use line_simulation::{Action, PanelEvent, Script, Setup, Simulation};
-use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use line_simulation::figures::{Failure, calls, costs, idle_rings, matrix, pulse, speeds};
 
-const BRANDS: [&str; 4] = ["vizit", "cyfral", "eltis", "metakom"];
-/// A call that is not through by then went wrong.
-const CALL_BLOCKS: u32 = 4000;
-
-type Failure = Box<dyn std::error::Error>;
-
-fn seed(n: u64) -> [u8; 32] {
-    let mut seed = [0; 32];
-    if let Some(part) = seed.first_chunk_mut::<8>() {
-        *part = n.to_le_bytes();
-    }
-    seed
+/// How much of each experiment is made.
+struct Counts {
+    /// Every how manieth apartment.
+    apartments: usize,
+    /// Places at which faults are tried.
+    places: usize,
+    idle_hours: f64,
+    calls: u64,
+    /// Times each address.
+    addresses: u64,
 }
 
-fn main() -> Result<(), Failure> {
-    let mut arguments = std::env::args().skip(1);
-    let mut number = |default: u64| match arguments.next() {
-        Some(text) => text.parse(),
-        None => Ok(default),
+const SHORT: Counts = Counts {
+    apartments: 5,
+    places: 3,
+    idle_hours: 1.0,
+    calls: 400,
+    addresses: 20,
+};
+const FULL: Counts = Counts {
+    apartments: 1,
+    places: 14,
+    idle_hours: 24.0,
+    calls: 10_000,
+    addresses: 1000,
+};
+
+struct Table {
+    missed: u32,
+    start: Instant,
+}
+
+impl Table {
+    fn row(&mut self, what: &str, goal: &str, found: &str, reached: bool) {
+        let verdict = if reached { "reached" } else { "MISSED" };
+        self.missed += u32::from(!reached);
+        let took = self.start.elapsed().as_secs_f64();
+        println!("| {what} | {goal} | {found} | {verdict} | {took:.0} s |");
+        self.start = Instant::now();
+    }
+}
+
+fn main() -> Result<ExitCode, Failure> {
+    let full = std::env::args().any(|word| word == "--full");
+    let count = if full { FULL } else { SHORT };
+    println!(
+        "machine: {}\n{}\n\n| what | goal | found | verdict | took |\n|---|---|---|---|---|",
+        machine(),
+        if full {
+            "full counts"
+        } else {
+            "short counts; --full for all"
+        }
+    );
+    let mut table = Table {
+        missed: 0,
+        start: Instant::now(),
     };
-    let (hours, calls) = (number(24)?, number(10_000)?);
-    let start = Instant::now();
-    let false_rings = idle(hours)?;
-    println!(
-        "idle line, {hours} h with noise, hum, clicks and polling over {} brands: {false_rings} false rings ({:.0} s)",
-        BRANDS.len(),
-        start.elapsed().as_secs_f64()
+    // Costs first, before the processor is warm from hours of simulation.
+    let cost = costs()?;
+    table.row(
+        "detectors of a pair, each 10 ms",
+        "<= 2 us",
+        &format!("{:.2} us", cost.pair_us),
+        cost.pair_us <= 2.0,
     );
-    let start = Instant::now();
-    let (mut rang, mut opened) = (0, 0);
-    for n in 0..calls {
-        let (ring, door) = call(n)?;
-        rang += u64::from(ring);
-        opened += u64::from(door);
+    table.row(
+        "detectors of a 10 x 10 matrix, each 10 ms",
+        "<= 40 us",
+        &format!("{:.2} us", cost.matrix_us),
+        cost.matrix_us <= 40.0,
+    );
+    let speed = speeds()?;
+    table.row(
+        "simulator, a pair",
+        "hundreds of times real time",
+        &format!("{:.0} times", speed.pair),
+        speed.pair >= 200.0,
+    );
+    table.row(
+        "simulator, 10 x 10 matrix at rest, ringing, in a talk",
+        "stated",
+        &format!(
+            "{:.0}, {:.0}, {:.0} times",
+            speed.matrix_at_rest, speed.matrix_ringing, speed.matrix_talking
+        ),
+        true,
+    );
+    let a = matrix::apartments(count.apartments)?;
+    table.row(
+        "apartment right, every switch file, 50 mV rms, 1 V hum, 5 % missing",
+        "100 %, ambiguous 0",
+        &format!("{} of {}, ambiguous {}", a.right, a.all, a.ambiguous),
+        a.right == a.all && a.ambiguous == 0,
+    );
+    let f = matrix::faults(count.places)?;
+    table.row(
+        "wrong apartment under a single fault",
+        "0",
+        &format!(
+            "{} ({} calls: {} right, {} ambiguous, {} not seen)",
+            f.wrong, f.all, f.right, f.ambiguous, f.missed
+        ),
+        f.wrong == 0,
+    );
+    let rings = idle_rings(count.idle_hours)?;
+    table.row(
+        &format!("false rings in {} h of an idle line", count.idle_hours),
+        "0",
+        &rings.to_string(),
+        rings == 0,
+    );
+    let c = calls(count.calls)?;
+    table.row(
+        &format!("rings missed in {} calls", c.all),
+        "0",
+        &(c.all - c.rang).to_string(),
+        c.rang == c.all,
+    );
+    table.row(
+        &format!("doors opened in {} calls", c.all),
+        "100 %",
+        &c.opened.to_string(),
+        c.opened == c.all,
+    );
+    let p = pulse::addresses(count.addresses)?;
+    table.row(
+        &format!("pulse addresses 1 to 255, {} times each", count.addresses),
+        "100 %",
+        &format!("{} of {}", p.right, p.all),
+        p.right == p.all,
+    );
+    table.row(
+        "pulse counts of 256 to 400",
+        "rejected",
+        &format!("{} of {}", p.rejected, p.beyond),
+        p.rejected == p.beyond,
+    );
+    for trouble in [a.first_trouble, f.first_trouble].into_iter().flatten() {
+        println!("\n{trouble}");
     }
-    println!(
-        "{calls} calls with parts spread by 10 %: {} rings missed, {opened} doors opened ({:.0} s)",
-        calls - rang,
-        start.elapsed().as_secs_f64()
-    );
-    Ok(())
+    Ok(if table.missed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
-fn idle(hours: u64) -> Result<u64, Failure> {
-    let mut false_rings = 0;
-    for (n, brand) in (0_u64..).zip(BRANDS) {
-        let mut setup = Setup::brand(brand)?;
-        setup.seed = seed(n);
-        setup.noise_volts = 0.15;
-        setup.hum_volts = 1.0;
-        setup.hum_hz = if n % 2 == 0 { 50.0 } else { 100.0 };
-        let mut sim = Simulation::new(setup, Script::default())?;
-        let profile = Profile::builtin(brand).ok_or("no profile")?;
-        let mut line = Line::new(profile, HandsetFitting::Relayed);
-        let mut rng = ChaCha12Rng::from_seed(seed(n + 100));
-        let (mut drive, mut sense) = (DriveBlock::default(), SenseBlock::default());
-        for block in 0..hours * 3600 * 100 / BRANDS.len() as u64 {
-            if block % 100 == 0 {
-                match rng.next_u32() % 12 {
-                    0 => sim.act(&Action::Click),
-                    1 => {
-                        let ms = 5 + u64::from(rng.next_u32() % 116);
-                        sim.act(&Action::Poll(Duration::from_millis(ms)));
-                    }
-                    _ => {}
-                }
-            }
-            drive.drive = line.drive();
-            sim.step(&drive, &mut sense);
-            line.handle_block(sim.now(), &sense);
-            while let Some(event) = line.poll_event() {
-                false_rings += u64::from(event == LineEvent::RingConfirmed);
-            }
-            sim.heard_by_visitor().for_each(drop);
-        }
-    }
-    Ok(false_rings)
-}
-
-/// One call: does it ring here, and does the panel's lock open?
-fn call(n: u64) -> Result<(bool, bool), Failure> {
-    let brand = BRANDS
-        .get(n as usize % BRANDS.len())
-        .copied()
-        .unwrap_or("vizit");
-    let mut sim = Simulation::new(Setup::brand(brand)?.spread(seed(n), 0.1), Script::default())?;
-    let profile = Profile::builtin(brand).ok_or("no profile")?;
-    let mut line = Line::new(profile, HandsetFitting::Relayed);
-    let mut rng = ChaCha12Rng::from_seed(seed(n + 1_000_000));
-    let (mut drive, mut sense) = (DriveBlock::default(), SenseBlock::default());
-    let answer_after = Duration::from_millis(u64::from(rng.next_u32() % 6000));
-    let open_after = Duration::from_millis(u64::from(rng.next_u32() % 3000));
-    let (mut rang, mut answered) = (None, None);
-    let mut asked = false;
-    sim.visitor_dial((n % 200) as u16 + 1);
-    for _ in 0..CALL_BLOCKS {
-        drive.drive = line.drive();
-        sim.step(&drive, &mut sense);
-        let now = sim.now();
-        line.handle_block(now, &sense);
-        while let Some(event) = line.poll_event() {
-            if event == LineEvent::RingConfirmed {
-                rang = rang.or(Some(now));
-            }
-        }
-        if rang.is_some_and(|at| now >= at + answer_after) && answered.is_none() {
-            line.answer(now)?;
-            answered = Some(now);
-        }
-        if answered.is_some_and(|at| now >= at + open_after) && !asked {
-            line.release_door(now, n)?;
-            asked = true;
-        }
-        while let Some(verdict) = sim.poll_event() {
-            if verdict.event == PanelEvent::LockOpened {
-                return Ok((true, true));
-            }
-        }
-    }
-    Ok((rang.is_some(), false))
+/// The processor, as Linux names it.
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map_or("unknown processor", |rest| {
+            rest.trim_start_matches([':', ' ', '\t'])
+        });
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{model}, {cores} core(s)")
 }

@@ -6,6 +6,7 @@
 
 mod acoustics;
 mod circuit;
+pub mod figures;
 mod handset;
 pub mod matrix;
 mod model;

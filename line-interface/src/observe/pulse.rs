@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::levels::LevelBook;
 use super::{Observation, Seen};
 use crate::card::{BLOCK_MS, SenseBlock};
-use crate::pulse::{PanelTone, PulseEvent, PulseProfile, PulseReader, ToneReader};
+use crate::pulse::{PanelTone, PulseDoubt, PulseEvent, PulseProfile, PulseReader, ToneReader};
 use crate::reading::BlockReading;
 
 /// A run of blocks that hold one of the panel's tones.
@@ -71,6 +71,11 @@ impl PulseObserver {
                 self.begin(at_us / 1000);
                 self.push(at_us / 1000, Observation::Address { address });
             }
+            // A reset without an address is how a selection ends.
+            Some(PulseEvent::Rejected {
+                why: PulseDoubt::NoPulse,
+                ..
+            }) => {}
             Some(PulseEvent::Rejected { why, at_us }) => {
                 self.push(at_us / 1000, Observation::BadAddress { why });
             }

@@ -9,6 +9,8 @@ pub enum Speaker {
     Visitor,
     /// A high voice.
     Resident,
+    /// One between the two.
+    Technician,
 }
 
 const RATE: f32 = 8000.0;
@@ -43,6 +45,7 @@ pub fn speak(speaker: Speaker, milliseconds: u32) -> Vec<i16> {
     let (pitch, mut state) = match speaker {
         Speaker::Visitor => (105.0_f32, 0x2545_f491_u32),
         Speaker::Resident => (173.0, 0x9e37_79b9),
+        Speaker::Technician => (134.0, 0x7f4a_7c15),
     };
     let mut random = move || {
         state ^= state << 13;

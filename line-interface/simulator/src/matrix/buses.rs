@@ -68,6 +68,11 @@ pub struct Buses {
     units: Vec<Node>,
     sources: Vec<Element>,
     sinks: Vec<Element>,
+    /// What the switch wants of its keys; told to the network when it is asked for next, so that a
+    /// key let go of and taken again meanwhile was never away.
+    fed: Vec<Option<(f64, f64)>>,
+    sunk: Vec<bool>,
+    told: (Vec<Option<(f64, f64)>>, Vec<bool>),
     handsets: Vec<Element>,
     fitted: Vec<Fitted>,
     isolated: bool,
@@ -121,6 +126,9 @@ impl Buses {
         }
         let mut buses = Self {
             fitted: vec![Fitted::OnHook; handsets.len()],
+            fed: vec![None; sources.len()],
+            sunk: vec![false; sinks.len()],
+            told: (vec![None; sources.len()], vec![false; sinks.len()]),
             net,
             parts,
             side,
@@ -202,23 +210,47 @@ impl Buses {
         }
     }
 
-    /// The switch feeds a line of the fed bus, or lets go of it.
+    /// The switch lets go of every line.
+    pub fn release(&mut self) {
+        self.fed.fill(None);
+        self.sunk.fill(false);
+    }
+
+    /// The switch feeds a line of the fed bus with volts behind ohms, or lets go of it.
     pub fn feed(&mut self, line: usize, source: Option<(f64, f64)>) {
-        if let Some(element) = self.sources.get(line) {
-            let part = source.map_or(Part::Open, |(volts, ohms)| Part::Source { volts, ohms });
-            self.net.set(*element, part);
+        if let Some(slot) = self.fed.get_mut(line) {
+            *slot = source;
         }
     }
 
     /// The switch sinks a line of the other bus, or lets go of it.
     pub fn sink(&mut self, line: usize, on: bool) {
-        if let Some(element) = self.sinks.get(line) {
-            let part = if on {
-                Part::Resistor(self.parts.sink_ohms)
-            } else {
-                Part::Open
-            };
-            self.net.set(*element, part);
+        if let Some(slot) = self.sunk.get_mut(line) {
+            *slot = on;
+        }
+    }
+
+    /// Turns the keys of the switch that have changed.
+    fn turn_keys(&mut self) {
+        let sources = self.sources.iter().zip(&self.fed).zip(&mut self.told.0);
+        for ((element, wanted), told) in sources {
+            if wanted != told {
+                *told = *wanted;
+                let part = wanted.map_or(Part::Open, |(volts, ohms)| Part::Source { volts, ohms });
+                self.net.set(*element, part);
+            }
+        }
+        let sinks = self.sinks.iter().zip(&self.sunk).zip(&mut self.told.1);
+        for ((element, wanted), told) in sinks {
+            if wanted != told {
+                *told = *wanted;
+                let part = if *wanted {
+                    Part::Resistor(self.parts.sink_ohms)
+                } else {
+                    Part::Open
+                };
+                self.net.set(*element, part);
+            }
         }
     }
 
@@ -234,8 +266,9 @@ impl Buses {
         self.units.get(line).copied().unwrap_or(Node::GROUND)
     }
 
-    /// The network, for faults and readings.
-    pub const fn network(&mut self) -> &mut Network {
+    /// The network with the keys as they are, for steps, faults and readings.
+    pub fn network(&mut self) -> &mut Network {
+        self.turn_keys();
         &mut self.net
     }
 

@@ -468,10 +468,7 @@ impl MatrixSimulation {
         // Keys that were closed in the last sample open, unless they close again below.
         if std::mem::take(&mut self.keys) {
             for module in &mut self.modules {
-                for i in 0..32 {
-                    module.feed(i, None);
-                    module.sink(i, false);
-                }
+                module.release();
             }
         }
         for entrance in &mut self.panels {

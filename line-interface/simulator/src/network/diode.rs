@@ -26,29 +26,82 @@ impl Diode {
     }
 
     /// Current and slope at `v` across diode and resistor.
-    ///
-    /// With `w` the Wright omega function, `i = n Vt / R * w(x) - Is`, so no inner iteration on the
-    /// resistor is needed.
     #[must_use]
     pub fn current(&self, v: f64) -> (f64, f64) {
-        let scale = self.saturation_amps * self.ohms / self.slope_volts;
-        let reach = (v + self.saturation_amps * self.ohms) / self.slope_volts;
-        if reach < -25.0 {
+        self.ready().current(v, &mut 0.0)
+    }
+
+    /// With everything computed that does not depend on the voltage.
+    pub(super) fn ready(&self) -> Ready {
+        let reach_volts = self.saturation_amps * self.ohms;
+        Ready {
+            floor_volts: FLOOR * self.slope_volts - reach_volts,
+            reach_volts,
+            per_slope: 1.0 / self.slope_volts,
+            ln_scale: (self.saturation_amps * self.ohms / self.slope_volts).ln(),
+            gain: self.slope_volts / self.ohms,
+            siemens: 1.0 / self.ohms,
+            saturation_amps: self.saturation_amps,
+        }
+    }
+}
+
+/// A diode ready to be asked many times.
+///
+/// With `w` the Wright omega function, `i = n Vt / R * w(x) - Is`, so no inner iteration on the
+/// resistor is needed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ready {
+    /// Below this it carries its saturation current and no more.
+    pub(super) floor_volts: f64,
+    reach_volts: f64,
+    per_slope: f64,
+    ln_scale: f64,
+    gain: f64,
+    siemens: f64,
+    pub(super) saturation_amps: f64,
+}
+
+impl Ready {
+    /// Current and slope. `near` is where the last answer of this diode lay, 0 before the first.
+    pub(super) fn current(&self, v: f64, near: &mut f64) -> (f64, f64) {
+        if v < self.floor_volts {
             return (-self.saturation_amps, 0.0);
         }
-        let w = omega(scale.ln() + reach);
+        let w = omega(
+            self.ln_scale + (v + self.reach_volts) * self.per_slope,
+            *near,
+        );
+        *near = w;
         (
-            self.slope_volts / self.ohms * w - self.saturation_amps,
-            w / (1.0 + w) / self.ohms,
+            self.gain * w - self.saturation_amps,
+            w / (1.0 + w) * self.siemens,
         )
     }
 }
 
-/// Wright omega: the `w` with `w + ln w = x`.
-fn omega(x: f64) -> f64 {
-    // Below, exp(x) differs from omega by less than one in 10^8.
-    if x < -18.0 {
-        return x.exp();
+/// Thermal voltages below zero at which the exponential is less than 10^-4 of the saturation
+/// current: less than a picoampere.
+const FLOOR: f64 = -9.5;
+
+/// Wright omega: the `w` with `w + ln w = x`. `near` may be a first guess.
+fn omega(x: f64, near: f64) -> f64 {
+    // The series in e^x: here the next term is less than one in 10^9.
+    if x < -8.0 {
+        let e = x.exp();
+        return e * (1.0 - e * (1.0 - 1.5 * e));
+    }
+    // Fourth-order steps: one from nearby, two from the rough guess are exact to rounding.
+    let step = |w: f64, r: f64| {
+        let p = 1.0 + w;
+        let q = 2.0 * p * (p + 2.0 / 3.0 * r);
+        w * (1.0 + r / p * (q - r) / (q - 2.0 * r))
+    };
+    if near > 0.0 {
+        let r = x - near - near.ln();
+        if r.abs() < NEARBY {
+            return step(near, r);
+        }
     }
     let mut w = if x > 1.0 {
         x - x.ln()
@@ -58,15 +111,15 @@ fn omega(x: f64) -> f64 {
         let e = x.exp();
         e / (1.0 + e)
     };
-    // Fourth-order steps: two are exact to rounding.
     for _ in 0..2 {
         let r = x - w - w.ln();
-        let p = 1.0 + w;
-        let q = 2.0 * p * (p + 2.0 / 3.0 * r);
-        w *= 1.0 + r / p * (q - r) / (q - 2.0 * r);
+        w = step(w, r);
     }
     w
 }
+
+/// A guess whose equation is wrong by less than this needs one step only.
+const NEARBY: f64 = 1e-2;
 
 #[cfg(test)]
 mod tests {
@@ -76,8 +129,13 @@ mod tests {
     fn omega_solves_its_equation() {
         for i in -170..400 {
             let x = f64::from(i) * 0.1;
-            let w = omega(x);
+            let w = omega(x, 0.0);
             assert!((w + w.ln() - x).abs() < 1e-9, "{x}: {w}");
+            // From a guess nearby, and from a useless one.
+            for guess in [w * 1.005, w * 0.995, w * 3.0, 1e-300] {
+                let again = omega(x, guess);
+                assert!((again / w - 1.0).abs() < 1e-9, "{x} from {guess}: {again}");
+            }
         }
     }
 

@@ -1,13 +1,22 @@
 //! Nodal analysis: any network of resistors, sources, capacitors and diodes, solved by Newton steps.
 //!
 //! Every element has two ends and a current that never falls when its voltage rises, so the
-//! Jacobian is symmetric and positive definite: Cholesky without pivoting solves each step, and the
-//! damped iteration cannot run away. Capacitors are backward-Euler companions.
+//! Jacobian is symmetric and positive definite: elimination without pivoting solves each step, and
+//! the damped iteration cannot run away. Capacitors are backward-Euler companions.
+//!
+//! What makes it quick: the linear parts are summed up once and again only when one of them
+//! changes; of the diodes only those that conduct couple nodes, and the order of elimination for
+//! such a pattern is found once; and where a source jumps between two levels, as a ring does, the
+//! search begins from what the network was the last time.
 
 mod diode;
+mod plan;
+mod sparse;
 mod spice;
 
 pub use diode::Diode;
+use plan::Plan;
+use sparse::Sparse;
 
 /// A node of a [`Network`]; [`Node::GROUND`] is the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,14 +71,17 @@ struct Placed {
 
 /// Largest change of a node in one Newton step; a diode's exponential needs no more.
 const MAX_STEP_VOLTS: f64 = 3.0;
-/// A node that nothing else holds leaks this to ground, so the Jacobian stays definite.
-const LEAK_SIEMENS: f64 = 1e-12;
-/// Newton ends when the largest step is below this.
-const DONE_VOLTS: f64 = 1e-7;
+/// Newton ends when the largest step is below this: the error then is its square over the 40 mV of
+/// a diode, some nanovolts.
+const DONE_VOLTS: f64 = 1e-5;
 /// Or when no node has more current left than this.
 const DONE_AMPS: f64 = 1e-9;
+/// A source that moves by more than this may have been there before.
+const JUMP_VOLTS: f64 = 0.5;
 /// Width of the knee of [`Part::Knee`].
 const KNEE_VOLTS: f64 = 0.05;
+/// A network that nothing moved for so many steps stands still until something is changed.
+const CALM_STEPS: u32 = 2;
 const MAX_ITERATIONS: usize = 60;
 
 /// A network and its state.
@@ -77,14 +89,26 @@ const MAX_ITERATIONS: usize = 60;
 pub struct Network {
     volts: Vec<f64>,
     parts: Vec<Placed>,
-    jacobian: Vec<f64>,
-    residual: Vec<f64>,
+    plan: Plan,
+    sparse: Sparse,
+    /// A part or its place is another one than the plan was made for.
+    stale: bool,
+    /// The same, of linear parts only.
+    stale_linear: bool,
+    /// Steps in which nothing moved, since anything was changed.
+    calm: u32,
+    /// A source has jumped since the last solution.
+    jumped: bool,
+    /// Where the network was before the last jump.
+    before_jump: Vec<f64>,
 }
 
 impl Network {
     /// Adds a node at 0 V.
     pub fn node(&mut self) -> Node {
         self.volts.push(0.0);
+        self.stale = true;
+        self.calm = 0;
         Node(self.volts.len() - 1)
     }
 
@@ -96,20 +120,47 @@ impl Network {
             part,
             before: 0.0,
         });
+        self.stale = true;
+        self.calm = 0;
         Element(self.parts.len() - 1)
     }
 
     /// Puts another part where one was.
     pub fn set(&mut self, element: Element, part: Part) {
-        if let Some(placed) = self.parts.get_mut(element.0) {
-            placed.part = part;
+        let Some(placed) = self.parts.get_mut(element.0) else {
+            return;
+        };
+        if placed.part == part {
+            return;
         }
+        self.calm = 0;
+        // Another voltage or current in the same place leaves the sums as they are.
+        let (same, moved) = match (placed.part, part) {
+            (
+                Part::Source { volts, ohms },
+                Part::Source {
+                    volts: to,
+                    ohms: also,
+                },
+            ) if ohms == also => (true, (to - volts).abs()),
+            (Part::Current(_), Part::Current(_)) => (true, 0.0),
+            _ => (false, f64::INFINITY),
+        };
+        let straight = plan::is_linear(placed.part) && plan::is_linear(part);
+        placed.part = part;
+        self.stale_linear |= !same;
+        self.stale |= !same && !straight;
+        self.jumped |= moved > JUMP_VOLTS;
     }
 
     /// Moves both ends of a part.
     pub fn turn(&mut self, element: Element, (a, b): (Node, Node)) {
-        if let Some(placed) = self.parts.get_mut(element.0) {
+        if let Some(placed) = self.parts.get_mut(element.0)
+            && (placed.a, placed.b) != (a.0, b.0)
+        {
             (placed.a, placed.b) = (a.0, b.0);
+            self.stale = true;
+            self.calm = 0;
         }
     }
 
@@ -124,6 +175,7 @@ impl Network {
         if let Some(v) = self.volts.get_mut(node.0) {
             *v = volts;
         }
+        self.calm = 0;
         self.charge();
     }
 
@@ -145,14 +197,21 @@ impl Network {
 
     /// The operating point: capacitors carry no current. Returns whether Newton settled.
     pub fn settle(&mut self) -> bool {
+        self.calm = 0;
         let settled = self.newton(0.0);
+        self.calm = 0;
         self.charge();
         settled
     }
 
     /// One step of `seconds`. Returns whether Newton settled.
     pub fn step(&mut self, seconds: f64) -> bool {
-        let settled = self.newton(1.0 / seconds);
+        let per_second = 1.0 / seconds;
+        // Twice the same from the same: the third time is the same too.
+        if self.calm >= CALM_STEPS && self.plan.per_second() == per_second {
+            return true;
+        }
+        let settled = self.newton(per_second);
         self.charge();
         settled
     }
@@ -166,64 +225,56 @@ impl Network {
     }
 
     fn newton(&mut self, per_second: f64) -> bool {
-        for _ in 0..MAX_ITERATIONS {
-            if self.stamp(per_second) < DONE_AMPS {
+        let stale = std::mem::take(&mut self.stale);
+        if stale {
+            self.plan.sort(self.volts.len(), &self.parts);
+        }
+        if stale | std::mem::take(&mut self.stale_linear) || self.plan.per_second() != per_second {
+            self.plan.sum_linear(&self.parts, per_second);
+        }
+        self.plan.sum_sources(&self.parts);
+        if std::mem::take(&mut self.jumped) {
+            self.begin_from_before();
+        }
+        for iteration in 0..MAX_ITERATIONS {
+            if self.plan.stamp(&self.volts, &self.parts) < DONE_AMPS {
+                self.calm = if iteration == 0 { self.calm + 1 } else { 0 };
                 return true;
             }
-            solve(&mut self.jacobian, &mut self.residual);
-            let largest = self.residual.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
+            let (diagonal, couplings, residual) = self.plan.system();
+            self.sparse.solve(diagonal, couplings, residual);
+            let largest = residual.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
             let damp = (MAX_STEP_VOLTS / largest.max(1e-30)).min(1.0);
-            for (v, s) in self.volts.iter_mut().zip(&self.residual) {
+            for (v, s) in self.volts.iter_mut().zip(residual.iter()) {
                 *v -= damp * s;
             }
             if largest < DONE_VOLTS {
+                self.calm = 0;
                 return true;
             }
         }
+        self.calm = 0;
         false
     }
 
-    /// Fills Jacobian (lower triangle) and residual; returns the largest residual current.
-    fn stamp(&mut self, per_second: f64) -> f64 {
-        let n = self.volts.len();
-        self.jacobian.clear();
-        self.jacobian.resize(n * n, 0.0);
-        self.residual.clear();
-        self.residual
-            .extend(self.volts.iter().map(|v| v * LEAK_SIEMENS));
-        for i in 0..n {
-            add(&mut self.jacobian, i * n + i, LEAK_SIEMENS);
-        }
-        for p in &self.parts {
-            let (current, slope) = law(p, at(&self.volts, p.a) - at(&self.volts, p.b), per_second);
-            if slope == 0.0 && current == 0.0 {
-                continue;
-            }
-            add(&mut self.residual, p.a, current);
-            add(&mut self.residual, p.b, -current);
-            if p.a < n {
-                add(&mut self.jacobian, p.a * n + p.a, slope);
-            }
-            if p.b < n {
-                add(&mut self.jacobian, p.b * n + p.b, slope);
-            }
-            if p.a < n && p.b < n {
-                add(&mut self.jacobian, p.a.max(p.b) * n + p.a.min(p.b), -slope);
+    /// A source that jumps to and fro finds the network near where it was the last time.
+    fn begin_from_before(&mut self) {
+        if self.before_jump.len() == self.volts.len() {
+            let here = self.plan.stamp(&self.volts, &self.parts);
+            let there = self.plan.stamp(&self.before_jump, &self.parts);
+            if there < here {
+                self.calm = 0;
+                std::mem::swap(&mut self.volts, &mut self.before_jump);
+                return;
             }
         }
-        self.residual.iter().fold(0.0_f64, |m, r| m.max(r.abs()))
+        self.before_jump.clone_from(&self.volts);
     }
 }
 
 /// Ground, being no index of the vector, reads 0.
 fn at(values: &[f64], i: usize) -> f64 {
     values.get(i).copied().unwrap_or(0.0)
-}
-
-fn add(values: &mut [f64], i: usize, amount: f64) {
-    if let Some(v) = values.get_mut(i) {
-        *v += amount;
-    }
 }
 
 /// Current and slope of a part at `v`.
@@ -245,56 +296,6 @@ fn law(p: &Placed, v: f64, per_second: f64) -> (f64, f64) {
             (KNEE_VOLTS * soft / ohms, 1.0 / (1.0 + (-x).exp()) / ohms)
         }
     }
-}
-
-/// Cholesky in place on the lower triangle, then both substitutions into `b`.
-fn solve(a: &mut [f64], b: &mut [f64]) {
-    let n = b.len();
-    for j in 0..n {
-        let (done, rest) = a.split_at_mut(j * n);
-        let Some(row) = rest.get_mut(..n) else { return };
-        // Row by row: the rows above are finished factors.
-        for i in 0..j {
-            let Some(above) = done.get(i * n..i * n + n) else {
-                return;
-            };
-            let sum: f64 = dot(row, above, i);
-            if let (Some(slot), Some(pivot)) = (row.get_mut(i), above.get(i)) {
-                *slot = (*slot - sum) * pivot;
-            }
-        }
-        let sum: f64 = row.iter().take(j).map(|v| v * v).sum();
-        if let Some(slot) = row.get_mut(j) {
-            // The inverse of the pivot is kept: substitutions then need no division.
-            *slot = 1.0 / (*slot - sum).max(1e-18).sqrt();
-        }
-    }
-    for i in 0..n {
-        let Some(row) = a.get(i * n..i * n + n) else {
-            return;
-        };
-        let sum = dot(row, b, i);
-        if let (Some(slot), Some(pivot)) = (b.get_mut(i), row.get(i)) {
-            *slot = (*slot - sum) * pivot;
-        }
-    }
-    for i in (0..n).rev() {
-        let (head, tail) = b.split_at_mut(i);
-        let Some((slot, _)) = tail.split_first_mut() else {
-            return;
-        };
-        let Some(row) = a.get(i * n..i * n + n) else {
-            return;
-        };
-        *slot *= row.get(i).copied().unwrap_or(0.0);
-        for (v, l) in head.iter_mut().zip(row) {
-            *v -= l * *slot;
-        }
-    }
-}
-
-fn dot(a: &[f64], b: &[f64], n: usize) -> f64 {
-    a.iter().zip(b).take(n).map(|(x, y)| x * y).sum()
 }
 
 #[cfg(test)]

@@ -1,36 +1,23 @@
 //! A line and a simulation joined under a virtual clock.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic
+)]
 
 use std::time::Duration;
 
 use line_interface::{
     Drive, DriveBlock, HandsetFitting, Line, LineEvent, Load, Profile, SenseBlock,
 };
+pub use line_simulation::figures::{BRANDS, Dice};
 use line_simulation::{PanelEvent, Script, Setup, Simulation};
-use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-
-pub const BRANDS: [&str; 4] = ["vizit", "cyfral", "eltis", "metakom"];
 
 pub fn seed(n: u64) -> [u8; 32] {
-    let mut seed = [0; 32];
-    seed[..8].copy_from_slice(&n.to_le_bytes());
-    seed
-}
-
-pub struct Dice(ChaCha12Rng);
-
-impl Dice {
-    pub fn new(n: u64) -> Self {
-        Self(ChaCha12Rng::from_seed(seed(n ^ 0x5eed)))
-    }
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.0.next_u64() % n
-    }
-    pub fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.below(high - low + 1)
-    }
+    Dice::seed(n)
 }
 
 pub struct Bench {

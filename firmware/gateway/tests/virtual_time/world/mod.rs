@@ -1,6 +1,7 @@
 //! A whole building in virtual time: panel, line, gateway, network, PBX and phone.
 
 mod forge;
+mod headset;
 mod network;
 mod options;
 mod promises;
@@ -10,8 +11,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use call::{Event, RecordId};
-use line_interface::{CardInfo, Drive, DriveBlock, LineKind, SenseBlock};
-use line_simulation::{Fault, PanelEvent, Simulation};
+use line_interface::switch::Cell;
+use line_interface::{CardInfo, Drive, DriveBlock, SenseBlock};
+use line_simulation::{Fault, LineModel, PanelEvent};
 use phone::{Phone, PhoneConfig, PhoneEvent};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -19,7 +21,7 @@ use trubka_gateway::{Gateway, Setup, SipServer, line_plan};
 
 pub(crate) use forge::{Dialog, EventPacket, outside_request};
 pub(crate) use network::{Port, Verdict};
-pub(crate) use options::{Disk, Options, Weather, answers, never_answers, presses};
+pub(crate) use options::{Disk, Options, Topology, Weather, answers, never_answers, presses};
 use promises::Promises;
 
 pub(crate) const BLOCK: Duration = Duration::from_millis(10);
@@ -45,7 +47,7 @@ pub(crate) fn address(text: &str) -> SocketAddr {
 pub(crate) struct World {
     pub(crate) now: Duration,
     pub(crate) gateway: Gateway,
-    pub(crate) panel: Simulation,
+    pub(crate) panel: Box<dyn LineModel>,
     pub(crate) phone: Phone,
     pub(crate) events: Vec<(Duration, Event)>,
     pub(crate) journal: Vec<(Duration, Event)>,
@@ -66,7 +68,9 @@ pub(crate) struct World {
     pub(crate) checking: bool,
     /// Wall time spent in the simulated panel and line, and in phone and PBX.
     pub(crate) spent: [Duration; 2],
+    pub(crate) topology: Topology,
     keep_sound: bool,
+    headset: headset::Headset,
     sense: SenseBlock,
     next_block: Duration,
     records: Vec<(Duration, RecordId)>,
@@ -94,23 +98,14 @@ impl World {
                 backup: false,
             }]],
             sip_local: address(GATEWAY_SIP),
+            public: None,
             sip_local_ipv6: None,
             rtp_local: slots,
             rtp_local_ipv6: Vec::new(),
             seed,
             config,
         };
-        let mut panel = line_simulation::Setup::brand(options.brand).unwrap();
-        panel.seed = seed;
-        if !options.handset {
-            panel.handset = None;
-        }
-        if let Some(limit) = options.panel_talk {
-            panel.panel.talk.limit_ms.value = limit.as_millis() as u64;
-        }
-        if options.spread > 0.0 {
-            panel = panel.spread(seed, options.spread);
-        }
+        let panel = options.building(seed);
         let phone_config = PhoneConfig {
             sip_local: address(PBX_SIP),
             rtp_local: address(PHONE_RTP),
@@ -126,7 +121,7 @@ impl World {
         let mut world = World {
             now: Duration::ZERO,
             gateway: Gateway::new(setup),
-            panel: Simulation::new(panel, options.visitor).unwrap(),
+            panel,
             phone: Phone::new(phone_config.clone()),
             events: Vec::new(),
             journal: Vec::new(),
@@ -144,7 +139,9 @@ impl World {
             phone_config,
             checking: true,
             spent: [Duration::ZERO; 2],
+            topology: options.topology,
             keep_sound: options.keep_sound,
+            headset: headset::Headset::default(),
             sense: SenseBlock::default(),
             next_block: BLOCK,
             records: Vec::new(),
@@ -179,7 +176,7 @@ impl World {
         if !std::mem::replace(&mut self.card_up, true) {
             let info = CardInfo {
                 name: "virtual".into(),
-                lines: vec![LineKind::Pair],
+                lines: vec![self.panel.kind()],
             };
             self.gateway.card_present(self.now, 0, &info);
             self.collect();
@@ -294,10 +291,17 @@ impl World {
         }
         if self.card_up {
             let mut drive = [self.drive];
+            self.headset.before(&mut self.gateway);
             self.gateway
                 .handle_block(self.now, 0, std::slice::from_ref(&self.sense), &mut drive);
             self.drive = drive[0];
+            self.headset.after(&self.gateway);
         }
+    }
+
+    /// The pair of the switch that the crosspoint is on.
+    pub(crate) fn connected(&self) -> Option<Cell> {
+        self.drive.connect
     }
 
     pub(crate) fn driven(&self) -> Drive {
