@@ -96,6 +96,10 @@ pub struct Sip {
     pub direct_sources: Vec<IpAddr>,
     /// User-Agent text.
     pub user_agent: String,
+    /// Mark of SIP packets, 0..=63.
+    pub dscp: u8,
+    /// Server that tells our public address.
+    pub stun_server: Option<HostPort>,
 }
 
 /// A certificate and its private key.
@@ -204,6 +208,8 @@ pub struct Account {
     pub media_encryption: MediaEncryption,
     /// Whether tones in the sound are keys.
     pub inband_keys: InbandKeys,
+    /// Codecs in order of preference; empty for those of section `media`.
+    pub codecs: Vec<Codec>,
 }
 
 /// Section `card`.
@@ -576,6 +582,8 @@ pub enum Codec {
     Pcma,
     /// G.711 mu-law.
     Pcmu,
+    /// G.722 at 64 kbit/s.
+    G722,
 }
 
 /// Whether the sound of an account's calls is encrypted.
@@ -637,6 +645,8 @@ pub struct Media {
     pub ptime_ms: u32,
     /// Payload type offered for key events.
     pub telephone_event_payload_type: u8,
+    /// Mark of RTP and RTCP packets, 0..=63.
+    pub dscp: u8,
     /// Gain towards the line, dB.
     pub gain_to_line_db: i8,
     /// Gain towards the phone, dB.

@@ -202,6 +202,18 @@ pub static SECTIONS: &[Section] = &[
                 Literal("\"Trubka\""),
                 "Text of the User-Agent and Server headers.",
             ),
+            key(
+                "dscp",
+                int(0, 63),
+                Literal("24"),
+                "Mark of SIP packets for the network (DSCP): 24 is CS3, 0 leaves them unmarked.",
+            ),
+            key(
+                "stun_server",
+                Kind::Host,
+                Unset,
+                "STUN server (port 3478 unless given) that tells the address of the NAT in front of the box; it is then written into Contact and SDP. Only for a PBX on the other side of that NAT.",
+            ),
         ],
     },
     Section {
@@ -400,6 +412,12 @@ pub static SECTIONS: &[Section] = &[
                 Kind::Bool,
                 Literal("false"),
                 "Allow media_encryption although SIP itself is not encrypted: who can read the SIP messages can then decrypt the sound.",
+            ),
+            key(
+                "codecs",
+                Kind::TextList,
+                Unset,
+                "Codecs of this account in order of preference; media.codecs unless given.",
             ),
             key(
                 "inband_keys",
@@ -940,8 +958,8 @@ pub static SECTIONS: &[Section] = &[
             key(
                 "codecs",
                 Kind::TextList,
-                Literal("[\"pcma\", \"pcmu\"]"),
-                "Codecs in order of preference: pcma, pcmu.",
+                Literal("[\"pcma\", \"pcmu\", \"g722\"]"),
+                "Codecs in order of preference: pcma and pcmu (G.711), g722.",
             ),
             key(
                 "crypto_suites",
@@ -962,6 +980,12 @@ pub static SECTIONS: &[Section] = &[
                 int(96, 127),
                 Literal("101"),
                 "RTP payload type offered for RFC 4733 key events.",
+            ),
+            key(
+                "dscp",
+                int(0, 63),
+                Literal("46"),
+                "Mark of RTP and RTCP packets for the network (DSCP): 46 is EF, 0 leaves them unmarked.",
             ),
             key(
                 "gain_to_line_db",

@@ -13,6 +13,7 @@ mod journal;
 mod links;
 mod logging;
 mod names;
+mod public_address;
 mod recording;
 mod run;
 mod sockets;

@@ -24,6 +24,7 @@ use crate::input::{Input, QUEUE};
 use crate::journal::Journal;
 use crate::links::{LinkId, LinkNews, Links, Listeners};
 use crate::names::{self, Found, Names};
+use crate::public_address;
 use crate::sockets::Sockets;
 use crate::startup::{self, Arguments};
 use crate::state::StateKeeper;
@@ -158,7 +159,12 @@ async fn serve(
         .flatten()
         .collect();
     let failed = |error: crate::sockets::BindError| error.to_string();
-    let sockets = Sockets::bind(&listen, &config.media.rtp_ports).map_err(failed)?;
+    let marks = (config.sip.dscp, config.media.dscp);
+    let sockets = Sockets::bind(&listen, &config.media.rtp_ports, marks).map_err(failed)?;
+    let public = match config.sip.stun_server.as_ref().zip(sockets.sip()) {
+        Some((server, socket)) => public_address::from_outside(server, socket).await,
+        None => None,
+    };
     let listeners = Listeners::bind(&config).map_err(failed)?;
     let rtp_local = |own: IpAddr| {
         let ports = config.media.rtp_ports.iter();
@@ -189,6 +195,7 @@ async fn serve(
         plans,
         registrars: found.iter().map(|found| found.servers.clone()).collect(),
         sip_local: SocketAddr::new(own, bound.port()),
+        public,
         sip_local_ipv6: (own_ipv6.zip(config.sip.listen_ipv6))
             .map(|(own, bound)| SocketAddr::new(own, bound.port())),
         rtp_local: rtp_local(own),
@@ -241,6 +248,9 @@ async fn serve(
     }
     let known = daemon.known.clone();
     tasks.spawn(watch_route(bound, known, own, inbox.clone()));
+    if let Some((server, public)) = config.sip.stun_server.clone().zip(public) {
+        tasks.spawn(public_address::watch(server, bound, public, inbox.clone()));
+    }
     tasks.spawn(wall_clock::keep_telling(zone, inbox.clone()));
     let mut cards = Vec::new();
     for (index, card) in config.cards.iter().enumerate() {

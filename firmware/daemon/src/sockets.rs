@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
@@ -50,7 +51,8 @@ struct Socket {
     ipv6: bool,
 }
 
-fn bind(address: SocketAddr) -> Result<Socket, BindError> {
+/// Binds a socket whose packets carry the mark `dscp`.
+fn bind(address: SocketAddr, dscp: u8) -> Result<Socket, BindError> {
     let open = || {
         let domain = socket2::Domain::for_address(address);
         let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, None)?;
@@ -58,6 +60,7 @@ fn bind(address: SocketAddr) -> Result<Socket, BindError> {
             // IPv4 has a socket of its own.
             socket.set_only_v6(true)?;
         }
+        mark(&socket, address.is_ipv6(), dscp);
         socket.bind(&address.into())?;
         socket.set_nonblocking(true)?;
         let sender = std::net::UdpSocket::from(socket);
@@ -75,23 +78,46 @@ fn bind(address: SocketAddr) -> Result<Socket, BindError> {
     })
 }
 
+/// Marks what leaves by a socket (RFC 2474). A system that does not allow it carries the sound all the same.
+pub(crate) fn mark<'a>(socket: impl Into<SockRef<'a>>, ipv6: bool, dscp: u8) {
+    let class = u32::from(dscp & 63) << 2;
+    let socket = socket.into();
+    let marked = if ipv6 {
+        socket.set_tclass_v6(class)
+    } else {
+        socket.set_tos_v4(class)
+    };
+    if let Err(error) = marked {
+        tracing::warn!("packets are not marked with DSCP {dscp}: {error}");
+    }
+}
+
 impl Sockets {
-    /// Binds all of them.
-    pub(crate) fn bind(listen: &[SocketAddr], ports: &[u16]) -> Result<Sockets, BindError> {
-        let sip = listen.iter().map(|address| bind(*address));
+    /// Binds all of them; SIP carries the first mark, audio the second.
+    pub(crate) fn bind(
+        listen: &[SocketAddr],
+        ports: &[u16],
+        (sip_dscp, media_dscp): (u8, u8),
+    ) -> Result<Sockets, BindError> {
+        let sip = listen.iter().map(|address| bind(*address, sip_dscp));
         let sip = sip.collect::<Result<_, _>>()?;
         let mut rtp = Vec::new();
         for port in ports {
             let mut pairs = Vec::new();
             for media in listen {
                 pairs.push((
-                    bind(SocketAddr::new(media.ip(), *port))?,
-                    bind(SocketAddr::new(media.ip(), port + 1))?,
+                    bind(SocketAddr::new(media.ip(), *port), media_dscp)?,
+                    bind(SocketAddr::new(media.ip(), port + 1), media_dscp)?,
                 ));
             }
             rtp.push(pairs);
         }
         Ok(Sockets { sip, rtp })
+    }
+
+    /// The first SIP socket, before its reader runs.
+    pub(crate) fn sip(&self) -> Option<&UdpSocket> {
+        self.sip.first().map(|socket| &*socket.reader)
     }
 
     /// Starts a reader for each socket; dropping the set ends them.
@@ -180,6 +206,20 @@ async fn read_rtp(socket: Arc<UdpSocket>, slot: usize, rtcp: bool, inbox: Inbox)
                 }
             }
             Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn packets_carry_the_configured_mark() {
+        for (address, dscp) in [("127.0.0.1:0", 46), ("127.0.0.1:0", 24), ("127.0.0.1:0", 0)] {
+            let socket = bind(address.parse().unwrap(), dscp).unwrap();
+            let class = SockRef::from(&socket.sender).tos_v4().unwrap();
+            assert_eq!(class, u32::from(dscp) << 2);
         }
     }
 }

@@ -8,9 +8,9 @@ mod world;
 
 use std::time::{Duration, Instant};
 
+use audio_codec_algorithms::decode_alaw;
 use line_interface::Load;
 use line_simulation::PanelEvent;
-use media::Codec;
 use phone::{KeyBy, Speaker, speak};
 use world::{BLOCK, Disk, Options, World, answers, ms, presses, seconds};
 
@@ -184,7 +184,7 @@ fn decoded(at: Duration, packet: &[u8]) -> impl Iterator<Item = (Duration, i16)>
     body.iter()
         .enumerate()
         .filter(move |_| audio)
-        .map(move |(n, octet)| (at + sample_time(n), Codec::Pcma.decode(*octet)))
+        .map(move |(n, octet)| (at + sample_time(n), decode_alaw(*octet)))
 }
 
 /// From the sample on the line to the packet that carries it, less the packet's and the block's

@@ -47,7 +47,9 @@ pub struct Setup {
     pub registrars: Vec<Vec<SipServer>>,
     /// Address under which SIP reaches us.
     pub sip_local: SocketAddr,
-    /// The same for IPv6, beside an IPv4 address.
+    /// Address under which others see our SIP socket, when a NAT changes it; its IP address goes into SDP too.
+    pub public: Option<SocketAddr>,
+    /// The same as `sip_local` for IPv6, beside an IPv4 address.
     pub sip_local_ipv6: Option<SocketAddr>,
     /// RTP addresses under which audio reaches us; RTCP is one port above each.
     pub rtp_local: Vec<SocketAddr>,
@@ -116,6 +118,8 @@ pub struct Gateway {
     registrations: Vec<&'static str>,
     rtp_local: Vec<SocketAddr>,
     rtp_local_ipv6: Vec<SocketAddr>,
+    /// Address to write into SDP, when it is not that of `rtp_local`.
+    public: Option<std::net::IpAddr>,
     account_slots: Vec<AccountSlot>,
     placed: HashMap<LegId, Placed>,
     slot_of: Vec<Option<LegId>>,
@@ -150,7 +154,12 @@ impl Gateway {
     /// A gateway at rest. [`Gateway::start`] sets it going.
     pub fn new(setup: Setup) -> Gateway {
         let mut ua = UserAgent::new(
-            sip_side::ua_config(&setup.config, &setup.registrars, setup.sip_local),
+            sip_side::ua_config(
+                &setup.config,
+                &setup.registrars,
+                setup.sip_local,
+                setup.public,
+            ),
             setup.seed,
         );
         accounts::set_up(&mut ua, &setup);
@@ -159,6 +168,7 @@ impl Gateway {
             plans,
             rtp_local,
             rtp_local_ipv6,
+            public,
             seed,
             ..
         } = setup;
@@ -185,6 +195,7 @@ impl Gateway {
             slot_of: vec![None; rtp_local.len()],
             rtp_local,
             rtp_local_ipv6,
+            public: public.map(|public| public.ip()),
             account_slots: vec![AccountSlot::default(); config.accounts.len()],
             placed: HashMap::new(),
             sessions: 0,

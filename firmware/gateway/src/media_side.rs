@@ -45,18 +45,21 @@ impl Gateway {
             *byte ^= count;
         }
         let media = &self.config.media;
-        let codec = |codec: &config::Codec| match codec {
-            config::Codec::Pcma => Codec::Pcma,
-            config::Codec::Pcmu => Codec::Pcmu,
-        };
         let account = account.and_then(|account| self.config.accounts.get(account));
         let config = SessionConfig {
-            codecs: media.codecs.iter().map(codec).collect(),
+            codecs: account
+                .map(|account| &account.codecs)
+                .filter(|codecs| !codecs.is_empty())
+                .unwrap_or(&media.codecs)
+                .iter()
+                .map(codec)
+                .collect(),
             inband_keys: match account.map(|account| account.inband_keys) {
                 Some(config::InbandKeys::Always) => InbandKeys::Always,
                 Some(config::InbandKeys::WithoutEvents) => InbandKeys::WithoutEvents,
                 Some(config::InbandKeys::Off) | None => InbandKeys::Off,
             },
+            advertised_address: self.public.filter(|public| public.is_ipv6() == ipv6),
             encryption,
             crypto_suites: media.crypto_suites.iter().map(suite).collect(),
             ptime_ms: media.ptime_ms,
@@ -110,6 +113,14 @@ impl Gateway {
             }
         }
         busy
+    }
+}
+
+fn codec(codec: &config::Codec) -> Codec {
+    match codec {
+        config::Codec::Pcma => Codec::Pcma,
+        config::Codec::Pcmu => Codec::Pcmu,
+        config::Codec::G722 => Codec::G722,
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) fn ua_config(
     config: &Config,
     registrars: &[Vec<SipServer>],
     local: SocketAddr,
+    public: Option<SocketAddr>,
 ) -> UaConfig {
     let account = |(index, account): (usize, &config::Account)| sip::Account {
         name: account.name.clone(),
@@ -35,7 +36,7 @@ pub(crate) fn ua_config(
     };
     UaConfig {
         local,
-        advertised: None,
+        advertised: public,
         user_agent: config.sip.user_agent.clone(),
         accounts: config.accounts.iter().enumerate().map(account).collect(),
         allowed_sources: if config.sip.direct_calls {

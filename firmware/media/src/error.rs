@@ -48,7 +48,7 @@ impl SdpErrorKind {
                 "the other side offers no audio: allow audio in its call settings"
             }
             SdpErrorKind::NoCommonCodec => {
-                "enable G.711 A-law (alaw, PCMA) or mu-law (ulaw, PCMU) for this extension on the PBX"
+                "enable G.711 A-law (alaw, PCMA) or mu-law (ulaw, PCMU), or G.722, for this extension on the PBX"
             }
             SdpErrorKind::UnsupportedTransport => {
                 "set media encryption to none or optional for this extension on the PBX, or media_encryption = \"optional\" for the account here"

@@ -29,6 +29,7 @@ mod sdp;
 mod session;
 mod srtp;
 mod stats;
+mod stun;
 
 pub use codec::Codec;
 pub use config::{InbandKeys, JitterConfig, SessionConfig};
@@ -38,6 +39,7 @@ pub use quality::{CallQuality, mos_of_rating};
 pub use session::Session;
 pub use srtp::{CryptoSuite, Encryption};
 pub use stats::{DigitMode, DropCounts, MediaStats};
+pub use stun::{StunClient, StunOutcome};
 
 /// Samples per second on the line and in G.711.
 pub const SAMPLE_RATE_HZ: u32 = 8000;

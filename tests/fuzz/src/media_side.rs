@@ -197,7 +197,7 @@ pub(crate) fn tones(data: &[u8]) {
     let mut detector = DtmfDetector::new(DtmfGrade::Door);
     for block in samples.chunks(80) {
         let block: Vec<f32> = block.iter().map(|s| f32::from(*s) / 32_768.0).collect();
-        detector.process(&block, data.len() % 3 == 0);
+        detector.process(&block, data.len().is_multiple_of(3));
         while let Some(event) = detector.poll() {
             if let DtmfEvent::Pressed { digit, .. } = event {
                 assert!("0123456789*#ABCD".contains(digit));

@@ -66,6 +66,10 @@ impl Resolver<'_> {
             }
         }
         Sip {
+            dscp: number(entry, "dscp") as u8,
+            stun_server: entry
+                .optional_text("stun_server")
+                .and_then(|text| HostPort::parse(&text).ok()),
             listen,
             listen_ipv6,
             tls_listen,
@@ -219,6 +223,10 @@ impl Resolver<'_> {
                 self.problem(entry, "extension", ProblemKind::OutOfRange, cause, hint);
             }
             let media_encryption = self.media_encryption(entry);
+            let codecs = match entry.get("codecs") {
+                Some(_) => self.codecs(entry),
+                None => Vec::new(),
+            };
             accounts.push(Account {
                 name: entry.text("name"),
                 extension,
@@ -259,6 +267,7 @@ impl Resolver<'_> {
                 },
                 media_encryption,
                 inband_keys: super::media::inband_keys(entry),
+                codecs,
                 reliable_provisionals: entry.bool("reliable_provisionals"),
             });
         }

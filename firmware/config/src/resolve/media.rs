@@ -13,6 +13,13 @@ const SUITES: [(&str, CryptoSuite); 4] = [
     ("AES_256_CM_HMAC_SHA1_32", CryptoSuite::AesCm256HmacSha1_32),
 ];
 
+/// The codecs by their names in the file.
+const CODECS: [(&str, Codec); 3] = [
+    ("pcma", Codec::Pcma),
+    ("pcmu", Codec::Pcmu),
+    ("g722", Codec::G722),
+];
+
 impl Resolver<'_> {
     pub(super) fn media(&mut self, entry: &Entry) -> Media {
         let (first, last) = (
@@ -48,25 +55,7 @@ impl Resolver<'_> {
                 "512 ports at the most: each pair is opened at start",
             );
         }
-        let names = entry.list("codecs");
-        let codecs: Vec<Codec> = names
-            .iter()
-            .filter_map(|name| match name.as_str() {
-                "pcma" => Some(Codec::Pcma),
-                "pcmu" => Some(Codec::Pcmu),
-                _ => None,
-            })
-            .collect();
-        if codecs.len() != names.len() || codecs.is_empty() {
-            let cause = format!("{names:?} is not a list of known codecs");
-            self.problem(
-                entry,
-                "codecs",
-                ProblemKind::OutOfRange,
-                cause,
-                "known: pcma, pcmu",
-            );
-        }
+        let codecs = self.codecs(entry);
         let crypto_suites = self.crypto_suites(entry);
         if entry.integer("ptime_ms") % 10 != 0 {
             let cause = "not a multiple of 10".to_owned();
@@ -88,6 +77,7 @@ impl Resolver<'_> {
             crypto_suites,
             ptime_ms: number(entry, "ptime_ms"),
             telephone_event_payload_type: number(entry, "telephone_event_payload_type") as u8,
+            dscp: number(entry, "dscp") as u8,
             gain_to_line_db: optional_db(entry, "gain_to_line_db").unwrap_or(0),
             gain_to_phone_db: optional_db(entry, "gain_to_phone_db").unwrap_or(0),
             echo_control: match entry.text("echo_control").as_str() {
@@ -97,6 +87,23 @@ impl Resolver<'_> {
             },
             echo_tail_ms: number(entry, "echo_tail_ms"),
         }
+    }
+
+    pub(super) fn codecs(&mut self, entry: &Entry) -> Vec<Codec> {
+        let names = entry.list("codecs");
+        let known = |name: &String| CODECS.iter().find(|(known, _)| known == name);
+        let codecs: Vec<Codec> = names
+            .iter()
+            .filter_map(known)
+            .map(|(_, codec)| *codec)
+            .collect();
+        if codecs.len() != names.len() || codecs.is_empty() {
+            let cause = format!("{names:?} is not a list of known codecs");
+            let known: Vec<&str> = CODECS.iter().map(|(name, _)| *name).collect();
+            let hint = format!("known: {}", known.join(", "));
+            self.problem(entry, "codecs", ProblemKind::OutOfRange, cause, hint);
+        }
+        codecs
     }
 
     fn crypto_suites(&mut self, entry: &Entry) -> Vec<CryptoSuite> {

@@ -11,6 +11,7 @@ use dsp::concealment::Concealer;
 use dsp::time_scale::{MAX_CUT, MIN_CUT, shorten};
 
 use super::slack::Slack;
+use crate::codec::Decoder;
 use crate::{BLOCK_SAMPLES, Codec, JitterConfig};
 
 /// Samples the ring holds, 1.024 s.
@@ -65,6 +66,9 @@ pub(crate) struct JitterBuffer {
     last_pull: Option<Duration>,
     overflowed: Option<Duration>,
     slack: Slack,
+    decoder: Decoder,
+    /// Timestamp behind the newest sample that was decoded.
+    decoded: u32,
     concealer: Concealer,
     /// Whether a part of the last block was made up.
     pub(crate) made_up: bool,
@@ -88,6 +92,8 @@ impl JitterBuffer {
             last_pull: None,
             overflowed: None,
             slack: Slack::new(config.memory_ms),
+            decoder: Decoder::new(),
+            decoded: 0,
             concealer: Concealer::new(),
             made_up: false,
             counters: Counters::default(),
@@ -322,7 +328,14 @@ impl JitterBuffer {
     }
 
     fn write(&mut self, timestamp: u32, offset: i32, codec: Codec, payload: &[u8]) {
-        for (i, octet) in payload.iter().enumerate() {
+        let behind = (timestamp.wrapping_sub(self.decoded) as i32) < 0 && self.held > 0;
+        let mut samples = [0; CAPACITY / 4];
+        let samples = &mut samples[..payload.len().min(CAPACITY / 4)];
+        self.decoder.decode(codec, payload, behind, samples);
+        if !behind {
+            self.decoded = timestamp.wrapping_add(samples.len() as u32);
+        }
+        for (i, decoded) in samples.iter().enumerate() {
             if offset + (i as i32) < 0 {
                 continue;
             }
@@ -330,7 +343,7 @@ impl JitterBuffer {
             if let (Some(sample), Some(present)) =
                 (self.ring.get_mut(index), self.present.get_mut(index))
             {
-                *sample = codec.decode(*octet);
+                *sample = *decoded;
                 *present = true;
             }
         }

@@ -1,5 +1,6 @@
 //! Turning line audio into packets.
 
+use crate::codec::Encoder;
 use crate::{BLOCK_SAMPLES, Codec};
 
 /// Samples in the largest packet we send, 60 ms.
@@ -12,6 +13,7 @@ pub(crate) struct AudioSender {
     sequence: u16,
     /// Timestamp of the next sample that comes in.
     timestamp: u32,
+    encoder: Encoder,
     filling: [u8; MAX_PACKET],
     filled: usize,
     /// The next packet starts a stretch of sound after a pause (RFC 3551, 4.1).
@@ -33,6 +35,7 @@ impl AudioSender {
             ssrc,
             sequence,
             timestamp,
+            encoder: Encoder::new(),
             filling: [0; MAX_PACKET],
             filled: 0,
             marker: true,
@@ -76,9 +79,7 @@ impl AudioSender {
         let room = self
             .filling
             .get_mut(self.filled..self.filled + BLOCK_SAMPLES)?;
-        for (octet, sample) in room.iter_mut().zip(samples) {
-            *octet = codec.encode(*sample);
-        }
+        self.encoder.encode(codec, samples, room);
         self.filled += BLOCK_SAMPLES;
         self.timestamp = self.timestamp.wrapping_add(BLOCK_SAMPLES as u32);
         if self.filled < wanted {

@@ -96,6 +96,7 @@ impl World {
                 backup: false,
             }]],
             sip_local: address(GATEWAY_SIP),
+            public: None,
             sip_local_ipv6: None,
             rtp_local: slots,
             rtp_local_ipv6: Vec::new(),
