@@ -15,9 +15,9 @@ const MAX_LAG: usize = 120;
 const CORRELATED: usize = 100;
 /// Samples remembered: what is compared, a period before it, and some room.
 const HISTORY: usize = 240;
-/// The fade begins after this many samples, 5 ms, and ends in silence after 60 ms.
+/// The fade begins after this many samples, 5 ms, and ends in silence after 150 ms.
 const FADE_FROM: usize = 40;
-const SILENT_AFTER: usize = 480;
+const SILENT_AFTER: usize = 1200;
 
 /// Conceals gaps in one 8 kHz stream. Blocks may have any length; 10 ms is the natural one.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use super::levels::LevelBook;
 use super::pair::PairObserver;
 use super::{Observation, Seen};
 use crate::card::{BLOCK_MS, SenseBlock};
-use crate::pulse::{PanelTone, PulseEvent, PulseProfile, PulseReader, ToneReader};
+use crate::pulse::{PanelTone, PulseDoubt, PulseEvent, PulseProfile, PulseReader, ToneReader};
 use crate::reading::BlockReading;
 
 /// A run of blocks that hold one of the panel's tones.
@@ -78,6 +78,11 @@ impl PulseObserver {
                 self.called = true;
                 self.push(at_us / 1000, Observation::Address { address });
             }
+            // A reset without an address is how a selection ends.
+            Some(PulseEvent::Rejected {
+                why: PulseDoubt::NoPulse,
+                ..
+            }) => {}
             Some(PulseEvent::Rejected { why, at_us }) => {
                 self.push(at_us / 1000, Observation::BadAddress { why });
             }
