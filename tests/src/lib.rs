@@ -11,8 +11,10 @@
 
 pub mod baresip;
 pub mod certificates;
+pub mod dns;
 pub mod flood;
 pub mod gateway;
+pub mod kamailio;
 pub mod linphone;
 pub mod process_cost;
 pub mod rtp;
