@@ -26,20 +26,39 @@ fn tree() -> PathBuf {
         .join("trubka/kamailio")
 }
 
+/// What runs the unpacked Kamailio in the foreground with `kamailio.cfg` of `folder`.
+///
+/// # Errors
+/// When it is not there.
+pub fn command(folder: &Folder) -> Result<Command, Failure> {
+    let tree = tree();
+    let program = tree.join("usr/sbin/kamailio");
+    if !program.exists() {
+        let path = program.display();
+        return Err(Failure::new(format!("no {path}; run tests/setup")));
+    }
+    let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let libraries = tree.join("usr/lib").join(triplet).join("kamailio");
+    let mut command = Command::new(program);
+    command
+        .current_dir(folder.path())
+        .env("LD_LIBRARY_PATH", &libraries)
+        .arg("-f")
+        .arg(folder.join("kamailio.cfg"))
+        .arg("-L")
+        .arg(libraries.join("modules"))
+        .arg("-Y")
+        .arg(folder.path())
+        .args(["-DD", "-E", "-m", "64", "-M", "8"]);
+    Ok(command)
+}
+
 impl Kamailio {
     /// Starts one that takes `user` with `password` and sends every call to `phone`.
     ///
     /// # Errors
     /// When it is missing or does not come up.
     pub fn start(user: &str, password: &str, phone: SocketAddr) -> Result<Self, Failure> {
-        let tree = tree();
-        let program = tree.join("usr/sbin/kamailio");
-        if !program.exists() {
-            let path = program.display();
-            return Err(Failure::new(format!("no {path}; run tests/setup")));
-        }
-        let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
-        let libraries = tree.join("usr/lib").join(triplet).join("kamailio");
         let address = Address::take()?;
         let folder = Folder::new("kamailio")?;
         let text = include_str!("../kamailio/kamailio.cfg")
@@ -49,17 +68,7 @@ impl Kamailio {
             .replace("{{password}}", password)
             .replace("{{realm}}", REALM);
         folder.write("kamailio.cfg", &text)?;
-        let mut command = Command::new(program);
-        command
-            .current_dir(folder.path())
-            .env("LD_LIBRARY_PATH", &libraries)
-            .arg("-f")
-            .arg(folder.join("kamailio.cfg"))
-            .arg("-L")
-            .arg(libraries.join("modules"))
-            .arg("-Y")
-            .arg(folder.path())
-            .args(["-DD", "-E", "-m", "16", "-M", "4"]);
+        let mut command = command(&folder)?;
         let mut process = Process::start("kamailio", &mut command, folder.path())?;
         let ip = address.ip();
         wait::until_true("Kamailio that listens", Duration::from_secs(15), || {
