@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::net::{Ipv4Addr, UdpSocket};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,7 +13,6 @@ use trubka_tests::asterisk::Asterisk;
 use trubka_tests::flood::Flood;
 use trubka_tests::folder::Folder;
 use trubka_tests::gateway::{Gateway, Settings, Visit, words};
-use trubka_tests::kamailio;
 use trubka_tests::process::Process;
 use trubka_tests::process_cost::{cpu_ms, resident_kib};
 use trubka_tests::wait::{self, seconds};
@@ -56,14 +56,19 @@ fn options() -> Outcome {
 
     let address = Address::take()?;
     let folder = Folder::new("kamailio")?;
-    folder.write(
+    let file = folder.write(
         "kamailio.cfg",
         &format!(
             "debug=0\nlog_stderror=yes\nchildren=1\nauto_aliases=no\ndisable_tcp=yes\nlisten=udp:{address}:5060\n\
              loadmodule \"sl.so\"\nrequest_route {{\n  if (method==\"OPTIONS\") {{ sl_send_reply(\"200\", \"OK\"); }}\n  exit;\n}}\n"
         ),
     )?;
-    let mut command = kamailio::command(&folder)?;
+    let mut command = Command::new("/usr/sbin/kamailio");
+    command
+        .args(["-DD", "-E", "-m", "64", "-M", "8", "-f"])
+        .arg(file)
+        .arg("-Y")
+        .arg(folder.path());
     let mut kamailio = Process::start("kamailio", &mut command, folder.path())?;
     kamailio.keep_quiet();
     let asker = Address::take()?;
