@@ -77,6 +77,7 @@ impl Gateway {
                 }
             }
             Action::HangUpLine { line } => {
+                self.keep_echo(line);
                 if let Some(slot) = self.lines.get_mut(line) {
                     slot.joined = None;
                     slot.player = None;
@@ -100,6 +101,7 @@ impl Gateway {
     }
 
     fn join_line(&mut self, line: usize, leg: LegId) {
+        self.start_echo(line);
         let gains = self.gains_of(line);
         if let Some(slot) = self.lines.get_mut(line) {
             slot.joined = Some(leg);

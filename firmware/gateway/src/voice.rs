@@ -6,7 +6,7 @@
 
 use config::EchoControl;
 use dsp::chain::{Chain, ChainConfig, ChainStatus, EchoMode};
-use dsp::echo::BLOCK;
+use dsp::echo::{BLOCK, EchoPath};
 use dsp::sample::{self, dbm0_of_mean_square};
 
 /// Mean square of -45 dBm0: blocks quieter than this are pauses.
@@ -21,6 +21,8 @@ pub(crate) struct Voice {
     to_phone: Speech,
     from_phone: Speech,
     to_line: Speech,
+    /// The apartment served last: its path is in the canceller.
+    apartment: Option<u16>,
 }
 
 /// Gains of a call, dB.
@@ -80,7 +82,25 @@ impl Voice {
             to_phone: Speech::default(),
             from_phone: Speech::default(),
             to_line: Speech::default(),
+            apartment: None,
         }
+    }
+
+    /// The next call is for `apartment`, whose echo path is `path` as far as is known. A canceller that served it last knows
+    /// better.
+    pub(crate) fn serve(&mut self, apartment: Option<u16>, path: Option<&EchoPath>) {
+        if self.apartment == apartment && apartment.is_some() {
+            return;
+        }
+        self.apartment = apartment;
+        if let Some(path) = path {
+            self.chain.start_from(path);
+        }
+    }
+
+    /// The apartment and what was learned of its echo path, when that is worth keeping.
+    pub(crate) fn learned(&mut self) -> Option<(u16, EchoPath)> {
+        self.apartment.zip(self.chain.path())
     }
 
     /// Another call begins: its gains, both directions open, levels from the start.
