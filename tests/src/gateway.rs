@@ -67,6 +67,8 @@ pub struct Settings {
     pub ring_limit_s: u32,
     /// Further keys of the account.
     pub account: String,
+    /// Further keys of the route.
+    pub route: String,
     /// Further keys of the sip section.
     pub sip: String,
     /// Further keys of the media section.
@@ -91,6 +93,7 @@ impl Settings {
             journal: "journal.sqlite".into(),
             ring_limit_s: 25,
             account: String::new(),
+            route: String::new(),
             sip: String::new(),
             media: String::new(),
             line: format!("profile = \"vizit\"\napartment = {APARTMENT}"),
@@ -216,6 +219,7 @@ account = "pbx"
 targets = [{targets}]
 target_timeout_s = {ring_limit_s}
 may_open = [{may_open}]
+{route}
 
 [door]
 digits = "9"
@@ -238,6 +242,7 @@ socket = "{control}"
             .sip
             .replace("{folder}", &folder.display().to_string()),
         line = settings.line,
+        route = settings.route,
         extension = settings.extension,
         account = settings
             .account

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-const CONFIGURATION: [(&str, &str); 7] = [
+const CONFIGURATION: [(&str, &str); 8] = [
     ("asterisk.conf", include_str!("../asterisk/asterisk.conf")),
     ("modules.conf", include_str!("../asterisk/modules.conf")),
     ("logger.conf", include_str!("../asterisk/logger.conf")),
@@ -22,6 +22,7 @@ const CONFIGURATION: [(&str, &str); 7] = [
         "musiconhold.conf",
         include_str!("../asterisk/musiconhold.conf"),
     ),
+    ("queues.conf", include_str!("../asterisk/queues.conf")),
     ("pjsip.conf", include_str!("../asterisk/pjsip.conf")),
     (
         "extensions.conf",

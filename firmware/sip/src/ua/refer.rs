@@ -86,9 +86,7 @@ impl UserAgent {
         };
         let mut response = Message::response_to(&request, 202, None);
         if let Some((user, peer)) = self.user_of(call.0) {
-            response
-                .headers
-                .push("Contact", self.contact(&user, peer.transport));
+            response.headers.push("Contact", self.contact(&user, peer));
         }
         if silent {
             response.headers.push("Refer-Sub", "false");
@@ -153,7 +151,7 @@ impl UserAgent {
             format!("active;expires={SUBSCRIPTION_S}")
         };
         notify.headers.push("Subscription-State", state);
-        let contact = self.contact(&user, destination.transport);
+        let contact = self.contact(&user, destination);
         notify.headers.push("Contact", contact);
         let phrase = crate::message::reason_phrase(status);
         let body = format!("SIP/2.0 {status} {phrase}\r\n");
