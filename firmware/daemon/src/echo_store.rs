@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -72,13 +72,9 @@ fn keep(path: &Path, mut known: BTreeMap<u16, EchoPath>, inbox: &Receiver<(u16, 
     while let Ok(first) = inbox.recv() {
         known.insert(first.0, first.1);
         let began = std::time::Instant::now();
-        loop {
-            match inbox.recv_timeout(GATHER.saturating_sub(began.elapsed())) {
-                Ok((apartment, path)) => {
-                    known.insert(apartment, path);
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
+        while let Ok((apartment, path)) = inbox.recv_timeout(GATHER.saturating_sub(began.elapsed()))
+        {
+            known.insert(apartment, path);
         }
         if let Err(error) = write(path, &known)
             && !told
