@@ -15,7 +15,7 @@ impl Gateway {
         self.echo_paths = paths.into_iter().take(MAX_APARTMENTS).collect();
     }
 
-    /// A call begins on a line: its canceller starts with the path of the apartment, unless it has just served it.
+    /// A call begins on a line: its canceller starts with the path of the apartment, as far as it is known.
     pub(crate) fn start_echo(&mut self, line: usize) {
         let apartment = self.controller.view(line).and_then(|view| view.apartment);
         let path = apartment.and_then(|apartment| self.echo_paths.get(&apartment));

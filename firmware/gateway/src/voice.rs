@@ -21,9 +21,16 @@ pub(crate) struct Voice {
     to_phone: Speech,
     from_phone: Speech,
     to_line: Speech,
-    /// The apartment served last: its path is in the canceller.
+    /// The apartment that is served.
     apartment: Option<u16>,
+    blocks: u32,
+    /// The echo path as it was learned one and two looks ago. The last moments of a call spoil it: the panel is gone before
+    /// the line says so, and nothing comes back.
+    learned: [Option<EchoPath>; 2],
 }
+
+/// Blocks between looks at what was learned, 1 s.
+const LOOK: u32 = 100;
 
 /// Gains of a call, dB.
 #[derive(Debug, Clone, Copy, Default)]
@@ -83,16 +90,16 @@ impl Voice {
             from_phone: Speech::default(),
             to_line: Speech::default(),
             apartment: None,
+            blocks: 0,
+            learned: [None, None],
         }
     }
 
-    /// The next call is for `apartment`, whose echo path is `path` as far as is known. A canceller that served it last knows
-    /// better.
+    /// The next call is for `apartment`, whose echo path is `path` as far as is known.
     pub(crate) fn serve(&mut self, apartment: Option<u16>, path: Option<&EchoPath>) {
-        if self.apartment == apartment && apartment.is_some() {
-            return;
-        }
         self.apartment = apartment;
+        self.learned = [None, None];
+        self.blocks = 0;
         if let Some(path) = path {
             self.chain.start_from(path);
         }
@@ -100,7 +107,7 @@ impl Voice {
 
     /// The apartment and what was learned of its echo path, when that is worth keeping.
     pub(crate) fn learned(&mut self) -> Option<(u16, EchoPath)> {
-        self.apartment.zip(self.chain.path())
+        self.apartment.zip(self.learned[1].take())
     }
 
     /// Another call begins: its gains, both directions open, levels from the start.
@@ -136,6 +143,12 @@ impl Voice {
     /// Takes what came from the line and gives what the phone shall hear.
     pub(crate) fn hear(&mut self, audio: &[i16; BLOCK]) -> [i16; BLOCK] {
         let mut near = audio.map(sample::to_f32);
+        self.blocks = self.blocks.wrapping_add(1);
+        if self.blocks.is_multiple_of(LOOK)
+            && let Some(path) = self.chain.path()
+        {
+            self.learned = [Some(path), self.learned[0].take()];
+        }
         self.from_line.take(&near);
         self.chain.hear(&mut near);
         self.to_phone.take(&near);
