@@ -10,8 +10,9 @@ mod battery;
 mod speech;
 
 use battery::{Burst, Noise};
+use dsp::Rate;
 use dsp::dtmf::{DtmfDetector, DtmfEvent, DtmfGrade};
-use dsp::echo::{BLOCK, EchoCanceller};
+use dsp::echo::{BLOCK, EchoCanceller, EchoSettings};
 use dsp::suppressor::{Suppressor, SuppressorConfig};
 use speech::*;
 
@@ -283,4 +284,120 @@ fn a_filter_for_the_wrong_path_is_given_up_soon() {
         sum += erle;
     }
     assert!(sum / 5.0 > 16.0, "{} dB on average", sum / 5.0);
+}
+
+#[test]
+fn a_bulk_delay_is_found_removed_and_followed() {
+    let late = |ms: usize| {
+        let mut path = vec![0.0; ms * 8];
+        path.extend(hybrid(0, 6.0, 1));
+        path
+    };
+    let far = speech_like(24.0, 11, 120.0);
+    let mut echo = through(&late(180), &far);
+    // The device starts again with a shorter delay.
+    let later = through(&late(60), &far);
+    let moved = seconds(12.0, 24.0);
+    echo[moved.clone()].copy_from_slice(&later[moved]);
+    let mut canceller = EchoCanceller::with(EchoSettings::default());
+    let out = cancel(&mut canceller, &far, &echo, &[]);
+    for (range, mark) in [(seconds(8.0, 12.0), 20.0), (seconds(20.0, 24.0), 20.0)] {
+        let erle = db(&echo[range.clone()]) - db(&out[range]);
+        assert!(erle > mark, "{erle} dB");
+    }
+    let report = canceller.process(&[0.0; BLOCK], &mut [0.0; BLOCK]);
+    let delay = report.delay_ms.unwrap();
+    assert!((59.0..64.0).contains(&delay), "{delay} ms");
+    // Without the search a filter of 64 ms cannot reach it.
+    let without = cancel(&mut EchoCanceller::new(64), &far, &echo, &[]);
+    let range = seconds(8.0, 12.0);
+    assert!(db(&echo[range.clone()]) - db(&without[range]) < 3.0);
+}
+
+#[test]
+fn a_path_that_was_kept_serves_from_the_first_block_on() {
+    let path = both(&hybrid(4, 9.0, 4), &acoustic(30, 10.0, 480, 12.0, 5));
+    let far = speech_like(12.0, 21, 120.0);
+    let echo = through(&path, &far);
+    let mut first = EchoCanceller::with(EchoSettings::default());
+    assert!(first.path().is_none(), "nothing is known yet");
+    cancel(&mut first, &far, &echo, &[]);
+    let kept = first.path().unwrap();
+    assert!((kept.loss_db() - 7.2).abs() < 1.5, "{}", kept.loss_db());
+    let far = speech_like(3.0, 22, 140.0);
+    let echo = through(&path, &far);
+    let start = seconds(0.0, 0.5);
+    let erle = |canceller: &mut EchoCanceller| {
+        let out = cancel(canceller, &far, &echo, &[]);
+        db(&echo[start.clone()]) - db(&out[start.clone()])
+    };
+    let mut second = EchoCanceller::with(EchoSettings::default());
+    second.start_from(&kept);
+    let with = erle(&mut second);
+    let without = erle(&mut EchoCanceller::with(EchoSettings::default()));
+    assert!(
+        with > 18.0 && with > without + 3.0,
+        "{with} and {without} dB"
+    );
+    // One of another rate is left alone.
+    let mut other = EchoCanceller::with(EchoSettings {
+        rate: Rate::Hz16000,
+        ..EchoSettings::default()
+    });
+    other.start_from(&kept);
+    assert!(other.path().is_none());
+}
+
+#[test]
+fn at_16_khz_it_cancels_as_well() {
+    let mut noise = Noise(5);
+    let mut low = 0.0;
+    let far: Vec<f32> = (0..8 * 16_000)
+        .map(|n| {
+            low += 0.4 * (noise.normal() - low);
+            0.1 * low * (1.0 + (n as f32 / 2400.0).sin())
+        })
+        .collect();
+    let echo = through(&acoustic(40, 24.0, 900, 6.0, 3), &far);
+    let rate = Rate::Hz16000;
+    let mut canceller = EchoCanceller::with(EchoSettings {
+        rate,
+        ..EchoSettings::default()
+    });
+    let mut suppressor = Suppressor::at(rate, SuppressorConfig::default());
+    let (mut linear, mut out) = (echo.clone(), Vec::new());
+    for (far, block) in far.chunks_exact(160).zip(linear.chunks_exact_mut(160)) {
+        let report = canceller.process(far, block);
+        let mut clean = block.to_vec();
+        suppressor.process(&mut clean, Some(report));
+        out.extend(clean);
+    }
+    let settled = 80_000..out.len();
+    let linear = db(&echo[settled.clone()]) - db(&linear[settled.clone()]);
+    let full = db(&echo[settled.clone()]) - db(&out[settled]);
+    assert!(linear > 22.0 && full > 40.0, "{linear} and {full} dB");
+}
+
+#[test]
+fn clocks_that_drift_apart_are_followed() {
+    let far = speech_like(20.0, 31, 120.0);
+    let straight = through(&hybrid(20, 6.0, 1), &far);
+    // 50 ppm: 8 samples in 20 s.
+    let echo: Vec<f32> = (0..straight.len())
+        .map(|n| {
+            let at = n as f64 * (1.0 - 50e-6);
+            let (whole, part) = (at as usize, at.fract() as f32);
+            let next = straight.get(whole + 1).copied().unwrap_or(0.0);
+            straight[whole] * (1.0 - part) + next * part
+        })
+        .collect();
+    let out = cancel(
+        &mut EchoCanceller::with(EchoSettings::default()),
+        &far,
+        &echo,
+        &[],
+    );
+    let range = seconds(10.0, 20.0);
+    let erle = db(&echo[range.clone()]) - db(&out[range]);
+    assert!(erle > 12.0, "{erle} dB");
 }

@@ -3,6 +3,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use dsp::agc::AgcConfig;
+use dsp::chain::{Chain, ChainConfig};
 use dsp::concealment::Concealer;
 use dsp::delay::DelayFinder;
 use dsp::dtmf::{DtmfDetector, DtmfEvent, DtmfGenerator, DtmfGrade, extent};
@@ -332,4 +334,79 @@ fn generators_take_any_setting() {
         keys.push('1');
         keys.fill(&mut [0.0; 100]);
     }
+}
+
+#[test]
+fn the_chain_of_a_call_survives_everything_and_recovers_within_a_second() {
+    for rate in [dsp::Rate::Hz8000, dsp::Rate::Hz16000] {
+        let config = ChainConfig {
+            rate,
+            agc: Some(AgcConfig::default()),
+            ..ChainConfig::default()
+        };
+        let run = |bad_far: &[f32], bad_mic: &[f32]| {
+            let mut chain = Chain::new(config);
+            let mut out = Vec::new();
+            let blocks = bad_far
+                .chunks(rate.block())
+                .zip(bad_mic.chunks(rate.block()));
+            for (far, mic) in blocks {
+                let (mut far, mut mic) = (far.to_vec(), mic.to_vec());
+                chain.play(&mut far);
+                chain.hear(&mut mic);
+                assert!(
+                    far.iter()
+                        .chain(&mic)
+                        .all(|s| s.is_finite() && s.abs() <= 1.0)
+                );
+                let status = chain.status();
+                assert!(status.erle_db.is_finite() && status.agc_db.is_finite());
+                out.extend(mic);
+            }
+            // A second to recover, then a voice from the line must come through.
+            let voice = babble(3 * rate.hz() as usize, 5);
+            let mut heard = Vec::new();
+            for mic in voice.chunks(rate.block()) {
+                let mut mic = mic.to_vec();
+                chain.play(&mut vec![0.0; rate.block()]);
+                chain.hear(&mut mic);
+                heard.extend(mic);
+            }
+            let from = rate.hz() as usize;
+            let kept = rms(&heard[from..]) / rms(&voice[from..]);
+            assert!((0.3..4.0).contains(&kept), "{rate:?}: {kept}");
+            out.extend(heard);
+            out.iter().map(|s| s.to_bits()).collect::<Vec<_>>()
+        };
+        let bad = abuse();
+        let silence = vec![0.0; bad.len()];
+        for (far, mic) in [(&bad, &bad), (&bad, &silence), (&silence, &bad)] {
+            assert!(run(far, mic) == run(far, mic), "the same bits each time");
+        }
+    }
+}
+
+#[test]
+fn a_path_of_nonsense_is_given_up() {
+    let far = babble(6 * SECOND, 8);
+    let mut canceller = EchoCanceller::with(dsp::echo::EchoSettings::default());
+    let taps = (0..9000)
+        .map(|n| if n % 3 == 0 { f32::NAN } else { 1e30 })
+        .collect();
+    canceller.start_from(&dsp::echo::EchoPath::new(
+        dsp::Rate::Hz8000,
+        usize::MAX,
+        taps,
+    ));
+    let taps = vec![f32::INFINITY; 100];
+    canceller.start_from(&dsp::echo::EchoPath::new(dsp::Rate::Hz8000, 0, taps));
+    let mut out = Vec::new();
+    for far in blocks(&far) {
+        let mut mic = far.map(|s| 0.4 * s);
+        canceller.process(&far, &mut mic);
+        out.extend(mic);
+    }
+    assert!(out.iter().all(|s| s.is_finite()));
+    let left = rms(&out[4 * SECOND..]) / rms(&far[4 * SECOND..]) / 0.4;
+    assert!(left < 0.3, "{left}");
 }

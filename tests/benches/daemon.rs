@@ -6,10 +6,11 @@
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::time::{Duration, Instant};
+use trubka_tests::Outcome;
 use trubka_tests::asterisk::{Asterisk, Settings as PbxSettings};
 use trubka_tests::gateway::{Gateway, Settings, Visit, words};
+use trubka_tests::process_cost::{cpu_ms, resident_kib};
 use trubka_tests::wait::seconds;
-use trubka_tests::{Failure, Outcome};
 
 const IDLE: Duration = Duration::from_secs(20);
 
@@ -91,37 +92,6 @@ fn main() -> Outcome {
     pbx.keep_quiet();
     gateway.keep_quiet();
     gateway.must_have_opened(visits as usize)
-}
-
-/// Processor time used so far, in milliseconds (proc(5): fields 14 and 15, in hundredths of a second).
-fn cpu_ms(id: u32) -> Result<u64, Failure> {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or("")
-        .split_whitespace()
-        .collect();
-    let ticks = |at: usize| {
-        fields
-            .get(at)
-            .and_then(|field| field.parse::<u64>().ok())
-            .unwrap_or(0)
-    };
-    Ok((ticks(11) + ticks(12)) * 10)
-}
-
-fn resident_kib(id: u32) -> Result<u32, Failure> {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap_or("");
-    Ok(line
-        .split_whitespace()
-        .nth(1)
-        .and_then(|kib| kib.parse().ok())
-        .unwrap_or(0))
 }
 
 /// Microseconds from each event to the next one of the other kind.

@@ -11,8 +11,12 @@
 
 pub mod baresip;
 pub mod certificates;
+pub mod dns;
+pub mod flood;
 pub mod gateway;
+pub mod kamailio;
 pub mod linphone;
+pub mod process_cost;
 pub mod rtp;
 pub mod scripted;
 pub mod sipp;

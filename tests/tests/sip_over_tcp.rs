@@ -38,14 +38,14 @@ fn the_pbx_restarts_and_calls_again() -> Outcome {
     let killed = Instant::now();
     // The connection ends, the next one is refused: known at once, and not after a keep-alive.
     gateway.wait_account(words::FAILED, seconds(3.0))?;
-    println!(
+    eprintln!(
         "PBX over TCP killed -> told: {} ms",
         killed.elapsed().as_millis()
     );
     pbx.start_again(false)?;
     let back = Instant::now();
     gateway.wait_account(words::REGISTERED, seconds(30.0))?;
-    println!("PBX back -> registered: {} ms", back.elapsed().as_millis());
+    eprintln!("PBX back -> registered: {} ms", back.elapsed().as_millis());
     pbx.wait_registered("100", seconds(5.0))?;
     gateway.wait_panel(words::LOCK_OPENED, seconds(70.0))?;
     gateway.wait_idle(seconds(20.0))?;

@@ -5,6 +5,15 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
+
+
+def save(figure, path):
+    """Few colours, so that the files stay small."""
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
+    Image.open(path).convert("RGB").quantize(32, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def smooth_db(x, rate, seconds=0.25):
@@ -29,9 +38,7 @@ def erle(path, scene, outputs):
     axis.axvline(28, color="0.5", linestyle=":")
     axis.set(xlim=(0, 36), ylim=(-5, 70), xlabel="s (grey: near end talks; dotted: another echo path)", ylabel="ERLE, dB", title=scene.name)
     axis.legend(loc="upper right", fontsize=8, ncol=4)
-    figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
+    save(figure, path)
 
 
 def spectrograms(path, scene, out, delay, start=10.0, end=22.0):
@@ -44,6 +51,4 @@ def spectrograms(path, scene, out, delay, start=10.0, end=22.0):
         axis.specgram(samples[a:b] + 1e-7, NFFT=256, Fs=rate, noverlap=128, vmin=-120, vmax=-40, cmap="magma", xextent=(start, end))
         axis.set(title=title, ylabel="Hz")
     axes[-1].set_xlabel("s")
-    figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
+    save(figure, path)

@@ -198,7 +198,8 @@ impl EchoCanceller {
     }
 
     /// Starts from a path that was learned before; it is learned on from there, and given up like any other when it does not
-    /// fit. One of another sample rate, or later than any delay that is looked for, is left alone.
+    /// fit. One of another sample rate, or later than any delay that is looked for, is left alone. This belongs between calls: it
+    /// allocates.
     pub fn start_from(&mut self, path: &EchoPath) {
         let fits = path.delay == 0
             || path.delay <= self.settings.search_ms as usize * self.shape.block / 10;
@@ -206,7 +207,12 @@ impl EchoCanceller {
             return;
         }
         self.start_over();
+        // What was found of the path before says nothing of this one.
+        if let Some(bulk) = &mut self.bulk {
+            *bulk = BulkWatch::new(self.settings.rate, self.settings.search_ms);
+        }
         self.far.set_delay(path.delay, &mut self.fft);
+        self.report.removed_ms = path.delay as f32 * 1000.0 / self.settings.rate.hz() as f32;
         self.front.set_taps(&mut self.fft, &path.taps);
         self.scout.copy_from(&self.front);
         self.kalman.restart(&self.front, KEPT);

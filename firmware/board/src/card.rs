@@ -1,24 +1,17 @@
 //! The pair card as a [`LineCard`].
 
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use embedded_hal::digital::OutputPin;
 use embedded_hal::i2c::I2c;
-use line_interface::chips::{BoardMap, Conversions, PairCard, Readings, Sampler};
+use line_interface::chips::{BoardMap, Conversions, PairCard};
 use line_interface::{
     CardError, CardErrorKind, CardInfo, DriveBlock, LineCard, LineKind, SenseBlock,
 };
 
 use crate::chip_error;
-use crate::sampling::Sampling;
+use crate::sampling::{Last, Sampling, first_look};
 use crate::sound::Port;
-
-/// Without readings for so long the card is lost; less than the watchdog waits, so that it is told
-/// before the watchdog lets go.
-const SILENCE: Duration = Duration::from_millis(300);
-/// Blocks that the converter may fail in a row.
-const BAD_BLOCKS: u32 = 10;
 
 /// Chips, readings and sound put together. Dropping it, also in a panic, switches everything off.
 #[derive(Debug)]
@@ -27,8 +20,7 @@ pub struct BoardCard<I: I2c, P: OutputPin> {
     sampling: Sampling,
     sound: Option<Port>,
     began: Instant,
-    last: Readings,
-    bad_blocks: u32,
+    last: Last,
 }
 
 impl<I: I2c, P: OutputPin> BoardCard<I, P> {
@@ -47,54 +39,16 @@ impl<I: I2c, P: OutputPin> BoardCard<I, P> {
         C: Conversions + Send + 'static,
     {
         let map = BoardMap::reference().map_err(|error| chip_error(&error))?;
-        let mut sampler = Sampler::new(converter, clock_hz, map);
-        let last = sampler.read().map_err(|error| chip_error(&error))?.clone();
-        let sound_supplies = last.supplies.check();
-        sound_supplies.map_err(|error| chip_error(&error))?;
+        let (sampler, last) = first_look(converter, clock_hz, map)?;
         let outputs = PairCard::start(i2c, watchdog, map).map_err(|error| chip_error(&error))?;
-        let sampling = Sampling::start(sampler).map_err(|error| CardError {
-            kind: CardErrorKind::Lost,
-            cause: format!("no thread for the converter: {error}"),
-            hint: "the computer is out of threads or memory: look at what else runs on it",
-        })?;
+        let sampling = Sampling::start(sampler)?;
         Ok(Self {
             outputs,
             sampling,
             sound,
             began: Instant::now(),
-            last,
-            bad_blocks: 0,
+            last: Last::new(last),
         })
-    }
-
-    fn receive(&mut self) -> Result<(), CardError> {
-        let silent = |cause: String| CardError {
-            kind: CardErrorKind::Timeout,
-            cause,
-            hint: "the converter's thread got no time or the SPI driver hangs: look at the load and the kernel's log",
-        };
-        match self.sampling.blocks.recv_timeout(SILENCE) {
-            Ok(Ok(readings)) => {
-                self.last = readings;
-                self.bad_blocks = 0;
-            }
-            Ok(Err(error)) => {
-                self.bad_blocks += 1;
-                if self.bad_blocks >= BAD_BLOCKS {
-                    return Err(chip_error(&error));
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                return Err(silent(format!(
-                    "no readings for {} ms",
-                    SILENCE.as_millis()
-                )));
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(silent("the converter's thread ended".to_owned()));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -120,13 +74,13 @@ impl<I: I2c + Send, P: OutputPin + Send> LineCard for BoardCard<I, P> {
         };
         let now = self.began.elapsed();
         self.outputs
-            .exchange(now, &self.last.supplies, drive.drive)
+            .exchange(now, &self.last.readings.supplies, drive.drive)
             .map_err(|error| chip_error(&error))?;
         if let Some(sound) = &self.sound {
             sound.play(&drive.audio);
         }
-        self.receive()?;
-        self.last.fill(sense);
+        self.last.receive(&self.sampling)?;
+        self.last.readings.fill(sense);
         match &self.sound {
             Some(sound) => sound.hear(&mut sense.audio),
             None => sense.audio.fill(0),

@@ -1,15 +1,17 @@
 //! The kernel's devices behind the chips' traits.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use embedded_hal::i2c::{ErrorType, I2c, Operation};
 use line_interface::chips::{BoardMap, Conversions, Frame};
 use line_interface::{CardError, CardErrorKind, LineCard};
 use linux_embedded_hal::gpio_cdev::{Chip, LineRequestFlags};
 use linux_embedded_hal::spidev::{SpiModeFlags, Spidev, SpidevOptions, SpidevTransfer};
-use linux_embedded_hal::{CdevPin, I2cdev};
+use linux_embedded_hal::{CdevPin, I2CError, I2cdev};
 
 use crate::card::BoardCard;
 use crate::chip_error;
+use crate::matrix::{MatrixBoardCard, SwitchWires};
 use crate::sound::Port;
 
 /// The converter's bus: a whole block of conversions in one call of the kernel, chip select
@@ -51,7 +53,17 @@ const SPI_HINT: &str = "is SPI switched on in the kernel (dtparam=spi=on), spi o
 const I2C_HINT: &str = "is I2C switched on in the kernel (dtparam=i2c_arm=on), i2c of the [[card]] right, and may the service use it (group i2c)?";
 const GPIO_HINT: &str = "are gpio_chip and watchdog_gpio of the [[card]] right, is the line free, and may the service use it (group gpio)?";
 
-pub(crate) fn open(board: &config::Board) -> Result<Box<dyn LineCard>, CardError> {
+pub(crate) fn open(
+    board: &config::Board,
+    wires: Option<&SwitchWires>,
+) -> Result<Box<dyn LineCard>, CardError> {
+    if board.matrix != wires.is_some() {
+        return Err(CardError {
+            kind: CardErrorKind::LineCount,
+            cause: "board of the [[card]] and topology of its [[line]] do not fit".to_owned(),
+            hint: "write board = \"matrix\" and topology = \"matrix\", or neither",
+        });
+    }
     let map = BoardMap::reference().map_err(|error| chip_error(&error))?;
     let mut spi = Spidev::open(&board.spi).map_err(|error| lost(&board.spi, &error, SPI_HINT))?;
     let options = SpidevOptions::new()
@@ -62,7 +74,8 @@ pub(crate) fn open(board: &config::Board) -> Result<Box<dyn LineCard>, CardError
         .build();
     spi.configure(&options)
         .map_err(|error| lost(&board.spi, &error, SPI_HINT))?;
-    let i2c = I2cdev::new(&board.i2c).map_err(|error| lost(&board.i2c, &error, I2C_HINT))?;
+    // Told here with its own hint, not later as a chip that does not answer.
+    I2cdev::new(&board.i2c).map_err(|error| lost(&board.i2c, &error, I2C_HINT))?;
     let gpio = board.watchdog_gpio.unwrap_or(map.watchdog_gpio);
     let watchdog = watchdog(&board.gpio_chip, gpio)
         .map_err(|error| lost(&board.gpio_chip, &error, GPIO_HINT))?;
@@ -70,15 +83,65 @@ pub(crate) fn open(board: &config::Board) -> Result<Box<dyn LineCard>, CardError
         Some(sound) => Some(Port::open(sound)?),
         None => None,
     };
-    if board.matrix {
-        return Err(CardError {
-            kind: CardErrorKind::Lost,
-            cause: "the matrix variant needs a line of that topology".to_owned(),
-            hint: "write board = \"pair\" for a pair",
-        });
-    }
-    let card = BoardCard::start(i2c, watchdog, Converter(spi), board.spi_hz, sound)?;
+    let converter = Converter(spi);
+    let Some(wires) = wires else {
+        let card = BoardCard::start(
+            Bus::new(&board.i2c),
+            watchdog,
+            converter,
+            board.spi_hz,
+            sound,
+        )?;
+        return Ok(Box::new(card));
+    };
+    let handle = || Bus::new(&board.i2c);
+    let converter = (converter, board.spi_hz);
+    let card = MatrixBoardCard::start(handle, watchdog, converter, wires, sound)?;
     Ok(Box::new(card))
+}
+
+/// A chip's own handle of the I2C bus, opened when it is first used: the kernel's device keeps one
+/// address, and opening it anew for each transfer would cost more than the transfer.
+#[derive(Debug)]
+struct Bus {
+    path: PathBuf,
+    device: Option<Device>,
+}
+
+/// The device without the wish to show itself.
+struct Device(I2cdev);
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("I2cdev")
+    }
+}
+
+impl Bus {
+    fn new(path: &Path) -> Bus {
+        Bus {
+            path: path.to_owned(),
+            device: None,
+        }
+    }
+}
+
+impl ErrorType for Bus {
+    type Error = I2CError;
+}
+
+impl I2c for Bus {
+    fn transaction(
+        &mut self,
+        address: u8,
+        operations: &mut [Operation<'_>],
+    ) -> Result<(), I2CError> {
+        let device = match &mut self.device {
+            Some(device) => device,
+            empty => empty.insert(Device(I2cdev::new(&self.path)?)),
+        };
+        I2c::transaction(&mut device.0, address, operations)
+    }
 }
 
 /// The watchdog's line as an output that stands still: no edge, nothing held.

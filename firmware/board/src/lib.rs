@@ -9,22 +9,28 @@
 mod card;
 #[cfg(feature = "chips")]
 mod devices;
+mod matrix;
 mod sampling;
 pub mod sound;
 
 pub use card::BoardCard;
+pub use matrix::{MatrixBoardCard, SwitchWires};
 
 use line_interface::chips::ChipError;
 use line_interface::{CardError, CardErrorKind};
 
-/// The board on this computer's devices, as the configuration names them.
+/// The board on this computer's devices, as the configuration names them; `wires` are those of a line
+/// at a switch.
 ///
 /// # Errors
 /// A device that cannot be opened, a chip that does not answer as it should. Nothing is switched
 /// on then.
 #[cfg(feature = "chips")]
-pub fn open(board: &config::Board) -> Result<Box<dyn line_interface::LineCard>, CardError> {
-    devices::open(board)
+pub fn open(
+    board: &config::Board,
+    wires: Option<&SwitchWires>,
+) -> Result<Box<dyn line_interface::LineCard>, CardError> {
+    devices::open(board, wires)
 }
 
 /// The board on this computer's devices, as the configuration names them.
@@ -32,7 +38,10 @@ pub fn open(board: &config::Board) -> Result<Box<dyn line_interface::LineCard>, 
 /// # Errors
 /// Always: this program was built without them.
 #[cfg(not(feature = "chips"))]
-pub fn open(_board: &config::Board) -> Result<Box<dyn line_interface::LineCard>, CardError> {
+pub fn open(
+    _board: &config::Board,
+    _wires: Option<&SwitchWires>,
+) -> Result<Box<dyn line_interface::LineCard>, CardError> {
     Err(CardError {
         kind: CardErrorKind::Lost,
         cause: "this trubkad was built without the board's devices".to_owned(),

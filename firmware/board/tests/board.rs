@@ -277,7 +277,7 @@ fn devices_that_are_not_there_are_told_with_what_to_do() {
         watchdog_gpio: None,
         sound: None,
     };
-    let Err(error) = trubka_board::open(&board) else {
+    let Err(error) = trubka_board::open(&board, None) else {
         panic!("opened a device that does not exist");
     };
     assert!(error.cause.contains("/dev/spidev-nowhere"), "{error}");

@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use config::CardKind;
+use board::SwitchWires;
+use config::{CardKind, Config};
+use line_interface::matrix::TapLayout;
 use line_interface::virtual_card::VirtualCard;
-use line_interface::{CardError, CardInfo, DriveBlock, LineCard, SenseBlock};
+use line_interface::{CardError, CardInfo, DriveBlock, LineCard, LinePlan, SenseBlock};
 
 use crate::input::{Exchange, Inbox, Input};
 
@@ -21,6 +23,27 @@ const RETRY_LAST: Duration = Duration::from_secs(2);
 /// The core answers a block within microseconds; this only bounds the end of the daemon.
 const CORE_PATIENCE: Duration = Duration::from_secs(2);
 
+/// What a card's line at a switch is wired to; none for a pair.
+pub(crate) fn switch_wires(
+    config: &Config,
+    plans: &[LinePlan],
+    card: usize,
+) -> Option<SwitchWires> {
+    let mut lines = config.lines.iter().zip(plans);
+    let (_, plan) = lines.find(|(line, _)| line.card == card)?;
+    match plan {
+        LinePlan::Matrix {
+            profile,
+            addressing,
+            ..
+        } => Some(SwitchWires {
+            layout: TapLayout::new(addressing.switch()),
+            side: profile.matrix.sourced.value,
+        }),
+        LinePlan::Pair(_) | LinePlan::Pulse { .. } => None,
+    }
+}
+
 /// A running card thread.
 #[derive(Debug)]
 pub(crate) struct CardThread {
@@ -30,13 +53,18 @@ pub(crate) struct CardThread {
 
 impl CardThread {
     /// Starts the thread of card number `card`.
-    pub(crate) fn start(card: usize, kind: CardKind, inbox: Inbox) -> std::io::Result<CardThread> {
+    pub(crate) fn start(
+        card: usize,
+        kind: CardKind,
+        wires: Option<SwitchWires>,
+        inbox: Inbox,
+    ) -> std::io::Result<CardThread> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()
             .name(format!("card{card}"))
             .stack_size(256 * 1024)
-            .spawn(move || serve(card, &kind, &inbox, &stopped))?;
+            .spawn(move || serve(card, (&kind, wires.as_ref()), &inbox, &stopped))?;
         Ok(CardThread {
             stop,
             thread: Some(thread),
@@ -60,10 +88,15 @@ impl Drop for CardThread {
     }
 }
 
-fn serve(card: usize, kind: &CardKind, inbox: &Inbox, stop: &AtomicBool) {
+fn serve(
+    card: usize,
+    (kind, wires): (&CardKind, Option<&SwitchWires>),
+    inbox: &Inbox,
+    stop: &AtomicBool,
+) {
     let mut retry = RETRY_FIRST;
     while !stop.load(Ordering::Relaxed) && !inbox.is_closed() {
-        let why = match open(kind) {
+        let why = match open(kind, wires) {
             Ok(opened) => {
                 retry = RETRY_FIRST;
                 match exchange(card, opened, inbox, stop) {
@@ -127,10 +160,10 @@ fn with_hint(error: &CardError) -> String {
     format!("{error} ({})", error.hint)
 }
 
-fn open(kind: &CardKind) -> Result<Opened, String> {
+fn open(kind: &CardKind, wires: Option<&SwitchWires>) -> Result<Opened, String> {
     match kind {
         CardKind::Virtual { socket } => open_virtual(socket).map(Opened::Virtual),
-        CardKind::Linux(board) => board::open(board)
+        CardKind::Linux(board) => board::open(board, wires)
             .map(Opened::Board)
             .map_err(|error| with_hint(&error)),
     }

@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use trace::Carrier;
 
-use crate::cards::CardThread;
+use crate::cards::{CardThread, switch_wires};
 use crate::clock::Clock;
 use crate::commands::Commands;
 use crate::console::ConsoleThread;
@@ -147,6 +147,9 @@ async fn serve(
     subscribers: &Subscribers,
     followers: &Followers,
 ) -> Result<End, String> {
+    let wires: Vec<_> = (0..config.cards.len())
+        .map(|card| switch_wires(&config, &plans, card))
+        .collect();
     let names = Names::new(&config);
     let found = look_up(&names, &config).await;
     let bound = config.sip.listen;
@@ -259,8 +262,8 @@ async fn serve(
     }
     tasks.spawn(wall_clock::keep_telling(zone, inbox.clone()));
     let mut cards = Vec::new();
-    for (index, card) in config.cards.iter().enumerate() {
-        let thread = CardThread::start(index, card.kind.clone(), inbox.clone());
+    for (index, (card, wires)) in config.cards.iter().zip(wires).enumerate() {
+        let thread = CardThread::start(index, card.kind.clone(), wires, inbox.clone());
         cards.push(
             thread.map_err(|error| {
                 format!("cannot start a thread for card {}: {error}", card.name)

@@ -74,6 +74,8 @@ pub(crate) fn set_up(ua: &mut UserAgent, setup: &Setup) {
         };
         ua.set_options(index, options);
         if let Some(servers) = setup.registrars.get(index) {
+            // Before its name resolves, requests of an account go nowhere else.
+            ua.forget_registrars(index);
             tell_servers(ua, Duration::ZERO, &setup.config, index, servers);
         }
     }
@@ -140,20 +142,16 @@ impl Gateway {
         }
     }
 
-    /// Whether calls can be placed through an account: it is registered or, without
-    /// registration, its PBX answers.
+    /// Whether calls can be placed through an account: its PBX answers keep-alives, and knows it
+    /// where it is to be registered.
     fn is_usable(&self, account: usize) -> bool {
         let Some(settings) = self.config.accounts.get(account) else {
             return false;
         };
-        if settings.register {
-            let state = self.ua.registration(account);
-            matches!(state, RegistrationState::Registered { .. })
-        } else {
-            self.account_slots
-                .get(account)
-                .is_some_and(|slot| !slot.unreachable)
-        }
+        let answers = self.account_slots.get(account);
+        let answers = answers.is_some_and(|slot| !slot.unreachable);
+        let state = self.ua.registration(account);
+        answers && (!settings.register || matches!(state, RegistrationState::Registered { .. }))
     }
 
     /// The account that carries the calls of `wanted` now: itself, or the first usable one along
@@ -180,8 +178,14 @@ impl Gateway {
                 continue;
             }
             let usable = self.usable_after(account, &[]);
-            // While none is usable nothing is switched.
+            // While none is usable nothing is switched, and an account that has just begun to
+            // register is not given up yet.
             let Some(carrier) = usable else { continue };
+            let begins = self.ua.registration(account) == RegistrationState::Trying
+                && self.account_slots[account].stand_in.is_none();
+            if begins && self.config.accounts[account].register {
+                continue;
+            }
             let stand_in = (carrier != account).then_some(carrier);
             let last = std::mem::replace(&mut self.account_slots[account].stand_in, stand_in);
             if last != stand_in {

@@ -103,9 +103,10 @@ impl Gateway {
     fn join_line(&mut self, line: usize, leg: LegId) {
         self.start_echo(line);
         let gains = self.gains_of(line);
+        let apartment = self.controller.view(line).and_then(|view| view.apartment);
         if let Some(slot) = self.lines.get_mut(line) {
             slot.joined = Some(leg);
-            slot.voice.begin(gains);
+            slot.voice.begin(apartment, gains);
             slot.player = None;
         }
         if let Some(leg) = self.legs.get_mut(&leg) {

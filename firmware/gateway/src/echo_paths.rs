@@ -18,9 +18,11 @@ impl Gateway {
     /// A call begins on a line: its canceller starts with the path of the apartment, as far as it is known.
     pub(crate) fn start_echo(&mut self, line: usize) {
         let apartment = self.controller.view(line).and_then(|view| view.apartment);
-        let path = apartment.and_then(|apartment| self.echo_paths.get(&apartment));
-        if let Some(slot) = self.lines.get_mut(line) {
-            slot.voice.serve(apartment, path);
+        if let Some(apartment) = apartment
+            && let Some(path) = self.echo_paths.get(&apartment)
+            && let Some(slot) = self.lines.get_mut(line)
+        {
+            slot.voice.know(apartment, path);
         }
     }
 

@@ -40,7 +40,7 @@ pub(crate) struct Headset {
 
 impl Headset {
     /// What goes from the street to the phone, with the headset's voice.
-    pub(crate) fn to_phone(&mut self, street: &[i16; BLOCK_SAMPLES]) -> [i16; BLOCK_SAMPLES] {
+    pub(crate) fn towards_phone(&mut self, street: &[i16; BLOCK_SAMPLES]) -> [i16; BLOCK_SAMPLES] {
         self.hears = *street;
         let mut audio = *street;
         if self.mode == HeadsetMode::Talk {
@@ -50,7 +50,7 @@ impl Headset {
     }
 
     /// What goes from the phone to the street, with the headset's voice.
-    pub(crate) fn to_street(&mut self, audio: &mut [i16; BLOCK_SAMPLES]) {
+    pub(crate) fn towards_street(&mut self, audio: &mut [i16; BLOCK_SAMPLES]) {
         add(&mut self.hears, audio);
         if self.mode == HeadsetMode::Talk {
             add(audio, &self.speaks);

@@ -394,7 +394,7 @@ impl Gateway {
                     slot.voice.hear(&sense.audio)
                 };
                 if let Some(headset) = headset {
-                    audio = headset.to_phone(&audio);
+                    audio = headset.towards_phone(&audio);
                 }
                 if let Some(leg) = leg {
                     leg.session.push_audio(now, &audio);
@@ -421,7 +421,7 @@ impl Gateway {
                 player.fill(&mut block.audio);
             }
             if let Some(headset) = headset {
-                headset.to_street(&mut block.audio);
+                headset.towards_street(&mut block.audio);
             }
             if heard_back {
                 slot.voice.play(&mut block.audio);

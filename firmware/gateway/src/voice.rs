@@ -4,6 +4,8 @@
 //! panel's loudspeaker reaches its microphone. [`dsp::chain`] takes it out; here it is only set up
 //! and fed.
 
+use std::collections::BTreeMap;
+
 use config::EchoControl;
 use dsp::chain::{Chain, ChainConfig, ChainStatus, EchoMode};
 use dsp::echo::{BLOCK, EchoPath};
@@ -12,17 +14,22 @@ use dsp::sample::{self, dbm0_of_mean_square};
 /// Mean square of -45 dBm0: blocks quieter than this are pauses.
 const SPEECH_MEAN_SQUARE: f32 = 8e-6;
 
+/// Most echo paths that are kept for one line.
+const MOST_PATHS: usize = 256;
+
 /// Sound processing of one line. It outlives a call: the next one on the same pair starts with
 /// the echo path that the last one has learned.
 #[derive(Debug)]
 pub(crate) struct Voice {
     chain: Chain,
+    /// The apartment whose echo path the chain holds.
+    apartment: Option<u16>,
+    /// Echo paths of other apartments of the line; 2 kB each.
+    paths: BTreeMap<u16, EchoPath>,
     from_line: Speech,
     to_phone: Speech,
     from_phone: Speech,
     to_line: Speech,
-    /// The apartment that is served.
-    apartment: Option<u16>,
     blocks: u32,
     /// The echo path as it was learned one and two looks ago. The last moments of a call spoil it: the panel is gone before
     /// the line says so, and nothing comes back.
@@ -83,25 +90,28 @@ impl Voice {
             tail_ms: media.echo_tail_ms,
             ..ChainConfig::default()
         };
+        Voice::with(chain)
+    }
+
+    fn with(chain: ChainConfig) -> Voice {
         Voice {
             chain: Chain::new(chain),
+            apartment: None,
+            paths: BTreeMap::new(),
             from_line: Speech::default(),
             to_phone: Speech::default(),
             from_phone: Speech::default(),
             to_line: Speech::default(),
-            apartment: None,
             blocks: 0,
             learned: [None, None],
         }
     }
 
-    /// The next call is for `apartment`, whose echo path is `path` as far as is known.
-    pub(crate) fn serve(&mut self, apartment: Option<u16>, path: Option<&EchoPath>) {
-        self.apartment = apartment;
-        self.learned = [None, None];
-        self.blocks = 0;
-        if let Some(path) = path {
-            self.chain.start_from(path);
+    /// The echo path of an apartment as it was learned in an earlier life, where this life knows none.
+    pub(crate) fn know(&mut self, apartment: u16, path: &EchoPath) {
+        let unknown = self.apartment != Some(apartment) && !self.paths.contains_key(&apartment);
+        if unknown && self.paths.len() < MOST_PATHS {
+            self.paths.insert(apartment, path.clone());
         }
     }
 
@@ -110,8 +120,11 @@ impl Voice {
         self.apartment.zip(self.learned[1].take())
     }
 
-    /// Another call begins: its gains, both directions open, levels from the start.
-    pub(crate) fn begin(&mut self, gains: Gains) {
+    /// Another call begins: the echo path of its apartment, its gains, both directions open, levels from the start.
+    pub(crate) fn begin(&mut self, apartment: Option<u16>, gains: Gains) {
+        self.change_path(apartment);
+        self.learned = [None, None];
+        self.blocks = 0;
         self.chain.set_to_line_db(gains.to_line_db);
         self.chain.set_to_phone_db(gains.to_phone_db);
         self.mute(false, false);
@@ -123,6 +136,24 @@ impl Voice {
         ] {
             *speech = Speech::default();
         }
+    }
+
+    /// Each apartment's pair and handset have an echo path of their own. What was learned for one is kept for its next call; a
+    /// call of an apartment without one starts from the last path, which is nearer than nothing.
+    fn change_path(&mut self, apartment: Option<u16>) {
+        if apartment == self.apartment {
+            return;
+        }
+        if let (Some(before), Some(path)) = (self.apartment, self.chain.path()) {
+            if self.paths.len() >= MOST_PATHS {
+                self.paths.pop_first();
+            }
+            self.paths.insert(before, path);
+        }
+        if let Some(path) = apartment.and_then(|apartment| self.paths.remove(&apartment)) {
+            self.chain.start_from(&path);
+        }
+        self.apartment = apartment;
     }
 
     /// Silences directions of the call, or opens them.
@@ -178,6 +209,51 @@ mod tests {
     #[test]
     fn the_limit_of_speech_is_the_level_it_says() {
         assert!((dbm0_of_mean_square(SPEECH_MEAN_SQUARE) + 45.0).abs() < 0.5);
+    }
+
+    /// Plays noise through this echo for some seconds; gives how much of it is left in the last half second.
+    fn call(voice: &mut Voice, gain: f32, delay: usize, seconds: usize) -> f32 {
+        let mut state = 1_u32;
+        let mut played = vec![0_i16; delay];
+        let (mut before, mut after) = (0.0, 0.0);
+        for n in 0..seconds * 100 {
+            let mut block: [i16; BLOCK] = std::array::from_fn(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 16) as i16 / 8
+            });
+            voice.play(&mut block);
+            played.extend(block);
+            let echo: [i16; BLOCK] =
+                std::array::from_fn(|i| (f32::from(played[n * BLOCK + i]) * gain) as i16);
+            let heard = voice.hear(&echo);
+            if n + 50 >= seconds * 100 {
+                before += echo.iter().map(|s| f32::from(*s).powi(2)).sum::<f32>();
+                after += heard.iter().map(|s| f32::from(*s).powi(2)).sum::<f32>();
+            }
+        }
+        after / before
+    }
+
+    #[test]
+    fn each_apartment_starts_with_its_own_echo_path() {
+        let mut voice = Voice::with(ChainConfig {
+            echo: EchoMode::Linear,
+            howl_guard: false,
+            ..ChainConfig::default()
+        });
+        voice.begin(Some(7), Gains::default());
+        assert!(call(&mut voice, 0.4, 20, 5) < 0.01);
+        voice.begin(Some(8), Gains::default());
+        assert!(call(&mut voice, 0.5, 300, 5) < 0.01);
+        assert_eq!(voice.paths.len(), 1);
+        voice.begin(Some(7), Gains::default());
+        // The first half second of a call would otherwise be spent on unlearning.
+        let known = call(&mut voice, 0.4, 20, 1);
+        let mut other = Voice::with(*voice.chain.config());
+        other.begin(Some(8), Gains::default());
+        call(&mut other, 0.5, 300, 5);
+        let unknown = call(&mut other, 0.4, 20, 1);
+        assert!(known < 0.01 && known < unknown, "{known} {unknown}");
     }
 
     #[test]

@@ -303,8 +303,8 @@ fn silence_suppression_keeps_its_place() {
     let stats = call.b.session.stats();
     assert_eq!(stats.lost, 0);
     assert_eq!(stats.late, 0);
-    // The fade-out of 60 ms at the end of each of the six stretches, no more.
-    assert!(stats.concealed_ms <= 6 * 60, "{}", stats.concealed_ms);
+    // The fade-out of 150 ms at the end of each of the six stretches, no more.
+    assert!(stats.concealed_ms <= 6 * 150, "{}", stats.concealed_ms);
 }
 
 #[test]

@@ -71,6 +71,11 @@ pub trait LineModel: std::fmt::Debug + Send {
         self.act(&Action::Say(samples.into()));
     }
 
+    /// The resident speaks into the old handset.
+    fn resident_say(&mut self, samples: &[i16]) {
+        self.act(&Action::ResidentSay(samples.into()));
+    }
+
     /// Puts a fault into the line.
     fn inject(&mut self, fault: Fault) {
         self.act(&Action::Fault(fault));

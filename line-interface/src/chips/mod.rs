@@ -22,7 +22,7 @@ pub use map::{BoardMap, Contact, Measure, Pins, Switched};
 pub use mcp3208::{AdcScale, Conversions, Frame, Mcp3208};
 pub use mcp23017::{Mcp23017, Register};
 pub use mux::{MuxMap, TapMux};
-pub use sampler::{Readings, Sampler, Supplies, TapVisit};
+pub use sampler::{Readings, Sampler, Supplies, TAP_SELECT_MS, TapVisit};
 pub use scan::{TapScan, VISITS_PER_BLOCK};
 pub use sequence::Sequence;
 pub use watchdog::Watchdog;

@@ -21,16 +21,17 @@ const CLOCKS: u32 = 24;
 /// The part of a block that the conversions fill; the rest is the way to the program and back.
 const BURST_US: f32 = 9_930.0;
 
-/// Conversions of one visit to a tap: one to begin, eight that count, the supplies.
-const VISIT: usize = 9 + SUPPLIES;
-/// Between the conversions of a visit, so that the eight that count span most of a millisecond and
-/// four visits fit into a block.
-const VISIT_PAUSE_US: u16 = 60;
+/// When the two taps of a block are read, as samples of the block that hold those readings: each tap
+/// has then had its time to settle since [`TAP_SELECT_MS`].
+const TAP_WINDOWS: [std::ops::Range<usize>; 2] = [21..40, 61..80];
+/// By when the two taps of a block must be selected, milliseconds from its begin: the first from 0
+/// to this, the second from half of the block to half of it and this.
+pub const TAP_SELECT_MS: f32 = 1.3;
 
 /// What one visit to a tap showed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct TapVisit {
-    /// Mean volts of the bus line over about a millisecond.
+    /// Mean volts of the bus line over two milliseconds.
     pub volts: f32,
     /// Range of its readings: large while a ring burst chops the line.
     pub range_volts: f32,
@@ -64,6 +65,22 @@ impl Default for Readings {
 }
 
 impl Readings {
+    /// What the first or second (0 or 1) tap of the block showed, if it was selected in time.
+    #[must_use]
+    pub fn tap_visit(&self, turn: usize) -> TapVisit {
+        let window = TAP_WINDOWS.get(turn).cloned().unwrap_or(0..0);
+        let volts = self.tap_volts.get(window).unwrap_or_default();
+        let (low, high) = volts
+            .iter()
+            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| {
+                (low.min(*v), high.max(*v))
+            });
+        TapVisit {
+            volts: volts.iter().sum::<f32>() / volts.len().max(1) as f32,
+            range_volts: (high - low).max(0.0),
+        }
+    }
+
     /// Puts the readings into a block; its sound stays.
     pub fn fill(&self, sense: &mut SenseBlock) {
         sense.line_volts = self.line_volts;
@@ -146,53 +163,6 @@ impl<C: Conversions> Sampler<C> {
             .burst(&self.channels, &self.pauses_us, &mut self.counts)?;
         self.sort();
         Ok(&self.last)
-    }
-
-    /// Reads the tap that the multiplexer has just been put on, once it has settled, and the
-    /// supplies with it. Takes about two milliseconds on a real bus.
-    ///
-    /// # Errors
-    /// As [`Sampler::read`].
-    pub fn read_tap(&mut self) -> Result<TapVisit, ChipError> {
-        let map = self.map;
-        let mut channels = [map.tap.channel; VISIT];
-        channels[VISIT - SUPPLIES..].copy_from_slice(&[
-            map.half_supply.channel,
-            map.half_drive_rail.channel,
-            map.mid_supply.channel,
-            map.zero.channel,
-        ]);
-        let mut pauses = [VISIT_PAUSE_US; VISIT];
-        // The first conversion only begins the wait.
-        pauses[0] = u16::try_from(map.tap_settle_us).unwrap_or(u16::MAX);
-        let mut counts = [0; VISIT];
-        self.converter.burst(&channels, &pauses, &mut counts)?;
-        let value =
-            |measure: Measure, at: usize| measure.scale.volts(counts.get(at).copied().unwrap_or(0));
-        self.last.supplies = Supplies {
-            five_volts: value(map.half_supply, VISIT - 4),
-            drive_rail_volts: value(map.half_drive_rail, VISIT - 3),
-            middle_volts: value(map.mid_supply, VISIT - 2),
-            zero_volts: value(map.zero, VISIT - 1),
-        };
-        let taps = 1..VISIT - SUPPLIES;
-        let (mut sum, mut low, mut high) = (0.0, f32::INFINITY, f32::NEG_INFINITY);
-        let n = taps.len() as f32;
-        for at in taps {
-            let volts = value(map.tap, at);
-            sum += volts;
-            (low, high) = (low.min(volts), high.max(volts));
-        }
-        Ok(TapVisit {
-            volts: sum / n,
-            range_volts: high - low,
-        })
-    }
-
-    /// The last block's readings; after [`Sampler::read_tap`] with new supplies.
-    #[must_use]
-    pub const fn last(&self) -> &Readings {
-        &self.last
     }
 
     /// Tells how long the last [`Sampler::read`] took, so that the next one spreads its samples

@@ -7,8 +7,9 @@
 use super::sampler::TapVisit;
 use crate::matrix::{Bus, SCANS_PER_BLOCK, TapBlock, TapLayout};
 
-/// Visits in each 10 ms.
-pub const VISITS_PER_BLOCK: usize = 4;
+/// Visits in each 10 ms: a tap needs a millisecond to settle, and the converter reads the tap channel
+/// once a millisecond beside the line.
+pub const VISITS_PER_BLOCK: usize = 2;
 /// A line that moves by more than this during a visit is being chopped by a ring burst: what the
 /// visit caught says nothing, the line keeps what was seen before.
 const CHOPPED_VOLTS: f32 = 0.8;
@@ -49,14 +50,15 @@ impl TapScan {
         })
     }
 
-    /// The line to select for the coming visit; lines count from 0. Where a round is longer than
-    /// there are lines, none.
+    /// The line to select for a visit of the coming block, 0 or 1; lines count from 0. Where a round
+    /// is longer than there are lines, none.
     #[must_use]
-    pub fn line(&self) -> Option<(Bus, usize)> {
-        self.lines.get(self.visit).copied()
+    pub fn line(&self, turn: usize) -> Option<(Bus, usize)> {
+        let visit = (self.visit + turn) % self.round.max(1);
+        self.lines.get(visit).copied()
     }
 
-    /// Takes what the visit showed, or that it failed.
+    /// Takes what the next visit in turn showed, or that it failed.
     pub fn take(&mut self, visit: Option<TapVisit>) {
         let at = self.visit;
         self.visit = (at + 1) % self.round.max(1);

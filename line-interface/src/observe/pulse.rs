@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use super::levels::LevelBook;
+use super::pair::PairObserver;
 use super::{Observation, Seen};
 use crate::card::{BLOCK_MS, SenseBlock};
-use crate::pulse::{PanelTone, PulseEvent, PulseProfile, PulseReader, ToneReader};
+use crate::pulse::{PanelTone, PulseDoubt, PulseEvent, PulseProfile, PulseReader, ToneReader};
 use crate::reading::BlockReading;
 
 /// A run of blocks that hold one of the panel's tones.
@@ -31,6 +32,9 @@ pub struct PulseObserver {
     last_ring_ms: u64,
     last_active_ms: u64,
     book: LevelBook,
+    /// From its address to the next reset the wire is the called handset's, and a pair.
+    pair: PairObserver,
+    called: bool,
     seen: VecDeque<Seen>,
 }
 
@@ -40,6 +44,8 @@ impl PulseObserver {
     pub fn new(profile: PulseProfile) -> Self {
         Self {
             reader: PulseReader::new(profile.address.clone()),
+            pair: PairObserver::new(profile.line(), false),
+            called: false,
             profile,
             high: true,
             now_ms: 0,
@@ -69,12 +75,19 @@ impl PulseObserver {
         match event {
             Some(PulseEvent::Address { address, at_us }) => {
                 self.begin(at_us / 1000);
+                self.called = true;
                 self.push(at_us / 1000, Observation::Address { address });
             }
+            // A reset without an address is how a selection ends.
+            Some(PulseEvent::Rejected {
+                why: PulseDoubt::NoPulse,
+                ..
+            }) => {}
             Some(PulseEvent::Rejected { why, at_us }) => {
                 self.push(at_us / 1000, Observation::BadAddress { why });
             }
-            Some(PulseEvent::Reset) | None => {}
+            Some(PulseEvent::Reset) => self.called = false,
+            None => {}
         }
     }
 
@@ -83,6 +96,12 @@ impl PulseObserver {
         let start = self.now_ms;
         self.now_ms += BLOCK_MS;
         let reading = BlockReading::of(sense);
+        if self.called {
+            self.pair.handle_block(sense);
+        } else {
+            self.pair.handle_block(&SenseBlock::default());
+        }
+        self.hear_handset();
         let tone = ToneReader::classify(&self.profile.tone, &reading);
         let hz = reading.tone_hz.unwrap_or(0.0);
         match (&mut self.run, tone) {
@@ -125,6 +144,27 @@ impl PulseObserver {
         self.end_run();
         self.stop_ring();
         self.rest();
+        self.pair.finish();
+        self.hear_handset();
+        let levels = self.pair.levels();
+        self.book.on_hook = levels.on_hook;
+        self.book.off_hook = levels.off_hook;
+        self.book.button = levels.button;
+    }
+
+    /// Hook and button of the called handset. All else that a pair tells, this observer tells by
+    /// address and tones.
+    fn hear_handset(&mut self) {
+        while let Some(seen) = self.pair.poll() {
+            let of_handset = matches!(
+                seen.what,
+                Observation::HandsetLifted | Observation::HandsetReplaced | Observation::DoorButton
+            );
+            if of_handset {
+                self.last_active_ms = self.last_active_ms.max(seen.t_ms);
+                self.seen.push_back(seen);
+            }
+        }
     }
 
     /// The next observation, not in order of time.

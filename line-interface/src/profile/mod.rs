@@ -10,8 +10,8 @@ use serde::Deserialize;
 use crate::bands::{Band, BandTracker};
 
 pub use overrides::{OVERRIDE_KEYS, OverrideKey};
-pub(crate) use validate::check;
 pub use validate::{ProfileError, ProfileErrorKind};
+pub(crate) use validate::{check, load_other, with_line};
 
 /// How sure a figure is (line-facts 0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]

@@ -63,6 +63,63 @@ pub(super) fn load(text: &str) -> Result<Profile, ProfileError> {
     Ok(profile)
 }
 
+/// Reads a file of the same form for another kind of line: every figure sane in itself, then what
+/// `check` says of the whole, each refusal with its line.
+pub(crate) fn load_other<T: serde::de::DeserializeOwned>(
+    text: &str,
+    check: impl Fn(&T) -> Result<(), ProfileError>,
+) -> Result<T, ProfileError> {
+    let profile: T = toml::from_str(text).map_err(|e| parse_error(&e))?;
+    sane(text)
+        .and_then(|()| check(&profile))
+        .map_err(|e| at_line(text, e))?;
+    Ok(profile)
+}
+
+/// Every figure of a file by itself: a source, and a value that a line can have.
+fn sane(text: &str) -> Result<(), ProfileError> {
+    let table: toml::Table = toml::from_str(text).map_err(|e| parse_error(&e))?;
+    for (section, keys) in &table {
+        let Some(keys) = keys.as_table() else {
+            continue;
+        };
+        for (key, figure) in keys {
+            let path = format!("{section}.{key}");
+            let text_of = |name: &str| figure.get(name).and_then(toml::Value::as_str);
+            if text_of("source").is_some_and(|source| source.trim().is_empty()) {
+                return Err(no_source(&path));
+            }
+            let (value, most) = match figure.get("value") {
+                Some(toml::Value::Float(value)) => (*value, 10_000.0),
+                Some(toml::Value::Integer(value)) => (*value as f64, MAX_MS as f64),
+                _ => continue,
+            };
+            // Whole numbers may be nought: a time that is not waited.
+            let least = if most > 10_000.0 { 0.0 } else { 1e-6 };
+            if !(least..=most).contains(&value) {
+                return Err(out_of_range(&path, value));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn no_source(key: &str) -> ProfileError {
+    error(
+        ProfileErrorKind::NoSource,
+        format!("{key} has no source"),
+        "say where the figure comes from, or \"guess\" with mark \"?\"",
+    )
+}
+
+fn out_of_range(key: &str, value: f64) -> ProfileError {
+    error(
+        ProfileErrorKind::OutOfRange,
+        format!("{key} = {value}"),
+        "volts, milliamps and hertz are positive numbers of a low-voltage line, times are below one hour",
+    )
+}
+
 /// Everything that a profile must hold to work on a line.
 pub(crate) fn check(profile: &Profile) -> Result<(), ProfileError> {
     sources(profile)
@@ -79,29 +136,39 @@ pub(super) fn unknown_override(name: &str) -> ProfileError {
     )
 }
 
-/// Puts the line of the first `section.key` that the cause names before it.
 fn at_line(text: &str, mut e: ProfileError) -> ProfileError {
+    e.cause = with_line(text, &e.cause);
+    e
+}
+
+/// Puts the line of the first `section.key` that the cause names before it, or that of the key
+/// without a section that it begins with.
+pub(crate) fn with_line(text: &str, cause: &str) -> String {
     let word = |w: &str| {
         w.trim_matches(|c: char| !c.is_ascii_alphanumeric())
             .split_once('.')
             .map(|(section, key)| (format!("[{section}]"), key.to_owned()))
     };
-    let mut names = e.cause.split_whitespace().filter_map(word);
-    let found = names.find_map(|(section, key)| {
-        let mut inside = false;
+    let line_of = |section: &str, key: &str| {
+        let mut inside = String::new();
         text.lines().zip(1_u32..).find_map(|(line, number)| {
             let line = line.trim();
             if line.starts_with('[') {
-                inside = line == section;
+                line.clone_into(&mut inside);
             }
             let name = line.split('=').next().map(str::trim);
-            (inside && name == Some(key.as_str())).then_some(number)
+            (inside == section && name == Some(key)).then_some(number)
         })
-    });
-    if let Some(number) = found {
-        e.cause = format!("line {number}: {}", e.cause);
+    };
+    let found = cause
+        .split_whitespace()
+        .filter_map(word)
+        .find_map(|(section, key)| line_of(&section, &key))
+        .or_else(|| line_of("", cause.split_whitespace().next()?));
+    match found {
+        Some(number) => format!("line {number}: {cause}"),
+        None => cause.to_owned(),
     }
-    e
 }
 
 fn parse_error(e: &toml::de::Error) -> ProfileError {
@@ -214,18 +281,10 @@ fn sources(p: &Profile) -> Result<(), ProfileError> {
     }
     for (key, value, source) in figures(p) {
         if source.trim().is_empty() {
-            return Err(error(
-                ProfileErrorKind::NoSource,
-                format!("{key} has no source"),
-                "say where the figure comes from, or \"guess\" with mark \"?\"",
-            ));
+            return Err(no_source(key));
         }
         if !value.is_finite() || value <= 0.0 || value > 10_000.0 {
-            return Err(error(
-                ProfileErrorKind::OutOfRange,
-                format!("{key} = {value}"),
-                "volts, milliamps and hertz are positive numbers of a low-voltage line",
-            ));
+            return Err(out_of_range(key, value));
         }
     }
     Ok(())
@@ -269,7 +328,12 @@ fn bands(p: &Profile) -> Result<(), ProfileError> {
     {
         return Err(error(
             ProfileErrorKind::OverlappingBands,
-            "the handset bias bands overlap".to_owned(),
+            format!(
+                "handset.bias_short_max_volts = {} V, handset.bias_on_hook_max_volts = {} V and handset.bias_missing_min_volts = {} V overlap",
+                h.bias_short_max_volts.value,
+                h.bias_on_hook_max_volts.value,
+                h.bias_missing_min_volts.value
+            ),
             "order them short < on-hook < missing, all below the 5 V of the bias",
         ));
     }
@@ -284,17 +348,25 @@ fn bands(p: &Profile) -> Result<(), ProfileError> {
             "a sunk line reads about 0.2 V, a floating one about 2 V; leave a gap between them",
         ));
     }
-    if p.fault.leakage_min_volts.value >= b.idle_max_volts.value
-        || p.fault.foreign_min_volts.value <= b.open_min_volts.value
-    {
-        return Err(error(
-            ProfileErrorKind::Contradiction,
-            format!(
-                "fault.leakage_min_volts = {} V, fault.foreign_min_volts = {} V",
-                p.fault.leakage_min_volts.value, p.fault.foreign_min_volts.value
-            ),
-            "leakage begins below bands.idle_max_volts, foreign voltage above bands.open_min_volts",
-        ));
+    for (wrong, key, value) in [
+        (
+            p.fault.leakage_min_volts.value >= b.idle_max_volts.value,
+            "fault.leakage_min_volts",
+            p.fault.leakage_min_volts.value,
+        ),
+        (
+            p.fault.foreign_min_volts.value <= b.open_min_volts.value,
+            "fault.foreign_min_volts",
+            p.fault.foreign_min_volts.value,
+        ),
+    ] {
+        if wrong {
+            return Err(error(
+                ProfileErrorKind::Contradiction,
+                format!("{key} = {value} V"),
+                "leakage begins below bands.idle_max_volts, foreign voltage above bands.open_min_volts",
+            ));
+        }
     }
     if p.ring.min_fill.value >= 0.95 {
         return Err(error(
@@ -303,16 +375,16 @@ fn bands(p: &Profile) -> Result<(), ProfileError> {
             "even a square wave fills only 0.95 after a cable; 0.72 leaves a sine and speech out",
         ));
     }
-    if p.ring.min_frequency_hz.value >= p.ring.max_frequency_hz.value
-        || p.ring.min_frequency_hz.value < 200.0
-        || p.ring.max_frequency_hz.value > 3800.0
-    {
+    let (low, high) = (p.ring.min_frequency_hz.value, p.ring.max_frequency_hz.value);
+    let wrong = if high > 3800.0 {
+        Some(("ring.max_frequency_hz", high))
+    } else {
+        (low >= high || low < 200.0).then_some(("ring.min_frequency_hz", low))
+    };
+    if let Some((key, value)) = wrong {
         return Err(error(
             ProfileErrorKind::OutOfRange,
-            format!(
-                "ring frequencies {} to {} Hz",
-                p.ring.min_frequency_hz.value, p.ring.max_frequency_hz.value
-            ),
+            format!("{key} = {value}: ring frequencies are {low} to {high} Hz"),
             "keep between 200 Hz (above mains hum and its harmonics' envelope) and 3800 Hz (8 kHz sampling)",
         ));
     }

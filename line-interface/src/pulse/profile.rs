@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::profile::{
     Bands, Door, DoorManner, DriveSide, FaultRule, Figure, Handset, Mark, Matrix, Profile,
-    ProfileError, ProfileErrorKind, RingRule, Timing, check,
+    ProfileError, ProfileErrorKind, RingRule, Timing, check, load_other,
 };
 
 /// Levels of the wire.
@@ -136,17 +136,7 @@ impl PulseProfile {
     /// # Errors
     /// [`ProfileError`] with kind, cause and hint.
     pub fn from_toml(text: &str) -> Result<Self, ProfileError> {
-        let profile: Self = toml::from_str(text).map_err(|e| ProfileError {
-            kind: if e.message().starts_with("unknown field") {
-                ProfileErrorKind::UnknownKey
-            } else {
-                ProfileErrorKind::Syntax
-            },
-            cause: e.to_string(),
-            hint: "copy profiles/laskomex-class.toml and change it; every figure is { value, mark, source }",
-        })?;
-        profile.check()?;
-        Ok(profile)
+        load_other(text, Self::check)
     }
 
     /// The called line as the line state machine knows it: from its address to the next reset a
@@ -222,14 +212,14 @@ impl PulseProfile {
             } else {
                 Err(ProfileError {
                     kind: ProfileErrorKind::OutOfRange,
-                    cause: format!("{what}: {low} must be above 0 and below {high}"),
+                    cause: format!("{what} {low} must be above 0 and below {high}"),
                     hint: "glitch < pulse_min < pulse_max < end < first_pulse_max; reset_min < reset_max; tones apart by more than their tolerance",
                 })
             }
         };
         let whole = |f: &Figure<u64>| f.value as f64;
         order(
-            "level",
+            "level.low_max_volts",
             self.level.low_max_volts.value.into(),
             self.level.high_min_volts.value.into(),
         )?;
@@ -262,32 +252,18 @@ impl PulseProfile {
         order("address.reset_max_ms", whole(&a.reset_max_ms), 10_000.0)?;
         let spread = f64::from(t.tolerance.value);
         order("tone.tolerance", spread, 0.2)?;
-        for (low, high) in [
-            (&t.ring_hz, &t.wrong_code_hz),
-            (&t.wrong_code_hz, &t.opened_hz),
+        for (name, low, high) in [
+            ("tone.wrong_code_hz", &t.ring_hz, &t.wrong_code_hz),
+            ("tone.opened_hz", &t.wrong_code_hz, &t.opened_hz),
         ] {
             order(
-                "tone",
+                name,
                 f64::from(low.value) * (1.0 + spread),
                 f64::from(high.value) * (1.0 - spread),
             )?;
         }
         order("tone.opened_hz", f64::from(t.opened_hz.value), 3500.0)?;
         order("door.release_ms", 49.0, whole(&self.door.release_ms))?;
-        for f in [
-            &t.minimum_ms,
-            &self.timing.ring_wait_ms,
-            &self.timing.hold_off_ms,
-            &self.timing.off_hook_settle_ms,
-            &self.timing.on_hook_ms,
-            &self.timing.panel_end_ms,
-            &self.timing.fault_ms,
-            &self.timing.lockout_ms,
-            &self.door.restore_ms,
-            &self.door.release_ms,
-        ] {
-            order("times", whole(f), 3_600_000.0)?;
-        }
         check(&self.line())
     }
 }

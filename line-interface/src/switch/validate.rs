@@ -58,7 +58,10 @@ pub(super) fn load(text: &str) -> Result<Switch, SwitchError> {
             },
         }
     })?;
-    check(&switch)?;
+    check(&switch).map_err(|mut e| {
+        e.cause = crate::profile::with_line(text, &e.cause);
+        e
+    })?;
     Ok(switch)
 }
 

@@ -59,6 +59,8 @@ pub struct Settings {
     pub password: String,
     /// Certificate and key for TLS on port 5061, as PEM; without, there is no TLS.
     pub tls: Option<TlsFiles>,
+    /// Whether it listens on `[::1]:5060` as well; one at a time can.
+    pub ipv6: bool,
 }
 
 /// What a server needs for TLS, as PEM.
@@ -79,6 +81,7 @@ impl Default for Settings {
             qualify_s: 10,
             password: PASSWORD.into(),
             tls: None,
+            ipv6: false,
         }
     }
 }
@@ -243,6 +246,13 @@ impl Asterisk {
             ),
             ("md5_only", only("MD5")),
             ("sha256_only", only("SHA-256")),
+            (
+                "ipv6",
+                match settings.ipv6 {
+                    true => "[udp6]\ntype = transport\nprotocol = udp\nbind = [::1]:5060\n".into(),
+                    false => String::new(),
+                },
+            ),
             ("tls", tls_section(settings, folder, address)),
             ("password", settings.password.clone()),
             ("qualify_s", settings.qualify_s.to_string()),

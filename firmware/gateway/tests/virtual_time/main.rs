@@ -27,6 +27,7 @@ mod redirects;
 mod ring_together;
 mod schedules;
 mod shutdown;
+mod topologies;
 mod transfers;
 mod ugly_orders;
 mod unanswered;

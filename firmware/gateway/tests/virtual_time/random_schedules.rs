@@ -8,7 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use line_simulation::Fault;
 use phone::{Behaviour, KeyBy, KeyPress, Script};
 
-use crate::world::{Disk, Options, Weather, World, ms, seconds};
+use line_interface::DriveSide;
+
+use crate::world::{Disk, Options, Topology, Weather, World, ms, seconds};
 
 const DEFAULT_SCHEDULES: u64 = 400;
 const BRANDS: [&str; 4] = ["vizit", "cyfral", "eltis", "metakom"];
@@ -137,9 +139,9 @@ fn moody(dice: &mut Dice) -> Script {
 }
 
 /// Runs every schedule and names the one that failed.
-fn run_all(what: &str, one: fn(u64, &mut Dice) -> Tally) -> Tally {
+fn run_all(what: &str, times: u64, one: impl Fn(u64, &mut Dice) -> Tally) -> Tally {
     let mut all = Tally::default();
-    for number in 0..schedules() {
+    for number in 0..times {
         let mut dice = Dice(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         dice.below(2);
         let done = catch_unwind(AssertUnwindSafe(|| one(number, &mut dice)));
@@ -155,8 +157,9 @@ fn run_all(what: &str, one: fn(u64, &mut Dice) -> Tally) -> Tally {
 }
 
 /// Up to 5 % loss: the door does open for every honest key, visit after visit.
-fn honest_visits(number: u64, dice: &mut Dice) -> Tally {
+fn honest_visits(topology: Topology, number: u64, dice: &mut Dice) -> Tally {
     let mut world = World::ready(Options {
+        topology,
         brand: dice.one_of(&BRANDS),
         seed: number,
         spread: dice.below(8) as f32 / 100.0,
@@ -165,7 +168,11 @@ fn honest_visits(number: u64, dice: &mut Dice) -> Tally {
     for visit in 1..=3 {
         world.weather = weather(dice, 50);
         world.disk = disk(dice);
-        let script = honest(dice);
+        let mut script = honest(dice);
+        if topology != Topology::Pair {
+            // How keys travel is no matter of the line, and INFO waits for an ACK that may be lost.
+            script.keys[0].by = KeyBy::Rfc4733;
+        }
         world.phone.set_script(script);
         world.dial();
         world.run_until("the door opens for an honest key", seconds(60), |world| {
@@ -193,7 +200,10 @@ fn trouble(world: &mut World, dice: &mut Dice) {
         7 => world.lose_card(),
         8 => world.return_card(),
         9 => {
-            let fault = dice.one_of(&Fault::ALL);
+            let fault = match world.topology {
+                Topology::Matrix(..) if dice.below(2) == 0 => dice.one_of(&Fault::BUSES),
+                _ => dice.one_of(&Fault::ALL),
+            };
             world.break_line(fault);
         }
         10 | 11 => world.mend_line(),
@@ -213,7 +223,7 @@ fn trouble(world: &mut World, dice: &mut Dice) {
 }
 
 /// Up to 30 % loss and any trouble at any time.
-fn troubled_visits(number: u64, dice: &mut Dice) -> Tally {
+fn troubled_visits(topology: Topology, number: u64, dice: &mut Dice) -> Tally {
     let route = dice.one_of(&[
         "",
         "may_open = [\"called\", \"400\"]",
@@ -221,6 +231,7 @@ fn troubled_visits(number: u64, dice: &mut Dice) -> Tally {
     ]);
     let called_may_open = !route.contains("777");
     let mut world = World::ready(Options {
+        topology,
         brand: dice.one_of(&BRANDS),
         seed: number,
         spread: dice.below(8) as f32 / 100.0,
@@ -238,7 +249,11 @@ fn troubled_visits(number: u64, dice: &mut Dice) -> Tally {
         world.disk = disk(dice);
         let script = moody(dice);
         world.phone.set_script(script);
-        world.dial();
+        // Where there are neighbours, a visitor may be theirs.
+        match world.topology {
+            Topology::Pair => world.dial(),
+            _ => world.dial_apartment(dice.one_of(&[41, 42, 42, 42, 43])),
+        }
         for _ in 0..1 + dice.below(5) {
             world.run_for(ms(dice.below(5000)));
             trouble(&mut world, dice);
@@ -273,7 +288,9 @@ fn shut_down_somewhere(world: &mut World, dice: &mut Dice) {
 #[test]
 #[allow(clippy::print_stdout)]
 fn honest_keys_always_open_once() {
-    let tally = run_all("honest", honest_visits);
+    let tally = run_all("honest", schedules(), |n, dice| {
+        honest_visits(Topology::Pair, n, dice)
+    });
     println!("honest: {tally:?}");
     assert_eq!(tally.opened as u64, 3 * schedules());
 }
@@ -281,7 +298,9 @@ fn honest_keys_always_open_once() {
 #[test]
 #[allow(clippy::print_stdout)]
 fn no_trouble_breaks_a_promise() {
-    let tally = run_all("troubled", troubled_visits);
+    let tally = run_all("troubled", schedules(), |n, dice| {
+        troubled_visits(Topology::Pair, n, dice)
+    });
     println!("troubled: {tally:?}");
     let enough = (schedules() / 20) as usize;
     for seen in [
@@ -294,4 +313,63 @@ fn no_trouble_breaks_a_promise() {
     ] {
         assert!(seen >= enough, "too tame: {tally:?}");
     }
+}
+
+/// A switch costs more to solve than a pair, so there are fewer schedules of it.
+const SWITCH_PART: u64 = 10;
+const PULSE_PART: u64 = 4;
+
+fn at_a_switch(number: u64) -> Topology {
+    let side = if number.is_multiple_of(2) {
+        DriveSide::Tens
+    } else {
+        DriveSide::Units
+    };
+    Topology::Matrix(if number % 8 == 7 { "km20-1" } else { "bk-4" }, side)
+}
+
+#[test]
+#[allow(clippy::print_stdout)]
+fn honest_keys_open_once_at_a_switch_and_on_a_pulse_line() {
+    let tally = run_all("honest, switch", schedules() / SWITCH_PART, |n, dice| {
+        honest_visits(at_a_switch(n), n, dice)
+    });
+    println!("honest, switch: {tally:?}");
+    assert_eq!(tally.opened as u64, 3 * (schedules() / SWITCH_PART));
+    let tally = run_all("honest, pulse", schedules() / PULSE_PART, |n, dice| {
+        honest_visits(Topology::Pulse, n, dice)
+    });
+    println!("honest, pulse: {tally:?}");
+    assert_eq!(tally.opened as u64, 3 * (schedules() / PULSE_PART));
+}
+
+fn not_too_tame(tally: &Tally, schedules: u64) {
+    let enough = (schedules / 20) as usize;
+    for seen in [tally.answered, tally.opened, tally.handset, tally.card_lost] {
+        assert!(seen >= enough, "too tame: {tally:?}");
+    }
+    // Between calls nothing of a switch or a pulse line is looked at, so faults are told less often.
+    assert!(tally.faults > 0, "too tame: {tally:?}");
+}
+
+#[test]
+#[allow(clippy::print_stdout)]
+fn no_trouble_breaks_a_promise_at_a_switch() {
+    let times = schedules() / SWITCH_PART;
+    let tally = run_all("troubled, switch", times, |n, dice| {
+        troubled_visits(at_a_switch(n), n, dice)
+    });
+    println!("troubled, switch: {tally:?}");
+    not_too_tame(&tally, times);
+}
+
+#[test]
+#[allow(clippy::print_stdout)]
+fn no_trouble_breaks_a_promise_on_a_pulse_line() {
+    let times = schedules() / PULSE_PART;
+    let tally = run_all("troubled, pulse", times, |n, dice| {
+        troubled_visits(Topology::Pulse, n, dice)
+    });
+    println!("troubled, pulse: {tally:?}");
+    not_too_tame(&tally, times);
 }

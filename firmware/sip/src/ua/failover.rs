@@ -72,6 +72,15 @@ impl UserAgent {
         }
     }
 
+    /// Forgets the account's registrar addresses: they are not known until
+    /// [`Self::set_registrars`], and its domain is no substitute for them.
+    pub fn forget_registrars(&mut self, account: usize) {
+        if let Some(state) = self.accounts.get_mut(account) {
+            state.targets.clear();
+            state.current = 0;
+        }
+    }
+
     /// The registrar address in use.
     pub fn active_registrar(&self, account: usize) -> Option<SocketAddr> {
         self.registrar(account).map(|hop| hop.address)

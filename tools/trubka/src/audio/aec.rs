@@ -50,6 +50,10 @@ impl Engine {
 /// What the command line chose.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Options {
+    #[cfg_attr(
+        not(feature = "sonora"),
+        allow(dead_code, reason = "a build with one engine has no choice")
+    )]
     pub(super) engine: Engine,
     pub(super) linear_only: bool,
     pub(super) tail_ms: u32,

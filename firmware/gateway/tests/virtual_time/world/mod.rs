@@ -11,8 +11,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use call::{Event, RecordId};
-use line_interface::{CardInfo, Drive, DriveBlock, LineKind, SenseBlock};
-use line_simulation::{Fault, PanelEvent, Simulation};
+use line_interface::switch::Cell;
+use line_interface::{CardInfo, Drive, DriveBlock, SenseBlock};
+use line_simulation::{Fault, LineModel, PanelEvent};
 use phone::{Phone, PhoneConfig, PhoneEvent};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -20,7 +21,7 @@ use trubka_gateway::{Gateway, Setup, SipServer, line_plan};
 
 pub(crate) use forge::{Dialog, EventPacket, outside_request};
 pub(crate) use network::{Port, Verdict};
-pub(crate) use options::{Disk, Options, Weather, answers, never_answers, presses};
+pub(crate) use options::{Disk, Options, Topology, Weather, answers, never_answers, presses};
 use promises::Promises;
 
 pub(crate) const BLOCK: Duration = Duration::from_millis(10);
@@ -46,7 +47,7 @@ pub(crate) fn address(text: &str) -> SocketAddr {
 pub(crate) struct World {
     pub(crate) now: Duration,
     pub(crate) gateway: Gateway,
-    pub(crate) panel: Simulation,
+    pub(crate) panel: Box<dyn LineModel>,
     pub(crate) phone: Phone,
     pub(crate) events: Vec<(Duration, Event)>,
     pub(crate) journal: Vec<(Duration, Event)>,
@@ -68,6 +69,7 @@ pub(crate) struct World {
     pub(crate) checking: bool,
     /// Wall time spent in the simulated panel and line, and in phone and PBX.
     pub(crate) spent: [Duration; 2],
+    pub(crate) topology: Topology,
     keep_sound: bool,
     headset: headset::Headset,
     sense: SenseBlock,
@@ -104,17 +106,7 @@ impl World {
             seed,
             config,
         };
-        let mut panel = line_simulation::Setup::brand(options.brand).unwrap();
-        panel.seed = seed;
-        if !options.handset {
-            panel.handset = None;
-        }
-        if let Some(limit) = options.panel_talk {
-            panel.panel.talk.limit_ms.value = limit.as_millis() as u64;
-        }
-        if options.spread > 0.0 {
-            panel = panel.spread(seed, options.spread);
-        }
+        let panel = options.building(seed);
         let phone_config = PhoneConfig {
             sip_local: address(PBX_SIP),
             rtp_local: address(PHONE_RTP),
@@ -130,7 +122,7 @@ impl World {
         let mut world = World {
             now: Duration::ZERO,
             gateway: Gateway::new(setup),
-            panel: Simulation::new(panel, options.visitor).unwrap(),
+            panel,
             phone: Phone::new(phone_config.clone()),
             events: Vec::new(),
             journal: Vec::new(),
@@ -149,6 +141,7 @@ impl World {
             phone_config,
             checking: true,
             spent: [Duration::ZERO; 2],
+            topology: options.topology,
             keep_sound: options.keep_sound,
             headset: headset::Headset::default(),
             sense: SenseBlock::default(),
@@ -185,7 +178,7 @@ impl World {
         if !std::mem::replace(&mut self.card_up, true) {
             let info = CardInfo {
                 name: "virtual".into(),
-                lines: vec![LineKind::Pair],
+                lines: vec![self.panel.kind()],
             };
             self.gateway.card_present(self.now, 0, &info);
             self.collect();
@@ -306,6 +299,11 @@ impl World {
             self.drive = drive[0];
             self.headset.after(&self.gateway);
         }
+    }
+
+    /// The pair of the switch that the crosspoint is on.
+    pub(crate) fn connected(&self) -> Option<Cell> {
+        self.drive.connect
     }
 
     pub(crate) fn driven(&self) -> Drive {

@@ -9,7 +9,7 @@ use line_interface::{Drive, HandsetRelay, Load};
 use line_simulation::{PanelEvent, PanelState};
 use phone::PhoneEvent;
 
-use super::{World, ms};
+use super::{Topology, World, ms};
 
 /// A lifted handset has the line after this long (promise 6).
 const HANDSET_WINS_WITHIN: Duration = Duration::from_millis(200);
@@ -176,6 +176,9 @@ impl World {
         promises.seen_events = self.events.len();
         for (_, verdict) in &self.verdicts[promises.seen_verdicts..] {
             promises.buttons_seen += usize::from(*verdict == PanelEvent::DoorButtonSeen);
+            if *verdict == PanelEvent::WrongPairLoaded {
+                return Some("promise 4: our load on a pair that is not the called one".into());
+            }
         }
         promises.seen_verdicts = self.verdicts.len();
         let p = &*promises;
@@ -236,6 +239,19 @@ impl World {
             return Some(format!("promise 1: a residue in {state}"));
         }
         let panel = self.panel.panel_state();
+        if let Topology::Matrix(..) = self.topology {
+            if drive != Drive::SAFE && self.connected().is_none() {
+                return Some(format!("promise 4: {drive:?} without a pair"));
+            }
+        } else if self.connected().is_some() {
+            return Some("promise 4: a crosspoint where none is".into());
+        }
+        let served = [41, 42].map(|apartment| self.topology.number(apartment));
+        if drive.load != Load::Off && !served.contains(&self.panel.dialled()) {
+            return Some(format!(
+                "promise 4: {drive:?} on an apartment that is not ours"
+            ));
+        }
         let promises = &mut self.promises;
         if promises.loaded.0 != drive {
             promises.loaded = (drive, now);

@@ -24,7 +24,12 @@ impl World {
     }
 
     pub(crate) fn dial(&mut self) {
-        self.panel.visitor_dial(42);
+        self.dial_apartment(42);
+    }
+
+    /// The visitor dials what the apartment's number is at this panel.
+    pub(crate) fn dial_apartment(&mut self, apartment: u16) {
+        self.panel.visitor_dial(self.topology.number(apartment));
     }
 
     /// Runs until the event has happened `times` times in all.

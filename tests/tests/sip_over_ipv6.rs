@@ -1,0 +1,37 @@
+//! A PBX that is reached over IPv6 while the box lives on IPv4: SIP, sound both ways and the key.
+
+use trubka_tests::Outcome;
+use trubka_tests::asterisk::{Asterisk, Settings as PbxSettings};
+use trubka_tests::failure::ensure;
+use trubka_tests::gateway::{Gateway, Settings, Visit, words};
+use trubka_tests::wait::seconds;
+
+#[test]
+fn a_visit_over_ipv6() -> Outcome {
+    let pbx = Asterisk::start_with(PbxSettings {
+        ipv6: true,
+        ..PbxSettings::default()
+    })?;
+    let settings = Settings {
+        extension: "160".into(),
+        sip: "listen_ipv6 = \"[::1]:5070\"".into(),
+        account: "registrar = \"[::1]:5060\"".into(),
+        ..Settings::new("400", Visit::usual(3.0, 45.0))
+    };
+    let mut gateway = Gateway::start(&settings, pbx.ip())?;
+    gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    let contact = pbx.wait_registered("160", seconds(5.0))?;
+    ensure(contact.contains("[::1]:5070"), || {
+        format!("the PBX knows the box as {contact}")
+    })?;
+    gateway.wait_panel(words::LOCK_OPENED, seconds(30.0))?;
+    gateway.wait_idle(seconds(20.0))?;
+    gateway.must_have_opened(1)?;
+    pbx.heard("400")?
+        .must_hold("the visitor's", &gateway.visitor_speech()?)?;
+    gateway.stop();
+    gateway
+        .visitor_heard()?
+        .must_hold("the resident's", &pbx.speech()?)?;
+    Ok(())
+}
