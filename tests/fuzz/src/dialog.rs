@@ -232,7 +232,7 @@ impl Stage {
         let mut text = format!(
             "{method} sip:42@127.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP {source};branch=z9hG4bK{id}-{}-{method};rport\r\n\
              From: {from}\r\nTo: {to}\r\nCall-ID: {id}\r\nCSeq: {number} {method}\r\nMax-Forwards: 70\r\n\
-             Contact: <sip:400@{source}>\r\nRAck: 1 1 INVITE\r\n",
+             Contact: <sip:400@{source}>\r\nRAck: 1 1 INVITE\r\nRefer-To: <sip:{detail}@127.0.0.1>\r\n",
             if matches!(method, "ACK" | "CANCEL") {
                 0
             } else {
@@ -310,6 +310,15 @@ impl Stage {
                 | UaEvent::Confirmed { call }
                 | UaEvent::Info { call, .. }
                 | UaEvent::Provisional { call, .. } => self.alive(call),
+                UaEvent::Transfer { call, target, .. } => {
+                    self.alive(call);
+                    if target.len() % 2 == 0 {
+                        self.ua.accept_transfer(self.now, call);
+                        self.ua.transfer_progress(self.now, call, 200);
+                    } else {
+                        self.ua.reject_transfer(self.now, call, 603);
+                    }
+                }
                 UaEvent::Ended { call, .. } => {
                     self.alive(call);
                     self.ended.insert(call);

@@ -30,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     target("rtp", media_side::rtp),
     target("srtp", media_side::srtp),
     target("rtcp", media_side::rtcp),
+    target("stun", media_side::stun),
     target("keys", media_side::keys),
     target("tones", media_side::tones),
     target("card_frames", border::card_frames),

@@ -1,7 +1,10 @@
 //! Descriptions, packets, keys and tones.
 
 use dsp::dtmf::{DtmfDetector, DtmfEvent, DtmfGrade};
-use media::{CryptoSuite, Encryption, InbandKeys, MediaEvent, Session, SessionConfig};
+use media::{
+    CryptoSuite, Encryption, InbandKeys, MediaEvent, Session, SessionConfig, StunClient,
+    StunOutcome,
+};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -148,6 +151,41 @@ pub(crate) fn rtcp(data: &[u8]) {
         assert!(rtt.is_none_or(|rtt| (0.0..=60_000.0).contains(&rtt)));
     }
     drain(&mut session, 0);
+}
+
+/// What comes back to a question to a STUN server; the first twelve bytes are the number that was asked with.
+pub(crate) fn stun(data: &[u8]) {
+    let server = ([127, 77, 0, 9], 3478).into();
+    let stranger = ([127, 77, 0, 66], 3478).into();
+    let (number, answers) = data.split_at(data.len().min(12));
+    let mut transaction = [0; 12];
+    for (to, from) in transaction.iter_mut().zip(number) {
+        *to = *from;
+    }
+    let mut client = StunClient::new(ms(0), server, transaction);
+    for packet in packets(answers) {
+        assert!(
+            !client.handle(server, packet),
+            "an answer before the question"
+        );
+    }
+    let request = client.poll_transmit(ms(0)).expect("a question");
+    assert_eq!(request.get(8..), Some(&transaction[..]));
+    for packet in packets(answers) {
+        assert!(!client.handle(stranger, packet), "a stranger's answer");
+        client.handle(server, packet);
+    }
+    if let Some(StunOutcome::Mapped(address)) = client.outcome() {
+        assert!(address.port() != 0 && !address.ip().is_unspecified());
+    }
+    // However it ends, it ends.
+    for _ in 0..10 {
+        let Some(due) = client.next_deadline() else {
+            return;
+        };
+        client.poll_transmit(due);
+    }
+    panic!("a question without end");
 }
 
 /// Key events and INFO bodies in any order: five bytes each. A press is one key at one timestamp, or a marker

@@ -93,6 +93,7 @@ targets!(
     rtp,
     srtp,
     rtcp,
+    stun,
     keys,
     tones,
     card_frames,
