@@ -63,7 +63,7 @@ fn options() -> Outcome {
              loadmodule \"sl.so\"\nrequest_route {{\n  if (method==\"OPTIONS\") {{ sl_send_reply(\"200\", \"OK\"); }}\n  exit;\n}}\n"
         ),
     )?;
-    let mut command = Command::new("kamailio");
+    let mut command = Command::new("/usr/sbin/kamailio");
     command
         .args(["-DD", "-E", "-m", "64", "-M", "8", "-f"])
         .arg(file)

@@ -190,6 +190,7 @@ direct_calls = {direct}
 [media]
 rtp_port_first = 30000
 rtp_port_last = 30099
+echo_paths_file = "{echo_paths}"
 {media}
 
 [[account]]
@@ -247,6 +248,7 @@ socket = "{control}"
             .account
             .replace("{folder}", &folder.display().to_string()),
         media = settings.media,
+        echo_paths = path("echo-paths"),
         password = settings.password,
         card = path("card.sock"),
         ring_limit_s = settings.ring_limit_s,

@@ -70,3 +70,10 @@ impl Kamailio {
         self.process.stop(Duration::from_secs(3));
     }
 }
+
+impl Drop for Kamailio {
+    fn drop(&mut self) {
+        // Killed outright, the first process would leave the others behind.
+        self.kill();
+    }
+}

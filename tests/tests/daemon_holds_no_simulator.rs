@@ -17,8 +17,9 @@ const STRANGERS: [&str; 5] = [
     "trubka-tests",
 ];
 
-/// Names of everything that a package is built from, itself included; what only its tests and
-/// benches use is not in it.
+/// Names of everything that a package is built from, itself included, as far as packages of this
+/// workspace declare it; what only its tests and benches use is not in it. Optional ones count.
+/// The manifests alone are asked, so that nothing has to be fetched for other systems.
 fn built_from(root: &str) -> Result<BTreeSet<String>, Failure> {
     let cargo = option_env!("CARGO").unwrap_or("cargo");
     let output = Command::new(cargo)
@@ -26,9 +27,8 @@ fn built_from(root: &str) -> Result<BTreeSet<String>, Failure> {
             "metadata",
             "--format-version",
             "1",
-            "--all-features",
+            "--no-deps",
             "--offline",
-            "--locked",
         ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
@@ -40,38 +40,25 @@ fn built_from(root: &str) -> Result<BTreeSet<String>, Failure> {
         serde_json::from_slice(&output.stdout).doing(|| "reading cargo metadata".into())?;
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let names: BTreeMap<String, String> = list(&all["packages"])
+    let uses: BTreeMap<String, Vec<String>> = list(&all["packages"])
         .iter()
-        .map(|package| (text(&package["id"]), text(&package["name"])))
-        .collect();
-    let normal = |dep: &Value| {
-        list(&dep["dep_kinds"])
-            .iter()
-            .any(|kind| kind["kind"] != "dev")
-    };
-    let edges: BTreeMap<String, Vec<String>> = list(&all["resolve"]["nodes"])
-        .iter()
-        .map(|node| {
-            let uses = list(&node["deps"]);
-            let uses = uses.iter().filter(|dep| normal(dep));
+        .map(|package| {
+            let declared = list(&package["dependencies"]);
+            let built = declared.iter().filter(|dep| dep["kind"] != "dev");
             (
-                text(&node["id"]),
-                uses.map(|dep| text(&dep["pkg"])).collect(),
+                text(&package["name"]),
+                built.map(|dep| text(&dep["name"])).collect(),
             )
         })
         .collect();
-    let first = names.iter().find(|(_, name)| *name == root);
-    let mut open: Vec<String> = first.map(|(id, _)| id.clone()).into_iter().collect();
+    let mut open = vec![root.to_owned()];
     let mut seen = BTreeSet::new();
-    while let Some(id) = open.pop() {
-        if seen.insert(id.clone()) {
-            open.extend(edges.get(&id).cloned().unwrap_or_default());
+    while let Some(name) = open.pop() {
+        if seen.insert(name.clone()) {
+            open.extend(uses.get(&name).cloned().unwrap_or_default());
         }
     }
-    Ok(seen
-        .iter()
-        .filter_map(|id| names.get(id).cloned())
-        .collect())
+    Ok(seen)
 }
 
 #[test]

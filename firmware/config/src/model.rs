@@ -645,6 +645,8 @@ pub struct Media {
     pub ptime_ms: u32,
     /// Payload type offered for key events.
     pub telephone_event_payload_type: u8,
+    /// Where learned echo paths are kept.
+    pub echo_paths_file: PathBuf,
     /// Mark of RTP and RTCP packets, 0..=63.
     pub dscp: u8,
     /// Gain towards the line, dB.

@@ -1006,6 +1006,12 @@ pub static SECTIONS: &[Section] = &[
                 "Echo of the phone's voice from the two-wire line: full cancels it and suppresses what is left and steady noise (7 ms of delay); linear only cancels; off leaves it.",
             ),
             key(
+                "echo_paths_file",
+                Kind::Path,
+                Literal("\"/var/lib/trubka/echo-paths\""),
+                "File in which what was learned of each apartment's echo outlives a restart, so that the first word of a call is free of it.",
+            ),
+            key(
                 "echo_tail_ms",
                 int(16, 256),
                 Literal("64"),

@@ -314,7 +314,8 @@ pub fn levels(lines: &[LineStatus]) -> String {
         );
         out.push_str(&own_values(line));
         if let Some(fault) = &line.fault {
-            out.push_str(&wrapped(&format!("fault: {fault}"), 4));
+            let seen = line.fault_seen.as_deref().unwrap_or("no reading");
+            out.push_str(&wrapped(&format!("fault: {fault}, seen at {seen}"), 4));
         }
         if let Some(misfit) = &line.misfit {
             out.push_str(&wrapped(&format!("not in use: {misfit}"), 4));

@@ -100,6 +100,9 @@ pub struct LineStatus {
     pub relay: String,
     /// Fault, when there is one.
     pub fault: Option<String>,
+    /// The readings that the fault was seen with.
+    #[serde(default)]
+    pub fault_seen: Option<String>,
     /// Whether the line's card is there.
     pub present: bool,
     /// Why the card that is there cannot carry the line.

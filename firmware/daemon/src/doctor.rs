@@ -145,7 +145,9 @@ fn line_levels(line: &control::reply::LineStatus) -> Check {
                 .iter()
                 .find(|kind| kind.name() == fault)
                 .map_or("", |kind| kind.hint());
-            check(name, Verdict::Fail, format!("{fault}: {finding}"), hint)
+            let seen = line.fault_seen.as_deref().unwrap_or("no reading");
+            let finding = format!("{fault}, seen at {seen}");
+            check(name, Verdict::Fail, finding, hint)
         }
         None => check(name, Verdict::Pass, finding, ""),
     }

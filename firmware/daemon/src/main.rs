@@ -6,6 +6,7 @@ mod commands;
 mod console;
 mod control_server;
 mod doctor;
+mod echo_store;
 mod fanout;
 mod headset;
 mod input;

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::commands::Commands;
 use crate::console::ConsoleThread;
 use crate::control_server;
+use crate::echo_store::{self, EchoStore};
 use crate::fanout::{self, Stamped, Subscribers};
 use crate::input::{Input, QUEUE};
 use crate::journal::Journal;
@@ -136,6 +137,7 @@ struct Daemon {
     tracer: Tracer,
     commands: Commands,
     state: StateKeeper,
+    echo_paths: EchoStore,
 }
 
 async fn serve(
@@ -214,10 +216,14 @@ async fn serve(
     links.serve(listeners);
     let clock = Clock::start();
     let mut gateway = Gateway::new(setup);
+    let known_paths = echo_store::read(&config.media.echo_paths_file);
+    gateway.restore_echo_paths(known_paths.clone());
     let zone = startup::outside_world(&mut gateway, clock.now(), &config);
     let mut daemon = Daemon {
         clock,
         gateway,
+        echo_paths: EchoStore::start(config.media.echo_paths_file.clone(), known_paths)
+            .map_err(|error| format!("cannot start a thread for the echo paths: {error}"))?,
         state: StateKeeper::start(config.access.state_file.clone())
             .map_err(|error| format!("cannot start a thread for the state: {error}"))?,
         commands: Commands::new(arguments.config.clone(), config.clone(), journal.clone()),
@@ -503,6 +509,7 @@ impl Daemon {
                 }
                 Output::Event(event) => self.tell(event),
                 Output::KeepDoNotDisturb { on } => self.state.keep(on),
+                Output::KeepEchoPath { apartment, path } => self.echo_paths.keep(apartment, path),
                 Output::TestCallDone { leg, report } => self.commands.test_call_done(leg, &report),
             }
         }

@@ -117,6 +117,8 @@ fn config(kind: Kind, local: SocketAddr) -> SessionConfig {
     SessionConfig {
         codecs: vec![kind.codec],
         encryption: kind.encryption,
+        // Each side is fed from a list here and hears nothing of the other's reports.
+        silent_peer_limit_ms: None,
         ..SessionConfig::new(local)
     }
 }

@@ -77,6 +77,7 @@ impl Gateway {
                 }
             }
             Action::HangUpLine { line } => {
+                self.keep_echo(line);
                 if let Some(slot) = self.lines.get_mut(line) {
                     slot.joined = None;
                     slot.player = None;
@@ -100,6 +101,7 @@ impl Gateway {
     }
 
     fn join_line(&mut self, line: usize, leg: LegId) {
+        self.start_echo(line);
         let gains = self.gains_of(line);
         let apartment = self.controller.view(line).and_then(|view| view.apartment);
         if let Some(slot) = self.lines.get_mut(line) {

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod actions;
+mod echo_paths;
 mod figures;
 mod headset;
 mod leg;
@@ -91,6 +92,13 @@ pub enum Output {
     },
     /// Tell the world.
     Event(Event),
+    /// Keep an echo path over a restart; see [`Gateway::restore_echo_paths`].
+    KeepEchoPath {
+        /// The apartment.
+        apartment: u16,
+        /// What was learned of its echo path.
+        path: dsp::echo::EchoPath,
+    },
     /// Do-not-disturb was switched: keep it over a restart.
     KeepDoNotDisturb {
         /// Whether it is on.
@@ -120,6 +128,7 @@ pub struct Gateway {
     rtp_local_ipv6: Vec<SocketAddr>,
     /// Address to write into SDP, when it is not that of `rtp_local`.
     public: Option<std::net::IpAddr>,
+    echo_paths: BTreeMap<u16, dsp::echo::EchoPath>,
     account_slots: Vec<AccountSlot>,
     placed: HashMap<LegId, Placed>,
     slot_of: Vec<Option<LegId>>,
@@ -196,6 +205,7 @@ impl Gateway {
             rtp_local,
             rtp_local_ipv6,
             public: public.map(|public| public.ip()),
+            echo_paths: BTreeMap::new(),
             account_slots: vec![AccountSlot::default(); config.accounts.len()],
             placed: HashMap::new(),
             sessions: 0,

@@ -37,7 +37,8 @@ pub(crate) struct LineSlot {
     pub(crate) present: bool,
     /// Why the card that is there cannot carry this line.
     pub(crate) misfit: Option<String>,
-    pub(crate) fault: Option<String>,
+    /// Faults that stand, the newest last, with the readings that each was seen with.
+    pub(crate) faults: Vec<(&'static str, line_interface::Reading)>,
     pub(crate) last: Reading,
     pub(crate) voice: Voice,
     /// What the visitor hears while nobody is joined.
@@ -77,7 +78,7 @@ impl LineSlot {
             joined: None,
             present: false,
             misfit: None,
-            fault: None,
+            faults: Vec::new(),
             last: Reading::default(),
             mute_until: Duration::ZERO,
             voice: Voice::new(media),
@@ -97,19 +98,24 @@ impl LineSlot {
         self.player = None;
         self.present = false;
         self.misfit = None;
+        self.faults.clear();
         // What the loss ended is told by the card's own event.
         while self.line.poll_event().is_some() {}
+    }
+
+    fn stands(&mut self, name: &'static str, reading: line_interface::Reading) {
+        self.faults.retain(|(known, _)| *known != name);
+        self.faults.push((name, reading));
     }
 
     /// Remembers faults for the tools.
     pub(crate) fn note(&mut self, event: &LineEvent) {
         match event {
-            LineEvent::Fault { kind, .. } => self.fault = Some(kind.name().to_owned()),
-            LineEvent::Unclear { doubt, .. } => {
-                self.fault = Some(doubt.kind().name().to_owned());
+            LineEvent::Fault { kind, reading } => self.stands(kind.name(), *reading),
+            LineEvent::Unclear { doubt, reading } => self.stands(doubt.kind().name(), *reading),
+            LineEvent::FaultCleared { kind } => {
+                self.faults.retain(|(name, _)| *name != kind.name());
             }
-            LineEvent::FaultCleared { .. } => self.fault = None,
-            LineEvent::Idle | LineEvent::HandsetLifted => self.player = None,
             _ => {}
         }
     }

@@ -380,8 +380,11 @@ impl Gateway {
         if self.slot_of.get(leg.slot) == Some(&Some(id)) {
             self.slot_of[leg.slot] = None;
         }
-        for slot in self.lines.iter_mut().filter(|slot| slot.joined == Some(id)) {
-            slot.joined = None;
+        for line in 0..self.lines.len() {
+            if self.lines[line].joined == Some(id) {
+                self.keep_echo(line);
+                self.lines[line].joined = None;
+            }
         }
     }
 }

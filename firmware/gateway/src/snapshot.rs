@@ -62,7 +62,13 @@ impl Gateway {
                     band: status.band.name().to_owned(),
                     load: status.drive.load.name().to_owned(),
                     relay: status.drive.relay.name().to_owned(),
-                    fault: slot.fault.clone(),
+                    fault: slot.faults.last().map(|(name, _)| (*name).to_owned()),
+                    fault_seen: slot.faults.last().map(|(_, seen)| {
+                        format!(
+                            "{:.2} V, {:.1} mA, handset {:.2} V",
+                            seen.volts, seen.milliamps, seen.handset_volts
+                        )
+                    }),
                     present: slot.present,
                     misfit: slot.misfit.clone(),
                 }

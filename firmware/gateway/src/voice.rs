@@ -30,7 +30,14 @@ pub(crate) struct Voice {
     to_phone: Speech,
     from_phone: Speech,
     to_line: Speech,
+    blocks: u32,
+    /// The echo path as it was learned one and two looks ago. The last moments of a call spoil it: the panel is gone before
+    /// the line says so, and nothing comes back.
+    learned: [Option<EchoPath>; 2],
 }
+
+/// Blocks between looks at what was learned, 1 s.
+const LOOK: u32 = 100;
 
 /// Gains of a call, dB.
 #[derive(Debug, Clone, Copy, Default)]
@@ -95,12 +102,29 @@ impl Voice {
             to_phone: Speech::default(),
             from_phone: Speech::default(),
             to_line: Speech::default(),
+            blocks: 0,
+            learned: [None, None],
         }
+    }
+
+    /// The echo path of an apartment as it was learned in an earlier life, where this life knows none.
+    pub(crate) fn know(&mut self, apartment: u16, path: &EchoPath) {
+        let unknown = self.apartment != Some(apartment) && !self.paths.contains_key(&apartment);
+        if unknown && self.paths.len() < MOST_PATHS {
+            self.paths.insert(apartment, path.clone());
+        }
+    }
+
+    /// The apartment and what was learned of its echo path, when that is worth keeping.
+    pub(crate) fn learned(&mut self) -> Option<(u16, EchoPath)> {
+        self.apartment.zip(self.learned[1].take())
     }
 
     /// Another call begins: the echo path of its apartment, its gains, both directions open, levels from the start.
     pub(crate) fn begin(&mut self, apartment: Option<u16>, gains: Gains) {
         self.change_path(apartment);
+        self.learned = [None, None];
+        self.blocks = 0;
         self.chain.set_to_line_db(gains.to_line_db);
         self.chain.set_to_phone_db(gains.to_phone_db);
         self.mute(false, false);
@@ -150,6 +174,12 @@ impl Voice {
     /// Takes what came from the line and gives what the phone shall hear.
     pub(crate) fn hear(&mut self, audio: &[i16; BLOCK]) -> [i16; BLOCK] {
         let mut near = audio.map(sample::to_f32);
+        self.blocks = self.blocks.wrapping_add(1);
+        if self.blocks.is_multiple_of(LOOK)
+            && let Some(path) = self.chain.path()
+        {
+            self.learned = [Some(path), self.learned[0].take()];
+        }
         self.from_line.take(&near);
         self.chain.hear(&mut near);
         self.to_phone.take(&near);

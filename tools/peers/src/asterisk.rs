@@ -421,11 +421,13 @@ impl Asterisk {
              WaitTime: 30\nContext: house\nExtension: hello\nPriority: 1\n"
         );
         // Written beside and moved, so that it is never seen half.
+        let name = extension.replace('/', "-");
         let beside = self.folder.write("spool/tmp/call", &text)?;
+        // An extension may be a whole SIP URI, with strokes that no file name bears.
+        let name = extension.replace('/', "-");
         std::fs::rename(
             &beside,
-            self.folder
-                .join(&format!("spool/outgoing/{extension}.call")),
+            self.folder.join(&format!("spool/outgoing/{name}.call")),
         )
         .doing(|| "putting the call file in place".into())
     }

@@ -1,6 +1,6 @@
 //! `trubka line analyze` and `learn` as a technician types them.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -299,4 +299,166 @@ fn mistakes_have_a_hint() {
         text.contains("no ring burst") && text.contains("hint"),
         "{text}"
     );
+}
+
+/// Faults of a pair, one after the other: what the wire shows from 1 s to 5 s, the kind, when.
+#[test]
+fn every_fault_has_its_kind_reading_and_hint() {
+    let folder = Folder::new("faults");
+    let file = folder.0.join("fault.wav");
+    let sine = |hz: f32, t: f32| (std::f32::consts::TAU * hz * t).sin();
+    type Wire<'a> = &'a dyn Fn(f32) -> f32;
+    let faults: [(&str, Wire<'_>, Wire<'_>, &str); 7] = [
+        ("open", &|_| 10.4, &|_| 0.0, "handset"),
+        ("short", &|_| 0.2, &|_| 6.4, "unplug"),
+        ("reversed", &|_| -2.5, &|_| 0.0, "swap"),
+        ("stuck_off_hook", &|_| 6.4, &|_| 0.0, "hook"),
+        ("foreign_voltage", &|_| 15.0, &|_| 0.0, "supply"),
+        (
+            "foreign_voltage",
+            &|t| 5.0 * sine(50.0, t),
+            &|_| 0.0,
+            "mains",
+        ),
+        ("leakage", &|_| 0.5, &|_| 0.0, "moisture"),
+    ];
+    for (kind, volts, current, hint) in faults {
+        // Full scale of the current is 100 mA where that of the line is 16 V.
+        wav(&file, spec(2, 8000, 16), 8.0, |c, t| {
+            match ((1.0..5.0).contains(&t), c) {
+                (false, _) => 0.0,
+                (true, 0) => volts(t),
+                (true, _) => current(t),
+            }
+        });
+        let seen = analyze(&file, &["--channels", "line,current"]);
+        let fault = seen
+            .iter()
+            .find(|e| e["event"] == "line_fault")
+            .unwrap_or_else(|| panic!("no {kind}: {seen:?}"));
+        assert_eq!(fault["kind"], kind, "{seen:?}");
+        assert!(fault["hint"].as_str().unwrap().contains(hint), "{fault}");
+        assert!(fault["volts"].is_number() && fault["milliamps"].is_number());
+        let at = fault["t_ms"].as_u64().unwrap();
+        assert!(at.abs_diff(1000) <= 60, "{kind}: {fault}");
+        assert!(!names(&seen).contains(&"ring_started"), "{seen:?}");
+    }
+    // Without a current a short shows as a small steady step where a call should be.
+    wav(&file, spec(1, 8000, 16), 6.0, |_, t| {
+        if (1.0..3.0).contains(&t) { 0.15 } else { 0.0 }
+    });
+    let seen = analyze(&file, &[]);
+    let fault = seen.iter().find(|e| e["event"] == "line_fault").unwrap();
+    assert_eq!(fault["kind"], "short", "{seen:?}");
+    // A bus of a switch whose lines touch.
+    wav(&file, spec(20, 8000, 16), 8.0, |c, t| {
+        tap(if c == 5 { 4 } else { c }, t, true, 4, 2)
+    });
+    let seen = analyze(&file, &["--channels", "D0,..,E9"]);
+    let fault = seen.iter().find(|e| e["event"] == "line_fault").unwrap();
+    assert_eq!(fault["kind"], "bus_short", "{seen:?}");
+    assert!(
+        fault["hint"].as_str().unwrap().contains("metal case"),
+        "{fault}"
+    );
+}
+
+#[test]
+fn tones_are_named_on_every_line() {
+    let folder = Folder::new("tones");
+    let file = folder.0.join("tone.wav");
+    // The talk of `pair` with a tone of the panel, and a ring that goes on under the lifted handset.
+    wav(&file, spec(1, 8000, 16), 16.0, |_, t| {
+        let sine = (std::f32::consts::TAU * 425.0 * t).sin();
+        let square = if (t * 600.0).fract() < 0.5 { 1.0 } else { 0.0 };
+        if (7.0..7.6).contains(&t) {
+            pair(t) + sine
+        } else if (10.5..11.0).contains(&t) {
+            pair(t) * square
+        } else {
+            pair(t)
+        }
+    });
+    let seen = analyze(&file, &[]);
+    let tones: Vec<_> = seen.iter().filter(|e| e["event"] == "tone").collect();
+    assert_eq!(tones.len(), 2, "{seen:?}");
+    for (tone, (kind, hz, t)) in tones
+        .iter()
+        .zip([("steady", 425.0, 7000), ("residual", 600.0, 10_500)])
+    {
+        assert_eq!(tone["kind"], kind, "{tone}");
+        assert!(
+            (tone["frequency_hz"].as_f64().unwrap() - hz).abs() < hz * 0.05,
+            "{tone}"
+        );
+        assert!(tone["t_ms"].as_u64().unwrap().abs_diff(t) <= 30, "{tone}");
+        assert!(tone["duration_ms"].as_u64().unwrap() >= 400, "{tone}");
+    }
+    // A pulse line: a wrong code, and pulses that are no address.
+    wav(&file, spec(1, 192_000, 16), 4.0, |_, t| {
+        let since = t - 0.5022;
+        let long_pulse = (0.0..0.001).contains(&since) && since % 2e-4 < 1.2e-4;
+        if (0.3..0.5).contains(&t) || long_pulse {
+            0.2
+        } else if (1.0..1.8).contains(&t) {
+            if (t * 1890.0).fract() < 0.5 {
+                10.8
+            } else {
+                0.2
+            }
+        } else if t < 0.3 {
+            6.4
+        } else {
+            10.8
+        }
+    });
+    let seen = analyze(&file, &["--topology", "pulse"]);
+    let tone = seen.iter().find(|e| e["event"] == "tone").unwrap();
+    assert_eq!(tone["kind"], "wrong_code", "{seen:?}");
+    let fault = seen.iter().find(|e| e["event"] == "line_fault").unwrap();
+    assert_eq!(fault["kind"], "ambiguous", "{seen:?}");
+    assert!(!fault["hint"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn the_hook_of_a_pulse_handset_is_told() {
+    let folder = Folder::new("pulse-hook");
+    let file = folder.0.join("pulse.wav");
+    // Address 7, ring into the handset on its hook, lifted at 2.5 s, button at 4 s, back at 6 s.
+    wav(&file, spec(1, 96_000, 16), 9.0, |_, t| {
+        let since = t - 0.5022;
+        let pulse = (0.0..7e-4).contains(&since) && since % 1e-4 < 22e-6;
+        if (0.3..0.5).contains(&t) || pulse {
+            0.2
+        } else if (0.56..1.5).contains(&t) {
+            if (t * 1000.0).fract() < 0.5 { 2.6 } else { 0.2 }
+        } else if !(0.5..7.0).contains(&t) {
+            6.4
+        } else if t < 0.56 {
+            10.8
+        } else if (4.0..4.5).contains(&t) {
+            10.3
+        } else if (2.5..6.0).contains(&t) {
+            6.2
+        } else {
+            2.6
+        }
+    });
+    let seen = analyze(&file, &["--topology", "pulse"]);
+    for (name, t) in [
+        ("apartment_code", 502),
+        ("ring_started", 560),
+        ("handset_lifted", 2500),
+        ("door_button", 4000),
+        ("handset_replaced", 6000),
+    ] {
+        let event = seen.iter().find(|e| e["event"] == name);
+        let event = event.unwrap_or_else(|| panic!("no {name}: {seen:?}"));
+        assert!(event["t_ms"].as_u64().unwrap().abs_diff(t) <= 30, "{event}");
+    }
+    let levels = &seen.last().unwrap()["levels"];
+    for (state, volts) in [("on_hook", 2.6), ("off_hook", 6.2), ("door_button", 10.3)] {
+        let mean = levels[state]["mean_volts"].as_f64().unwrap();
+        assert!((mean - volts).abs() < 0.2, "{levels}");
+    }
 }

@@ -77,6 +77,7 @@ impl Resolver<'_> {
             crypto_suites,
             ptime_ms: number(entry, "ptime_ms"),
             telephone_event_payload_type: number(entry, "telephone_event_payload_type") as u8,
+            echo_paths_file: entry.text("echo_paths_file").into(),
             dscp: number(entry, "dscp") as u8,
             gain_to_line_db: optional_db(entry, "gain_to_line_db").unwrap_or(0),
             gain_to_phone_db: optional_db(entry, "gain_to_phone_db").unwrap_or(0),

@@ -143,3 +143,33 @@ fn who_is_silenced_is_not_heard_until_the_call_ends() {
     world.next_visit_works();
     assert!(!world.gateway.mute(5, false, true), "there is no such line");
 }
+
+/// The canceller's knowledge of an apartment goes into the next life of the daemon.
+#[test]
+fn what_was_learned_of_the_echo_is_kept_and_used() {
+    let mut script = answers(ms(300));
+    script.says = speak(Speaker::Resident, 12_000);
+    let options = || Options::with(script.clone());
+    let first_second = |world: &mut World| {
+        world.visit_until("call_answered");
+        world.run_for(ms(1500));
+        world.gateway.call_statuses()[0].erle_db
+    };
+    let mut world = World::ready(options());
+    let untaught = first_second(&mut world);
+    world.run_for(seconds(9));
+    let learned = world.gateway.call_statuses()[0].erle_db;
+    assert!(learned > 6.0, "{learned} dB");
+    world.panel.visitor_leave();
+    world.run_for(seconds(5));
+    assert_eq!(world.echo_paths.keys().collect::<Vec<_>>(), [&42]);
+    let mut again = World::ready(options());
+    again.gateway.restore_echo_paths(world.echo_paths.clone());
+    let taught = first_second(&mut again);
+    assert!(
+        taught >= untaught,
+        "{untaught} dB untaught, {taught} dB taught"
+    );
+    again.panel.visitor_leave();
+    again.next_visit_works();
+}

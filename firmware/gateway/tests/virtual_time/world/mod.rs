@@ -56,6 +56,7 @@ pub(crate) struct World {
     pub(crate) heard_by_visitor: Vec<i16>,
     /// What do-not-disturb was to be kept as, oldest first.
     pub(crate) kept: Vec<bool>,
+    pub(crate) echo_paths: std::collections::BTreeMap<u16, dsp::echo::EchoPath>,
     pub(crate) weather: Weather,
     pub(crate) disk: Disk,
     pub(crate) pbx_up: bool,
@@ -129,6 +130,7 @@ impl World {
             phone_events: Vec::new(),
             heard_by_visitor: Vec::new(),
             kept: Vec::new(),
+            echo_paths: std::collections::BTreeMap::new(),
             weather: options.weather,
             disk: options.disk,
             pbx_up: true,

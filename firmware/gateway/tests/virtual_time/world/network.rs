@@ -227,6 +227,9 @@ impl World {
                 self.gateway.stream_closed(self.now, transport, peer);
             }
             Output::TestCallDone { .. } => {}
+            Output::KeepEchoPath { apartment, path } => {
+                self.echo_paths.insert(apartment, path);
+            }
             Output::KeepDoNotDisturb { on } => self.kept.push(on),
         }
     }
