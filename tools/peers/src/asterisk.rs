@@ -421,7 +421,6 @@ impl Asterisk {
              WaitTime: 30\nContext: house\nExtension: hello\nPriority: 1\n"
         );
         // Written beside and moved, so that it is never seen half.
-        let name = extension.replace('/', "-");
         let beside = self.folder.write("spool/tmp/call", &text)?;
         // An extension may be a whole SIP URI, with strokes that no file name bears.
         let name = extension.replace('/', "-");
