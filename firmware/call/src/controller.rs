@@ -559,9 +559,9 @@ impl Controller {
         record
     }
 
-    /// The route of the call on a line.
-    fn route(&self, line: usize) -> Option<&Route> {
-        self.settings.routes.get(self.visits[line].route?)
+    /// The route of the call on a line: the one in force when the visitor rang.
+    pub fn route(&self, line: usize) -> Option<&Route> {
+        self.settings.routes.get(self.visits.get(line)?.route?)
     }
 
     /// How long one target of the call on a line may ring.

@@ -116,8 +116,7 @@ impl Gateway {
 
     /// Gains of the apartment on a line, where its route sets them, or else of the box.
     fn gains_of(&self, line: usize) -> Gains {
-        let apartment = self.controller.view(line).and_then(|view| view.apartment);
-        let route = apartment.and_then(|apartment| self.config.route(apartment));
+        let route = self.controller.route(line);
         let media = &self.config.media;
         let to_line = route.and_then(|route| route.gain_to_line_db);
         let to_phone = route.and_then(|route| route.gain_to_phone_db);

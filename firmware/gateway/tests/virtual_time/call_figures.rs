@@ -1,6 +1,7 @@
 //! What a call sounded like, gains of an apartment, and silencing one side.
 
 use call::{CallFigures, Event};
+use config::LocalTime;
 use peers::wav::Recording;
 use phone::{Speaker, speak};
 
@@ -22,6 +23,11 @@ fn house(options: Options) -> World {
         phone: script,
         ..options
     });
+    let (weekday, second) = (2, 12 * 3600);
+    let now = world.now;
+    world
+        .gateway
+        .set_local_time(now, LocalTime { weekday, second });
     world.visit_until("call_answered");
     world.run_for(seconds(6));
     let words = speak(Speaker::Visitor, 4000);
@@ -112,9 +118,15 @@ fn the_gains_of_the_apartment_go_before_those_of_the_box() {
     let flat = level("", "");
     let quiet = level("[media]\ngain_to_line_db = -12", "");
     let apartment = level("[media]\ngain_to_line_db = -12", "gain_to_line_db = -6");
+    let by_day = "[media]\ngain_to_line_db = -12\n\
+        [[schedule]]\nname = \"day\"\nfrom = \"08:00\"\nto = \"18:00\"\n\
+        [[route]]\napartment = 42\nwhen = \"day\"\ntargets = [\"400\"]\ngain_to_line_db = -3\n";
+    let in_force = level(by_day, "gain_to_line_db = -6");
     // Pauses and the voice switch move the means a little.
     assert!((quiet - flat + 12.0).abs() < 2.0, "{flat} {quiet}");
     assert!((apartment - flat + 6.0).abs() < 2.0, "{flat} {apartment}");
+    // The route in force when the visitor rang counts, not the one without a schedule.
+    assert!((in_force - flat + 3.0).abs() < 1.4, "{flat} {in_force}");
 }
 
 #[test]
