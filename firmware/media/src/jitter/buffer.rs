@@ -70,6 +70,8 @@ pub(crate) struct JitterBuffer {
     /// Timestamp behind the newest sample that was decoded.
     decoded: u32,
     concealer: Concealer,
+    /// The gap that is being bridged began while a key was down; it lasts until sound comes again.
+    pausing: bool,
     /// Whether a part of the last block was made up.
     pub(crate) made_up: bool,
     pub(crate) counters: Counters,
@@ -95,6 +97,7 @@ impl JitterBuffer {
             decoder: Decoder::new(),
             decoded: 0,
             concealer: Concealer::new(),
+            pausing: false,
             made_up: false,
             counters: Counters::default(),
         }
@@ -184,6 +187,7 @@ impl JitterBuffer {
     /// Gives the next 10 ms. `pause` says that a key is down at the peer and no audio is to be expected.
     pub(crate) fn pull(&mut self, now: Duration, pause: bool, out: &mut [i16; BLOCK_SAMPLES]) {
         self.made_up = false;
+        self.pausing |= pause;
         let began = self.counters.pulled > 0;
         self.last_pull = Some(now);
         self.counters.pulled += u64::from(began || self.state != State::Idle);
@@ -200,7 +204,7 @@ impl JitterBuffer {
             State::Playing => {}
         }
         if self.held < BLOCK || self.grow >= BLOCK {
-            self.wait(pause, out);
+            self.wait(out);
         } else if !self.cut(out) {
             self.play(out);
         }
@@ -237,9 +241,9 @@ impl JitterBuffer {
     }
 
     /// Nothing to play yet: make up a block without moving on.
-    fn wait(&mut self, pause: bool, out: &mut [i16; BLOCK_SAMPLES]) {
+    fn wait(&mut self, out: &mut [i16; BLOCK_SAMPLES]) {
         if self.held >= BLOCK {
-            self.make_up(pause, out);
+            self.make_up(out);
             self.grow -= BLOCK;
             self.slack.shift(BLOCK);
             return;
@@ -248,24 +252,32 @@ impl JitterBuffer {
         let rest = self.held.max(0);
         let (here, missing) = out.split_at_mut(rest as usize);
         if self.copy(here) {
-            self.concealer.good(here);
-            self.make_up(pause, missing);
+            self.good(here);
+            self.make_up(missing);
         } else {
-            self.make_up(pause, out);
+            self.make_up(out);
         }
         self.advance(rest);
         self.owed = self.owed.saturating_add(BLOCK - rest);
     }
 
-    fn make_up(&mut self, pause: bool, out: &mut [i16]) {
+    fn make_up(&mut self, out: &mut [i16]) {
         self.made_up = true;
-        if self.concealer.conceal(out) && !pause {
+        if self.concealer.conceal(out) {
             self.made_up_samples(out.len());
         }
     }
 
+    /// Silence that a key asked for is no loss.
     fn made_up_samples(&mut self, samples: usize) {
-        self.counters.concealed_ms += (samples as u64).div_ceil(8);
+        if !self.pausing {
+            self.counters.concealed_ms += (samples as u64).div_ceil(8);
+        }
+    }
+
+    fn good(&mut self, played: &mut [i16]) {
+        self.concealer.good(played);
+        self.pausing &= played.is_empty();
     }
 
     /// Copies the next samples; false when one of them has not come.
@@ -295,7 +307,7 @@ impl JitterBuffer {
         let Some(cut) = shorten(input, out, longest) else {
             return false;
         };
-        self.concealer.good(out);
+        self.good(out);
         self.advance(BLOCK + cut as i32);
         self.slack.shift(-(cut as i32));
         self.counters.shortened_samples += cut as u64;
@@ -312,7 +324,7 @@ impl JitterBuffer {
             missing += usize::from(!*here);
         }
         if missing == 0 {
-            self.concealer.good(out);
+            self.good(out);
         } else {
             self.made_up = true;
             let mut made_up = [0; BLOCK_SAMPLES];

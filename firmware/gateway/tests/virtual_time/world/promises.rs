@@ -247,7 +247,11 @@ impl World {
             return Some("promise 4: a crosspoint where none is".into());
         }
         let served = [41, 42].map(|apartment| self.topology.number(apartment));
-        if drive.load != Load::Off && !served.contains(&self.panel.dialled()) {
+        // In the place of a handset, the load at rest is that handset, whomever the panel calls.
+        if drive.load != Load::Off
+            && drive != self.promises.rest
+            && !served.contains(&self.panel.dialled())
+        {
             return Some(format!(
                 "promise 4: {drive:?} on an apartment that is not ours"
             ));
