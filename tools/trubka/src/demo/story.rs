@@ -120,7 +120,7 @@ fn sentence(told: &Told) -> Option<String> {
         (Source::Panel, "dialled") => format!("the visitor has dialled {}", field("apartment")),
         (Source::Panel, "selected") => "feeds the pair of the apartment".into(),
         (Source::Panel, "ringing") => "rings".into(),
-        (Source::Panel, "answered") => "sees the handset off-hook: the visitor is connected".into(),
+        (Source::Panel, "answered") => "sees off-hook: the visitor is connected".into(),
         (Source::Panel, "door_button_seen") => "sees the door button: the load is gone".into(),
         (Source::Panel, "lock_opened") => {
             format!("THE LOCK OPENS in the call to {}", field("apartment"))
