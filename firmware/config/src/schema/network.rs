@@ -1,0 +1,290 @@
+//! Settings of the SIP user agent and its accounts.
+
+use super::Fallback::{Literal, None as Unset, Required};
+use super::{Kind, Section, int, key};
+
+pub(super) const SIP: Section = Section {
+    name: "sip",
+    many: false,
+    doc: "The SIP user agent.",
+    keys: &[
+        key(
+            "listen",
+            Kind::SocketAddress,
+            Literal("\"0.0.0.0:5060\""),
+            "Address and port on which SIP over UDP and TCP is sent and received. With 0.0.0.0 the address of the route to the first account's PBX is used in messages. For IPv6 write [::]:5060 or an address in brackets.",
+        ),
+        key(
+            "listen_ipv6",
+            Kind::SocketAddress,
+            Unset,
+            "A second address and port, of IPv6, for accounts whose PBX is reached over IPv6 while listen is an IPv4 address. Calls of those accounts use IPv6 for their audio too.",
+        ),
+        key(
+            "tls_listen",
+            Kind::SocketAddress,
+            Unset,
+            "Address and port on which TLS connections of a PBX are taken, usually port 5061. Needs tls_certificate_file and tls_key_file. Without it only the connections that the box opens itself are used, which is what most PBXs want.",
+        ),
+        key(
+            "tls_certificate_file",
+            Kind::Path,
+            Unset,
+            "PEM file with the box's certificate, followed by its chain: shown on tls_listen, and to a PBX that asks for a client certificate.",
+        ),
+        key(
+            "tls_key_file",
+            Kind::Path,
+            Unset,
+            "PEM file with the private key of tls_certificate_file, mode 0600.",
+        ),
+        key(
+            "dns_servers",
+            Kind::TextList,
+            Literal("[]"),
+            "Addresses of name servers, each with an optional :port; empty takes those of the system. PBX names are asked for NAPTR, SRV, A and AAAA records, and again when their time runs out.",
+        ),
+        key(
+            "direct_calls",
+            Kind::Bool,
+            Literal("false"),
+            "Whether routes may name phones by their address (\"sip:400@192.168.1.50\") that are no account's PBX, and whether the phones in direct_sources may call in, on the port of listen.",
+        ),
+        key(
+            "direct_sources",
+            Kind::TextList,
+            Literal("[]"),
+            "IP addresses from which direct calls are taken, with direct_calls on. Who may open is still decided by the route.",
+        ),
+        key(
+            "user_agent",
+            Kind::Text,
+            Literal("\"Trubka\""),
+            "Text of the User-Agent and Server headers.",
+        ),
+        key(
+            "dscp",
+            int(0, 63),
+            Literal("24"),
+            "Mark of SIP packets for the network (DSCP): 24 is CS3, 0 leaves them unmarked.",
+        ),
+        key(
+            "stun_server",
+            Kind::Host,
+            Unset,
+            "STUN server (port 3478 unless given) that tells the address of the NAT in front of the box; it is then written into Contact and SDP. Only for a PBX on the other side of that NAT.",
+        ),
+    ],
+};
+
+pub(super) const ACCOUNT: Section = Section {
+    name: "account",
+    many: true,
+    doc: "An extension of the PBX that the box registers as.",
+    keys: &[
+        key(
+            "name",
+            Kind::Text,
+            Required,
+            "Short name by which routes and tools refer to the account.",
+        ),
+        key(
+            "extension",
+            Kind::Text,
+            Required,
+            "User part of the address of record: the extension number.",
+        ),
+        key(
+            "domain",
+            Kind::Host,
+            Required,
+            "Domain of the address of record: the PBX's host name or address.",
+        ),
+        key(
+            "registrar",
+            Kind::Host,
+            Unset,
+            "Where REGISTER and INVITE are sent when it is not the domain itself. Without a port the name is looked up with NAPTR and SRV, and 5060, or 5061 for TLS, is the last resort.",
+        ),
+        key(
+            "transport",
+            Kind::OneOf(&["udp", "tcp", "tls"]),
+            Literal("\"udp\""),
+            "What carries SIP to the PBX. tcp and tls keep one connection open; tls also keeps listeners out and checks that the PBX is the right one.",
+        ),
+        key(
+            "outbound_proxy",
+            Kind::Host,
+            Unset,
+            "Proxy through which everything of this account goes, named in a Route header; in place of registrar.",
+        ),
+        key(
+            "proxy_user",
+            Kind::Text,
+            Unset,
+            "Authentication name at the outbound proxy when it has credentials of its own.",
+        ),
+        key(
+            "proxy_password",
+            Kind::Secret,
+            Unset,
+            "Password at the outbound proxy; goes with proxy_user. Better kept in proxy_password_file.",
+        ),
+        key(
+            "proxy_password_file",
+            Kind::Path,
+            Unset,
+            "File whose first line is the password at the outbound proxy.",
+        ),
+        key(
+            "backup_proxy",
+            Kind::Host,
+            Unset,
+            "Server that is used while the outbound proxy, or the registrar, does not answer.",
+        ),
+        key(
+            "backup_proxy_user",
+            Kind::Text,
+            Unset,
+            "Authentication name at the backup proxy when it has credentials of its own.",
+        ),
+        key(
+            "backup_proxy_password",
+            Kind::Secret,
+            Unset,
+            "Password at the backup proxy; goes with backup_proxy_user.",
+        ),
+        key(
+            "backup_proxy_password_file",
+            Kind::Path,
+            Unset,
+            "File whose first line is the password at the backup proxy.",
+        ),
+        key(
+            "backup_account",
+            Kind::Text,
+            Unset,
+            "Name of another [[account]] through which calls are placed while this one is not registered, or when its PBX does not answer an INVITE.",
+        ),
+        key(
+            "tls_ca_file",
+            Kind::Path,
+            Unset,
+            "PEM file with the certificates that may vouch for the PBX, or with the PBX's own self-signed one; without it the system's store decides.",
+        ),
+        key(
+            "tls_server_name",
+            Kind::Text,
+            Unset,
+            "Name or address that the PBX's certificate has to carry; the domain unless given.",
+        ),
+        key(
+            "tls_certificate_file",
+            Kind::Path,
+            Unset,
+            "PEM file with the certificate shown to this PBX, in place of sip.tls_certificate_file.",
+        ),
+        key(
+            "tls_key_file",
+            Kind::Path,
+            Unset,
+            "PEM file with the private key of the account's tls_certificate_file, mode 0600.",
+        ),
+        key(
+            "auth_user",
+            Kind::Text,
+            Unset,
+            "Authentication name when it differs from the extension.",
+        ),
+        key(
+            "password",
+            Kind::Secret,
+            Unset,
+            "Password of the account. Better kept in a file of mode 0600 named by password_file.",
+        ),
+        key(
+            "password_file",
+            Kind::Path,
+            Unset,
+            "File whose first line is the password of the account.",
+        ),
+        key(
+            "display_name",
+            Kind::Text,
+            Unset,
+            "Name shown on phones, for example \"Entrance 2\".",
+        ),
+        key(
+            "register",
+            Kind::Bool,
+            Literal("true"),
+            "Whether to register; without it calls are placed directly, to the domain or to a fixed SIP URI in the route.",
+        ),
+        key(
+            "expires_s",
+            int(60, 86_400),
+            Literal("300"),
+            "Registration period asked for, in seconds; the PBX may grant another.",
+        ),
+        key(
+            "keepalive_s",
+            int(0, 3_600),
+            Literal("20"),
+            "Period of keep-alives in seconds; 0 turns them off.",
+        ),
+        key(
+            "keepalive",
+            Kind::OneOf(&["options", "crlf"]),
+            Literal("\"options\""),
+            "options asks the PBX and takes any answer. crlf sends the empty lines of RFC 5626: over tcp and tls their answer counts once the PBX has given one, over udp they only keep a NAT open.",
+        ),
+        key(
+            "keepalive_losses",
+            int(1, 10),
+            Literal("2"),
+            "Keep-alives in a row that may stay unanswered before the PBX counts as away.",
+        ),
+        key(
+            "session_expires_s",
+            int(0, 7_200),
+            Literal("1800"),
+            "Interval of the session timer asked for in calls (RFC 4028), 90..7200 seconds; 0 turns session timers off.",
+        ),
+        key(
+            "session_refresher",
+            Kind::OneOf(&["any", "local", "remote"]),
+            Literal("\"any\""),
+            "Who keeps a call's session timer alive: the box (local), the PBX (remote), or as the other side likes (any).",
+        ),
+        key(
+            "reliable_provisionals",
+            Kind::Bool,
+            Literal("true"),
+            "Whether calls announce 100rel (RFC 3262).",
+        ),
+        key(
+            "media_encryption",
+            Kind::OneOf(&["off", "optional", "required"]),
+            Literal("\"off\""),
+            "SRTP with keys in the session description (SDES): off; optional encrypts when the other side can and falls back to plain RTP; required refuses calls without it. Wants SIP over TLS, because the keys travel in SIP.",
+        ),
+        key(
+            "media_encryption_without_tls",
+            Kind::Bool,
+            Literal("false"),
+            "Allow media_encryption although SIP itself is not encrypted: who can read the SIP messages can then decrypt the sound.",
+        ),
+        key(
+            "codecs",
+            Kind::TextList,
+            Unset,
+            "Codecs of this account in order of preference; media.codecs unless given.",
+        ),
+        key(
+            "inband_keys",
+            Kind::OneOf(&["off", "without_events", "always"]),
+            Literal("\"off\""),
+            "Keys as tones in the phone's sound: off; without_events while the other side has not agreed to RFC 4733; always. Tones that may be the street's own, come back from the phone, are never keys.",
+        ),
+    ],
+};
