@@ -173,6 +173,7 @@ audio_buffer 20-160
 rtcp_mux no
 module_path /usr/lib/baresip/modules
 module g711.so
+module opus.so
 module aufile.so
 module aubridge.so
 module sndfile.so
