@@ -11,7 +11,7 @@ use trubka_tests::wait::seconds;
 /// SIP as it is, RTP 1 000 higher, RTCP 2 000 higher.
 fn shown(port: u16) -> u16 {
     match port {
-        30_000.. if port % 2 == 0 => port + 1_000,
+        30_000.. if port.is_multiple_of(2) => port + 1_000,
         30_000.. => port + 2_000,
         _ => port,
     }
