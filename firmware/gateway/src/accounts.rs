@@ -71,6 +71,12 @@ pub(crate) fn set_up(ua: &mut UserAgent, setup: &Setup) {
             keepalive_losses: account.keepalive_losses,
             outbound_proxy: account.outbound_proxy.is_some(),
             has_backup: account.backup_account.is_some(),
+            watch_calls: account.backup_account.is_some()
+                || setup
+                    .config
+                    .accounts
+                    .iter()
+                    .any(|a| a.backup_account == Some(index)),
         };
         ua.set_options(index, options);
         if let Some(servers) = setup.registrars.get(index) {
