@@ -122,6 +122,18 @@ impl Gateway {
         self.pump(now);
     }
 
+    /// Somebody opens a connection: whether it is to be kept at all.
+    pub fn admit_stream(
+        &mut self,
+        now: Duration,
+        transport: Transport,
+        peer: SocketAddr,
+    ) -> StreamVerdict {
+        let verdict = self.ua.admit_stream(now, transport, peer);
+        self.pump(now);
+        verdict
+    }
+
     /// Bytes came over a connection. When it is to be closed, [`Gateway::stream_closed`] follows.
     pub fn handle_stream(
         &mut self,
