@@ -254,7 +254,7 @@ pub enum Event {
         target: String,
         /// `asked`, `done`, `failed` or `refused`.
         state: String,
-        /// Why, for failures and refusals.
+        /// Why, for failures and refusals; `taken over` when the other one called in for it.
         #[serde(skip_serializing_if = "String::is_empty", default)]
         reason: String,
     },

@@ -485,7 +485,11 @@ impl Daemon {
                 transport,
                 peer,
                 stream,
-            } => self.links.accept(transport, peer, stream),
+            } => {
+                if self.gateway.admit_stream(now, transport, peer) == StreamVerdict::Keep {
+                    self.links.accept(transport, peer, stream);
+                }
+            }
             Input::LookAtCertificates => self.links.look_at_certificates(SystemTime::now()),
             Input::LocalTime(time) => self.gateway.set_local_time(now, time),
             Input::OwnAddressChanged => {}
