@@ -283,6 +283,7 @@ pub struct Gateway {
     folder: Folder,
     /// Further arguments of the simulator.
     simulated: Vec<String>,
+    /// The daemon's environment.
     environment: Vec<(String, String)>,
 }
 
