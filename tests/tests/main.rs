@@ -61,7 +61,9 @@ fn every_file_here_is_part_of_this_program() -> trubka_tests::Outcome {
         let path = entry?.path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let named = name == "main" || this.lines().any(|line| line == format!("mod {name};"));
-        trubka_tests::failure::ensure(named, || format!("tests/tests/main.rs lacks `mod {name};`"))?;
+        trubka_tests::failure::ensure(named, || {
+            format!("tests/tests/main.rs lacks `mod {name};`")
+        })?;
     }
     Ok(())
 }
