@@ -16,6 +16,7 @@ pub mod flood;
 pub mod gateway;
 pub mod kamailio;
 pub mod linphone;
+pub mod pipewire;
 pub mod process_cost;
 pub mod rtp;
 pub mod scripted;

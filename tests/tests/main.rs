@@ -21,6 +21,7 @@ mod failing_disk;
 mod flood_of_strangers;
 mod g722;
 mod handset_lifted_first;
+mod headset;
 mod hold_and_resume;
 mod incoming_call;
 mod info_digit_opens;

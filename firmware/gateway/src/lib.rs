@@ -303,7 +303,13 @@ impl Gateway {
             } else {
                 leg.session.handle_rtp(now, source, payload);
             }
-            self.pump(now);
+            // Sound that only fills a jitter buffer concerns nobody else: looking at every line and leg for each packet
+            // of each call would cost the square of the calls.
+            if leg.session.has_events() {
+                self.pump(now);
+            } else {
+                leg.collect(&mut self.outputs);
+            }
         }
     }
 
@@ -401,7 +407,7 @@ impl Gateway {
                 }
             }
         }
-        self.pump(now);
+        self.pump_card(now, card);
         for (index, slot) in self.lines.iter_mut().enumerate() {
             let Some(block) = drive.get_mut(slot.channel).filter(|_| slot.card == card) else {
                 continue;
@@ -429,6 +435,10 @@ impl Gateway {
         }
         self.watch_headset(now);
         self.end_sounds(now, card);
+        // A key that was found in the sound just played opens now, not with the next block.
+        if self.joined_legs(card).any(|leg| leg.session.has_events()) {
+            self.pump(now);
+        }
     }
 
     /// Tells the controller of sounds that are over.
@@ -507,7 +517,7 @@ impl Gateway {
         // bound keeps a fault in one core from hanging the whole.
         for _ in 0..64 {
             let mut busy = false;
-            busy |= self.drain_lines(now);
+            busy |= self.drain_lines(now, None);
             busy |= self.drain_sip(now);
             busy |= self.drain_media(now);
             while let Some(action) = self.controller.poll_action() {
@@ -521,9 +531,33 @@ impl Gateway {
         self.collect_transmits();
     }
 
-    fn drain_lines(&mut self, now: Duration) -> bool {
+    /// As [`Gateway::pump`] after a block of one card: what is not joined to it is looked at only when something happened.
+    fn pump_card(&mut self, now: Duration, card: usize) {
+        let happened = self.drain_lines(now, Some(card));
+        if happened || self.joined_legs(card).any(|leg| leg.session.has_events()) {
+            self.pump(now);
+            return;
+        }
+        for slot in self.lines.iter().filter(|slot| slot.card == card) {
+            if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
+                leg.collect(&mut self.outputs);
+            }
+        }
+    }
+
+    /// The legs that are joined to lines of a card.
+    fn joined_legs(&self, card: usize) -> impl Iterator<Item = &Leg> {
+        let lines = self.lines.iter().filter(move |slot| slot.card == card);
+        lines.filter_map(|slot| self.legs.get(&slot.joined?))
+    }
+
+    /// Hands the events of all lines, or of one card's, to the controller; tells whether there was one.
+    fn drain_lines(&mut self, now: Duration, card: Option<usize>) -> bool {
         let mut busy = false;
         for index in 0..self.lines.len() {
+            if card.is_some_and(|card| self.lines[index].card != card) {
+                continue;
+            }
             while let Some(event) = self.lines[index].line.poll_event() {
                 busy = true;
                 self.lines[index].note(&event);

@@ -20,6 +20,9 @@ const LOOK: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(1);
 /// A device that calls no more is opened anew.
 const SILENT: Duration = Duration::from_secs(2);
+/// So many slips in a row without a call between them are a device that is gone and does not say so: ALSA's plug-in for
+/// PipeWire goes on like that, as fast as the processor can, when its node vanishes.
+const SLIPS_IN_A_ROW: u32 = 50;
 /// Calls of the devices in a second: 10 ms each.
 const CALLS_PER_SECOND: u32 = 100;
 /// Most frames that a call may bring; beyond that the rest is let go.
@@ -77,6 +80,8 @@ struct Kept {
     stream: Option<Stream>,
     opened: Duration,
     retry: Duration,
+    /// How it runs, once it does.
+    runs: String,
 }
 
 fn keep(sound: &config::Sound, bridges: &Bridges, began: Instant, stop: &AtomicBool) {
@@ -85,6 +90,7 @@ fn keep(sound: &config::Sound, bridges: &Bridges, began: Instant, stop: &AtomicB
         stream: None,
         opened: Duration::ZERO,
         retry: Duration::ZERO,
+        runs: String::new(),
     });
     while !stop.load(Ordering::Relaxed) {
         for kept in &mut all {
@@ -104,6 +110,13 @@ impl Kept {
         if self.stream.is_some() {
             let failed = {
                 let mut side = locked(side);
+                // A device that opens but brings nothing is not there yet: sound servers open for names of nobody.
+                if side.called.is_some() && !side.report.present {
+                    side.report.present = true;
+                    side.report.opened += 1;
+                    side.report.detail.clone_from(&self.runs);
+                    tracing::info!("sound device runs: {}", side.report.detail);
+                }
                 let last = side.called.unwrap_or_default().max(self.opened);
                 let silent = now.saturating_sub(last) > SILENT;
                 let quiet = || format!("no call from it for {} s", SILENT.as_secs());
@@ -112,12 +125,15 @@ impl Kept {
             let Some(why) = failed else { return };
             // Its threads end here; they may hold the lock, so it is not held now.
             self.stream = None;
-            self.retry = now + LOOK;
             let mut side = locked(side);
-            side.report.present = false;
-            side.report.detail = format!("{name}: {why}");
+            let ran = std::mem::take(&mut side.report.present);
+            self.retry = now + if ran { LOOK } else { RETRY };
             side.bridge.reset();
-            tracing::warn!("sound device lost, waiting for it: {name}: {why}");
+            let detail = format!("{name}: {why}");
+            if ran || side.report.detail != detail {
+                tracing::warn!("sound device lost, waiting for it: {detail}");
+            }
+            side.report.detail = detail;
             return;
         }
         if now < self.retry {
@@ -128,6 +144,7 @@ impl Kept {
             side.bridge.reset();
             side.failed = None;
             side.called = None;
+            side.slips = 0;
         }
         let opened = match self.direction {
             Direction::Capture => open_capture(sound, bridges, began),
@@ -138,10 +155,10 @@ impl Kept {
             Ok((stream, channels)) => {
                 self.stream = Some(stream);
                 self.opened = began.elapsed();
-                side.report.present = true;
-                side.report.opened += 1;
-                side.report.detail = format!("{name}, {} Hz, {channels} channel(s)", sound.rate_hz);
-                tracing::info!("sound device open: {}", side.report.detail);
+                self.runs = format!("{name}, {} Hz, {channels} channel(s)", sound.rate_hz);
+                if side.report.detail.is_empty() {
+                    side.report.detail = format!("{name}: opened, no sound yet");
+                }
             }
             Err(why) => {
                 self.retry = now + RETRY;
@@ -203,6 +220,10 @@ fn note(side: &std::sync::Mutex<super::bridge::Side>, direction: Direction, erro
         // cpal starts it again by itself.
         ErrorKind::Xrun => {
             side.report.xruns += 1;
+            side.slips += 1;
+            if side.slips >= SLIPS_IN_A_ROW {
+                side.failed = Some("it slips all the time and brings nothing".to_owned());
+            }
             match direction {
                 Direction::Capture => side.bridge.writer_slipped(),
                 Direction::Playback => side.bridge.reader_slipped(),
@@ -252,6 +273,7 @@ fn open_capture(
                 let now = began.elapsed();
                 let mut side = locked(&side);
                 side.called = Some(now);
+                side.slips = 0;
                 side.bridge.push(now, line.get(..count).unwrap_or_default());
             },
             move |error| note(&told, Direction::Capture, &error),
@@ -288,6 +310,7 @@ fn open_playback(
                 {
                     let mut side = locked(&side);
                     side.called = Some(now);
+                    side.slips = 0;
                     side.bridge.pull(now, fresh);
                 }
                 samples.copy_within(ready.clone(), 0);

@@ -25,6 +25,7 @@ mod phone_does_not_answer;
 mod random_forks;
 mod random_schedules;
 mod redirects;
+mod replaced_calls;
 mod ring_together;
 mod schedules;
 mod shutdown;

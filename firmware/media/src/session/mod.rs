@@ -333,6 +333,11 @@ impl Session {
         self.transmits.pop_front()
     }
 
+    /// Whether [`Session::poll_event`] has something to give.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// The next event.
     pub fn poll_event(&mut self) -> Option<MediaEvent> {
         self.events.pop_front()
