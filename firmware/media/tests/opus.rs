@@ -103,7 +103,11 @@ fn offers_of_others_are_answered_by_our_order() {
 
 /// A visitor's words with pauses between them.
 fn words(n: u64) -> i16 {
-    if (n / 8000).is_multiple_of(2) { voice(n) } else { 0 }
+    if (n / 8000).is_multiple_of(2) {
+        voice(n)
+    } else {
+        0
+    }
 }
 
 fn call(codec: Codec, said: fn(u64) -> i16, conditions: Conditions, ms_long: u64) -> Call {
