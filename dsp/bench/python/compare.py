@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import echo_lab
+import jitter_lab
 import measure
 import other_labs
 import plots
@@ -114,7 +115,7 @@ def digits(cache, engine, anchors):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("parts", nargs="*", default=["echo", "hard", "digits", "talk-off", "noise", "gain", "concealment"])
+    parser.add_argument("parts", nargs="*", default=["echo", "hard", "digits", "talk-off", "noise", "gain", "concealment", "jitter"])
     parser.add_argument("--hours", type=float, default=1.0, help="hours of espeak-ng in talk-off")
     parser.add_argument("--imitating", type=float, default=1.0, help="hours of the imitating voice")
     parser.add_argument("--pictures", type=Path)
@@ -130,6 +131,7 @@ def main():
         "noise": lambda: other_labs.noise(engine, anchors["echo"], cache),
         "gain": lambda: other_labs.gain(engine, cache),
         "concealment": lambda: other_labs.concealment(engine, str(anchors["plc"]), cache),
+        "jitter": lambda: jitter_lab.jitter(cache),
     }
     for part in chosen.parts:
         parts[part]()

@@ -4,6 +4,8 @@ mod detector;
 mod extent;
 mod fit;
 mod generator;
+mod history;
+mod voice;
 
 pub use detector::{DtmfDetector, DtmfEvent, DtmfGrade};
 pub use extent::extent;

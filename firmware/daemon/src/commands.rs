@@ -52,7 +52,7 @@ impl Commands {
     }
 
     /// A card delivered a block: whoever follows its lines gets the readings.
-    pub(crate) fn block(&mut self, gateway: &Gateway, card: usize) {
+    pub(crate) fn block(&mut self, gateway: &mut Gateway, card: usize) {
         self.taps.block(gateway, card);
         self.headset.after(gateway, card);
     }
