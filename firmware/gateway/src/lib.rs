@@ -32,6 +32,7 @@ use sip::{CallId, UserAgent};
 pub use accounts::SipServer;
 pub use headset::HeadsetMode;
 pub use plan::line_plan;
+pub use snapshot::UnderWay;
 
 use accounts::{AccountSlot, Placed};
 use leg::Leg;
