@@ -16,7 +16,7 @@ fn calls_and_presses(from: &str, extra: &str) -> World {
 }
 
 /// The same from anywhere.
-fn calls_from(source: std::net::SocketAddr, options: Options, from: &str, extra: &str) -> World {
+fn calls_from(source: &'static str, options: Options, from: &str, extra: &str) -> World {
     let mut world = World::ready(options);
     answer_invites(&mut world, "400", 180, "");
     world.visit_until("call_placed");
@@ -135,7 +135,7 @@ fn a_caller_who_replaces_the_call_does_not_become_the_party() {
 /// A phone that may call directly is what its address says, whatever name it writes: it is no extension of the PBX.
 #[test]
 fn a_direct_caller_is_known_by_his_address_alone() {
-    let phone = std::net::SocketAddr::from(([127, 77, 0, 66], 5060));
+    let phone = "127.77.0.66:5060";
     let with = |route: &'static str| Options {
         route,
         sip: "direct_calls = true\ndirect_sources = [\"127.77.0.66\"]",
@@ -161,7 +161,7 @@ fn a_direct_caller_is_known_by_his_address_alone() {
 /// The PBX of one account does not speak for the extensions of another one's.
 #[test]
 fn one_pbx_does_not_speak_for_another() {
-    let other = std::net::SocketAddr::from(([127, 77, 0, 67], 5060));
+    let other = "127.77.0.67:5060";
     let second = "[[account]]\nname = \"second\"\nextension = \"700\"\ndomain = \"127.77.0.67\"\nregister = false\n";
     let options = Options {
         route: "may_open = [\"200\"]",
