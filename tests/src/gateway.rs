@@ -79,7 +79,7 @@ pub struct Settings {
     pub simulator: Vec<String>,
     /// Further sections of the configuration; `{folder}` stands for the box's folder.
     pub more: String,
-    /// What the daemon finds in its environment besides.
+    /// Variables of the daemon's environment; `{folder}` stands for the box's folder.
     pub environment: Vec<(String, String)>,
 }
 
@@ -243,6 +243,7 @@ socket = "{control}"
         direct = settings.targets.iter().any(|t| t.starts_with("sip:")),
         sip = settings
             .sip
+            .replace("LOCAL", &local.to_string())
             .replace("{folder}", &folder.display().to_string()),
         line = settings.line,
         route = settings.route,
@@ -594,8 +595,11 @@ impl Gateway {
 /// The daemon, as the configuration in the folder says.
 fn start_daemon(folder: &Folder, environment: &[(String, String)]) -> Result<Process, Failure> {
     let mut command = program("trubkad")?;
+    for (name, value) in environment {
+        let value = value.replace("{folder}", &folder.path().display().to_string());
+        command.env(name, value);
+    }
     command
-        .envs(environment.iter().map(|(name, value)| (name, value)))
         .arg("--config")
         .arg(folder.join("trubka.toml"))
         .current_dir(folder.path());

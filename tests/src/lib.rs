@@ -22,5 +22,6 @@ pub mod rtp;
 pub mod scripted;
 pub mod sipp;
 pub mod sound;
+pub mod stun;
 
 pub use peers::{Failure, Outcome, address, asterisk, failure, folder, process, speech, wait, wav};

@@ -46,8 +46,7 @@ def jitter(cache):
                 ("concealed_percent", 10, 3), ("delay_median_ms", 8, 1), ("delay_max_ms", 8, 1),
             )
         ]
-        clean = np.fromfile(folder / f"{ours['network']}-said.raw", np.int16)
-        scores = [quality(clean, np.fromfile(folder / f"{ours['network']}-{name}.raw", np.int16)) for name in ("ours", "neteq")]
+        scores = [quality(said, np.fromfile(folder / f"{ours['network']}-{name}.raw", np.int16)) for name in ("ours", "neteq")]
         print(f"{ours['network']:12}" + "".join(cells) + f"{scores[0]:8.2f}/{scores[1]:6.2f}")
     clean = runs[0]
     print(f"clean stream: {clean['held_max_ms']:.0f} ms held at most (goal 25), {clean['concealed_percent']:.3f} % made up (goal 0)")

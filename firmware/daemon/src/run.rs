@@ -168,10 +168,11 @@ async fn serve(
     let failed = |error: crate::sockets::BindError| error.to_string();
     let marks = (config.sip.dscp, config.media.dscp);
     let sockets = Sockets::bind(&listen, &config.media.rtp_ports, marks).map_err(failed)?;
-    let public = match config.sip.stun_server.as_ref().zip(sockets.sip()) {
+    let outside = match config.sip.stun_server.as_ref().zip(sockets.sip()) {
         Some((server, socket)) => public_address::from_outside(server, socket).await,
         None => None,
     };
+    let public = outside.map(|outside| outside.public);
     let listeners = Listeners::bind(&config).map_err(failed)?;
     let rtp_local = |own: IpAddr| {
         let ports = config.media.rtp_ports.iter();
@@ -203,6 +204,7 @@ async fn serve(
         registrars: found.iter().map(|found| found.servers.clone()).collect(),
         sip_local: SocketAddr::new(own, bound.port()),
         public,
+        stun_server: outside.map(|outside| outside.server),
         sip_local_ipv6: (own_ipv6.zip(config.sip.listen_ipv6))
             .map(|(own, bound)| SocketAddr::new(own, bound.port())),
         rtp_local: rtp_local(own),

@@ -11,6 +11,7 @@ mod leg;
 mod line_slot;
 mod media_side;
 mod plan;
+mod port_maps;
 mod service;
 mod sip_side;
 mod snapshot;
@@ -31,6 +32,7 @@ use sip::{CallId, UserAgent};
 pub use accounts::SipServer;
 pub use headset::HeadsetMode;
 pub use plan::line_plan;
+pub use snapshot::UnderWay;
 
 use accounts::{AccountSlot, Placed};
 use leg::Leg;
@@ -50,6 +52,8 @@ pub struct Setup {
     pub sip_local: SocketAddr,
     /// Address under which others see our SIP socket, when a NAT changes it; its IP address goes into SDP too.
     pub public: Option<SocketAddr>,
+    /// The server that tells how a NAT shows the ports of audio, when there is a NAT.
+    pub stun_server: Option<SocketAddr>,
     /// The same as `sip_local` for IPv6, beside an IPv4 address.
     pub sip_local_ipv6: Option<SocketAddr>,
     /// RTP addresses under which audio reaches us; RTCP is one port above each.
@@ -128,6 +132,7 @@ pub struct Gateway {
     rtp_local_ipv6: Vec<SocketAddr>,
     /// Address to write into SDP, when it is not that of `rtp_local`.
     public: Option<std::net::IpAddr>,
+    port_maps: port_maps::PortMaps,
     echo_paths: BTreeMap<u16, dsp::echo::EchoPath>,
     account_slots: Vec<AccountSlot>,
     placed: HashMap<LegId, Placed>,
@@ -178,6 +183,7 @@ impl Gateway {
             rtp_local,
             rtp_local_ipv6,
             public,
+            stun_server,
             seed,
             ..
         } = setup;
@@ -202,6 +208,7 @@ impl Gateway {
             calls: HashMap::new(),
             registrations: vec!["unregistered"; config.accounts.len()],
             slot_of: vec![None; rtp_local.len()],
+            port_maps: port_maps::PortMaps::new(stun_server, rtp_local.len(), seed),
             rtp_local,
             rtp_local_ipv6,
             public: public.map(|public| public.ip()),
@@ -220,7 +227,28 @@ impl Gateway {
     /// Starts registering.
     pub fn start(&mut self, now: Duration) {
         self.ua.start(now);
+        self.ask_for_ports(now);
         self.pump(now);
+    }
+
+    /// Asks how the NAT shows the ports of the next calls.
+    fn ask_for_ports(&mut self, now: Duration) {
+        if self.port_maps.is_idle() {
+            return;
+        }
+        let free = self.free_slots();
+        self.port_maps.poll(now, &free, &mut self.outputs);
+    }
+
+    fn next_question(&self) -> Option<Duration> {
+        if self.port_maps.is_idle() {
+            return None;
+        }
+        self.port_maps.next_deadline(&self.free_slots())
+    }
+
+    fn free_slots(&self) -> Vec<bool> {
+        self.slot_of.iter().map(Option::is_none).collect()
     }
 
     /// Tells the local time: at start, and whenever the clock on the wall jumps.
@@ -296,6 +324,9 @@ impl Gateway {
         source: SocketAddr,
         payload: &[u8],
     ) {
+        if self.port_maps.handle(now, (slot, rtcp), source, payload) {
+            return;
+        }
         let leg = self.slot_of.get(slot).copied().flatten();
         if let Some(leg) = leg.and_then(|leg| self.legs.get_mut(&leg)) {
             if rtcp {
@@ -484,6 +515,7 @@ impl Gateway {
             self.controller.next_deadline(),
             self.ua.next_deadline(),
             legs,
+            self.next_question(),
         ]
         .into_iter()
         .flatten()
@@ -497,6 +529,7 @@ impl Gateway {
         for leg in self.legs.values_mut() {
             leg.session.handle_timeout(now);
         }
+        self.ask_for_ports(now);
         self.run_test_calls(now);
         self.run_services(now);
         self.pump(now);

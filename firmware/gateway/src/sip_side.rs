@@ -239,7 +239,7 @@ impl Gateway {
         let id = self.controller.new_leg();
         let encryption = self.encryption_of(caller.account);
         let (account, ipv6) = (caller.account, caller.ipv6);
-        let Some((slot, mut session)) = self.new_session(id, encryption, account, ipv6) else {
+        let Some((slot, mut session)) = self.new_session(now, id, encryption, account, ipv6) else {
             let reason = "SIP;cause=486;text=\"all audio ports are in use\"";
             self.ua.reject(now, call, 486, Some(reason));
             return;

@@ -40,8 +40,12 @@ impl Ours {
         let mut session = Session::new(config(local), [1; 32]);
         let mut other = Session::new(config(peer), [2; 32]);
         let offer = session.create_offer();
-        let answer = other.answer_offer(Duration::ZERO, &offer).expect("an answer");
-        session.accept_answer(Duration::ZERO, &answer).expect("agreement");
+        let answer = other
+            .answer_offer(Duration::ZERO, &offer)
+            .expect("an answer");
+        session
+            .accept_answer(Duration::ZERO, &answer)
+            .expect("agreement");
         session.start(Duration::ZERO);
         Ours { session, peer }
     }
@@ -87,7 +91,10 @@ impl AudioDecoder for Alaw {
     }
 
     fn decode(&mut self, encoded: &[u8]) -> neteq::Result<Vec<f32>> {
-        Ok(encoded.iter().map(|byte| f32::from(decode_alaw(*byte)) / 32_768.0).collect())
+        Ok(encoded
+            .iter()
+            .map(|byte| f32::from(decode_alaw(*byte)) / 32_768.0)
+            .collect())
     }
 }
 
@@ -112,7 +119,11 @@ impl Buffer for Neteq {
 
     fn pull(&mut self, _now: Duration) -> Vec<i16> {
         let frame = self.0.get_audio().expect("a frame");
-        frame.samples.iter().map(|s| (s.clamp(-1.0, 1.0) * 32_767.0) as i16).collect()
+        frame
+            .samples
+            .iter()
+            .map(|s| (s.clamp(-1.0, 1.0) * 32_767.0) as i16)
+            .collect()
     }
 
     fn held_ms(&self) -> f64 {

@@ -23,7 +23,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    fn new(delay_ms: u32) -> Side {
+    pub(crate) fn new(delay_ms: u32) -> Side {
         Side {
             bridge: Bridge::new(delay_ms),
             report: SideReport::default(),

@@ -72,7 +72,7 @@ pub(super) const SIP: Section = Section {
             "stun_server",
             Kind::Host,
             Unset,
-            "STUN server (port 3478 unless given) that tells the address of the NAT in front of the box; it is then written into Contact and SDP. Only for a PBX on the other side of that NAT.",
+            "STUN server (port 3478 unless given) that tells the address of the NAT in front of the box; it is then written into Contact and SDP, with the ports of sound as the NAT shows them. Only for a PBX on the other side of that NAT.",
         ),
     ],
 };

@@ -22,6 +22,7 @@ mod names_and_headers;
 mod no_handset;
 mod pbx_faults;
 mod phone_does_not_answer;
+mod random_dialogs;
 mod random_forks;
 mod random_schedules;
 mod redirects;
