@@ -13,6 +13,7 @@ use realfft::num_complex::Complex32;
 
 use crate::Rate;
 use crate::echo::EchoReport;
+use crate::frames::Frames;
 use crate::sample::finite;
 use crate::spectrum::Fft;
 
@@ -58,7 +59,8 @@ impl Default for SuppressorConfig {
     }
 }
 
-/// Noise and residual echo suppression of one stream. Blocks of 10 ms, 7 ms of delay.
+/// Noise and residual echo suppression of one stream. Blocks of 10 ms and 7 ms of delay; [`Suppressor::stream`] takes blocks of any
+/// size, 10 ms later.
 #[derive(Debug, Clone)]
 pub struct Suppressor {
     config: SuppressorConfig,
@@ -88,6 +90,7 @@ pub struct Suppressor {
     blocks: u32,
     random: u32,
     echo_share: f32,
+    frames: Frames,
 }
 
 /// Regression of the output's power on the echo estimate's in one band: the part that rises and falls with it.
@@ -182,12 +185,20 @@ impl Suppressor {
             blocks: 0,
             random: 1,
             echo_share: 0.0,
+            frames: Frames::new(block),
         }
     }
 
     /// Share of the last block's power that is taken for echo, 0 to 1.
     pub fn echo_share(&self) -> f32 {
         self.echo_share
+    }
+
+    /// Replaces `samples`, a block of any size of a stream without echo, by the cleaned sound of 17 ms before.
+    pub fn stream(&mut self, samples: &mut [f32]) {
+        let mut frames = std::mem::take(&mut self.frames);
+        frames.process(samples, |frame| self.process(frame, None));
+        self.frames = frames;
     }
 
     /// Replaces `block` by the cleaned sound of 7 ms before. `echo` is what the canceller said about the same block, if there is

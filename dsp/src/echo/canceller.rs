@@ -269,7 +269,7 @@ impl EchoCanceller {
         self.kalman.restart(&self.front, 2.0);
         self.front.clear();
         self.scout.clear();
-        self.steps = StepControl::new(self.shape);
+        self.steps.reset();
         self.control = Control::default();
     }
 
