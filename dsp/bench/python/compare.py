@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+import demo_call
 import echo_lab
 import measure
 import other_labs
@@ -131,6 +132,7 @@ def main():
         "talk-off": lambda: talk_off.main(engine[0], str(anchors["dtmf"]), chosen.hours, chosen.imitating),
         "noise": lambda: other_labs.noise(engine, anchors["echo"], cache),
         "gain": lambda: other_labs.gain(engine, cache),
+        "demo": lambda: demo_call.main(Path(__file__).parents[3], cache, chosen.pictures),
         "concealment": lambda: other_labs.concealment(engine, str(anchors["plc"]), cache),
     }
     for part in chosen.parts:

@@ -3,6 +3,7 @@
 
 use realfft::num_complex::Complex32;
 
+use super::bend::Bend;
 use super::bulk::BulkWatch;
 use super::control::{Astray, Control, Verdict};
 use super::far::{EMPHASIS, FarEnd};
@@ -68,6 +69,8 @@ pub struct EchoCanceller {
     /// The filter that is heard, and the doubt about it.
     front: Filter,
     kalman: Kalman,
+    /// What the loudspeaker bends.
+    bend: Bend,
     /// The one that learns faster.
     scout: Filter,
     steps: StepControl,
@@ -88,6 +91,8 @@ pub struct EchoCanceller {
 /// Room for the blocks and spectra of one step.
 #[derive(Debug, Clone)]
 struct Scratch {
+    /// What the microphone brought, and the same without what was bent.
+    heard: Vec<f32>,
     near: Vec<f32>,
     echo: Vec<f32>,
     error: Vec<f32>,
@@ -106,6 +111,7 @@ impl Scratch {
         let block = vec![0.0; shape.block];
         let bins = vec![0.0; shape.bins];
         Scratch {
+            heard: block.clone(),
             near: block.clone(),
             echo: block.clone(),
             error: block.clone(),
@@ -149,6 +155,7 @@ impl EchoCanceller {
             bulk: searches.then(|| BulkWatch::new(settings.rate, settings.search_ms)),
             front: Filter::new(shape),
             kalman: Kalman::new(shape),
+            bend: Bend::new(shape, longest),
             scout: Filter::new(shape),
             steps: StepControl::new(shape),
             control: Control::default(),
@@ -212,6 +219,7 @@ impl EchoCanceller {
             *bulk = BulkWatch::new(self.settings.rate, self.settings.search_ms);
         }
         self.far.set_delay(path.delay, &mut self.fft);
+        self.bend.set_delay(path.delay, &mut self.fft);
         self.report.removed_ms = path.delay as f32 * 1000.0 / self.settings.rate.hz() as f32;
         self.front.set_taps(&mut self.fft, &path.taps);
         self.scout.copy_from(&self.front);
@@ -222,6 +230,8 @@ impl EchoCanceller {
     /// without the echo. Both are one block; what is missing is silence, what is more is left alone.
     pub fn process(&mut self, far: &[f32], mic: &mut [f32]) -> &EchoReport {
         let clipped = self.prepare(far, mic);
+        let before = plain_energy(mic);
+        self.bend.cancel(far, &mut self.scratch.near, &mut self.fft);
         let mic_energy = energy(&self.scratch.near);
         let scratch = &mut self.scratch;
         self.front.echo(&self.far, &mut self.fft, &mut scratch.echo);
@@ -252,14 +262,14 @@ impl EchoCanceller {
             .report
             .echo
             .iter_mut()
-            .zip(&scratch.near)
+            .zip(&scratch.heard)
             .zip(&scratch.error)
         {
             self.emphasis_echo = settle(finite(near - error + EMPHASIS * self.emphasis_echo));
             *out = self.emphasis_echo;
         }
-        let (out_energy, echo_energy) = (energy(&scratch.error), energy(&scratch.echo));
-        self.describe(mic_energy, out_energy, echo_energy);
+        let echo_energy = energy(&scratch.echo);
+        self.describe(before, plain_energy(mic), echo_energy);
         &self.report
     }
 
@@ -268,6 +278,7 @@ impl EchoCanceller {
         // Another path is about as strong as this one was. With more doubt than that the filter would learn the near end.
         self.kalman.restart(&self.front, 2.0);
         self.front.clear();
+        self.bend.forget();
         self.scout.clear();
         self.steps.reset();
         self.control = Control::default();
@@ -289,6 +300,7 @@ impl EchoCanceller {
             *slot = x - EMPHASIS * self.emphasis_mic;
             self.emphasis_mic = x;
         }
+        self.scratch.heard.copy_from_slice(&self.scratch.near);
         // What is clipped now is in the tail for some blocks to come.
         if mic.iter().chain(far).any(|s| s.abs() >= CLIPPED) {
             self.clipped_for = 2;
@@ -302,6 +314,7 @@ impl EchoCanceller {
     fn move_to(&mut self, delay: usize) {
         let before = self.far.delay();
         self.far.set_delay(delay, &mut self.fft);
+        self.bend.set_delay(delay, &mut self.fft);
         let now = self.far.delay();
         let taps = &mut self.scratch.taps;
         self.front.taps(&mut self.fft, taps);
@@ -419,8 +432,16 @@ impl EchoCanceller {
         }
         scratch.padded[block..].copy_from_slice(&scratch.error);
         self.fft.forward(&scratch.padded, &mut scratch.spectrum);
-        self.kalman
-            .learn(&mut self.front, &self.far, &scratch.spectrum);
+        self.kalman.weigh(&self.far);
+        self.bend.weigh();
+        self.kalman.learn(
+            &mut self.front,
+            &self.far,
+            &scratch.spectrum,
+            self.bend.left(),
+        );
+        self.bend
+            .learn(&scratch.spectrum, self.kalman.left(), &mut self.fft);
         self.kalman.tell(&mut self.report.doubt);
 
         // The first partition holds most of the echo; the others take turns.
@@ -436,7 +457,8 @@ impl EchoCanceller {
         }
     }
 
-    /// Keeps the books for the meters.
+    /// Keeps the books for the meters, without the emphasis that the filters work with: it would count noise for more than a
+    /// listener hears.
     fn describe(&mut self, mic_energy: f32, out_energy: f32, echo_energy: f32) {
         if echo_energy > 1e-5 {
             self.mic_mean += 0.02 * (mic_energy - self.mic_mean);
@@ -467,6 +489,14 @@ fn shares(filter: &Filter, partitions: usize) -> [f32; 50] {
         .take(partitions)
         .for_each(|share| *share /= sum);
     shares
+}
+
+/// Energy of samples that may be nonsense.
+fn plain_energy(samples: &[f32]) -> f32 {
+    samples
+        .iter()
+        .map(|s| finite(*s).clamp(-4.0, 4.0).powi(2))
+        .sum()
 }
 
 fn subtract(out: &mut [f32], from: &[f32], what: &[f32]) {
