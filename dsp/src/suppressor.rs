@@ -23,9 +23,8 @@ const EDGE: usize = 56;
 const BAND: usize = 5;
 /// Blocks in one half of the minimum search, 0.6 s.
 const MINIMUM_SPAN: u32 = 60;
-/// Share of the doubt about the filter that counts. The filter is better than it believes, as it takes the path to drift faster than most
-/// do.
-const DOUBTED: f32 = 0.5;
+/// How far the doubt about the filter is exceeded: it is right on average, not in each block.
+const DOUBTED: f32 = 2.0;
 /// Share of the whole echo's regression that counts.
 const WIDE: f32 = 0.7;
 /// Echo that is left in a neighbouring bin spreads by this share.
@@ -35,7 +34,7 @@ const DECAY: f32 = 0.35;
 /// Residual echo counts this many times, so that what rises above its mean is caught...
 const OVER: f32 = 2.0;
 /// ...and so many times more in a block in which there is hardly anything else...
-const OVER_ALONE: f32 = 25.0;
+const OVER_ALONE: f32 = 20.0;
 /// ...which is when the block is less than this many times as strong.
 const ALONE: f32 = 5.0;
 

@@ -21,6 +21,9 @@ const CLIPPED: f32 = 0.995;
 /// Share of the echo that may be wrong in a path that was kept from an earlier call, and in one that was moved.
 const KEPT: f32 = 0.1;
 
+/// Share of the heard filter's error energy below which the scout's says that it is clearly ahead.
+const AHEAD: f32 = 0.7;
+
 /// What a canceller is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EchoSettings {
@@ -440,8 +443,11 @@ impl EchoCanceller {
             &scratch.spectrum,
             self.bend.left(),
         );
-        self.bend
-            .learn(&scratch.spectrum, self.kalman.left(), &mut self.fft);
+        // While the scout is clearly ahead the path has changed, and the error is not what the loudspeaker bends.
+        if energy(&scratch.scout_error) > AHEAD * energy(&scratch.error) {
+            self.bend
+                .learn(&scratch.spectrum, self.kalman.left(), &mut self.fft);
+        }
         self.kalman.tell(&mut self.report.doubt);
 
         // The first partition holds most of the echo; the others take turns.

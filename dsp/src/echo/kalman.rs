@@ -10,8 +10,8 @@ use super::far::FarEnd;
 use super::filter::Filter;
 use super::{Shape, settle};
 
-/// How much of a weight is still believed in a block later: the path drifts by -42 dB in a block.
-const KEEP: f32 = 0.999_97;
+/// How much of a weight's square is still believed in a block later: the path drifts by -50 dB in a block.
+const KEEP: f32 = 0.999_99;
 /// Doubt about a weight of which nothing is known.
 const UNKNOWN: f32 = 0.3;
 /// Weight of the past in the power of what is not echo.
@@ -109,7 +109,7 @@ impl Kalman {
             if self.doubtful_echo[i] < 1e-15 {
                 self.doubtful_echo[i] = 0.0;
             }
-            self.scale[i] = 1.0 / (self.left[i] + other[i] + self.near[i].max(now) + 1e-7);
+            self.scale[i] = 1.0 / (self.left[i] + other[i] + 2.0 * self.near[i].max(now) + 1e-7);
         }
         let keep = KEEP * KEEP;
         for (partition, doubt) in self.doubt.chunks_exact_mut(bins).enumerate() {
