@@ -150,7 +150,15 @@ impl Baresip {
         let last = found
             .last()
             .ok_or_else(|| Failure::new("baresip recorded nothing"))?;
-        Recording::read(last)
+        // It records at the rate and with the channels of the codec.
+        let plain = self.folder.join("heard.wav");
+        crate::process::run(
+            Command::new("sox")
+                .arg(last)
+                .args(["-r", "8000", "-c", "1"])
+                .arg(&plain),
+        )?;
+        Recording::read(&plain)
     }
 }
 
@@ -173,6 +181,7 @@ audio_buffer 20-160
 rtcp_mux no
 module_path /usr/lib/baresip/modules
 module g711.so
+module opus.so
 module aufile.so
 module aubridge.so
 module sndfile.so

@@ -1,8 +1,9 @@
-//! A small name server of our own: A, AAAA, SRV and NAPTR records from a list, over UDP.
+//! A small name server of our own: A, AAAA, SRV and NAPTR records from a list, over UDP and TCP.
 
 use crate::{Failure, Outcome, address::Address};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -59,13 +60,23 @@ fn name(text: &str) -> Vec<u8> {
 
 type Records = Arc<Mutex<Vec<(String, Record)>>>;
 
+/// What a server knows, and how it says it.
+#[derive(Debug, Default)]
+struct Knowledge {
+    records: Records,
+    /// Answers over UDP say that they are too long, and are empty.
+    truncates: bool,
+    /// Questions that came over TCP.
+    over_tcp: AtomicUsize,
+}
+
 /// A running name server. Dropped, it ends.
 #[derive(Debug)]
 pub struct Dns {
     address: Address,
-    records: Records,
+    knowledge: Arc<Knowledge>,
     end: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// Its port.
@@ -79,19 +90,43 @@ impl Dns {
     /// # Errors
     /// When there is no address.
     pub fn start() -> Result<Self, Failure> {
+        Self::with(false)
+    }
+
+    /// Starts one whose answers do not fit into a datagram: over UDP it only says so (RFC 1035, 4.2.1).
+    ///
+    /// # Errors
+    /// As [`Dns::start`].
+    pub fn start_truncating() -> Result<Self, Failure> {
+        Self::with(true)
+    }
+
+    fn with(truncates: bool) -> Result<Self, Failure> {
         let address = Address::take()?;
         let socket = UdpSocket::bind((address.ip(), PORT))?;
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
-        let records = Records::default();
+        let listener = TcpListener::bind((address.ip(), PORT))?;
+        listener.set_nonblocking(true)?;
+        let knowledge = Arc::new(Knowledge {
+            truncates,
+            ..Knowledge::default()
+        });
         let end = Arc::new(AtomicBool::new(false));
-        let (known, ended) = (records.clone(), end.clone());
-        let thread = std::thread::spawn(move || serve(&socket, &known, &ended));
+        let (known, ended) = (knowledge.clone(), end.clone());
+        let udp = std::thread::spawn(move || serve(&socket, &known, &ended));
+        let (known, ended) = (knowledge.clone(), end.clone());
+        let tcp = std::thread::spawn(move || serve_streams(&listener, &known, &ended));
         Ok(Self {
             address,
-            records,
+            knowledge,
             end,
-            thread: Some(thread),
+            threads: vec![udp, tcp],
         })
+    }
+
+    /// How many questions came over TCP.
+    pub fn over_tcp(&self) -> usize {
+        self.knowledge.over_tcp.load(Ordering::Relaxed)
     }
 
     /// What `sip.dns_servers` names.
@@ -101,7 +136,8 @@ impl Dns {
 
     /// Adds a record.
     pub fn add(&self, name: &str, record: Record) {
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let records = &self.knowledge.records;
+        let mut records = records.lock().unwrap_or_else(PoisonError::into_inner);
         records.push((name.to_lowercase(), record));
     }
 
@@ -114,13 +150,54 @@ impl Dns {
 impl Drop for Dns {
     fn drop(&mut self) {
         self.end.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }
 }
 
-fn serve(socket: &UdpSocket, records: &Records, end: &AtomicBool) {
+/// Answers one connection after another.
+fn serve_streams(listener: &TcpListener, known: &Knowledge, end: &AtomicBool) {
+    while !end.load(Ordering::Relaxed) {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                // A peer that goes away in between is no fault of ours.
+                let _ = serve_stream(stream, known, end);
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// Questions and answers with their lengths in front (RFC 1035, 4.2.2), until the peer has enough.
+fn serve_stream(mut stream: TcpStream, known: &Knowledge, end: &AtomicBool) -> Outcome {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    while !end.load(Ordering::Relaxed) {
+        let mut length = [0; 2];
+        stream.read_exact(&mut length)?;
+        let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut query)?;
+        known.over_tcp.fetch_add(1, Ordering::Relaxed);
+        let Some(answer) = answer(&query, &known.records) else {
+            return Ok(());
+        };
+        stream.write_all(&(answer.len() as u16).to_be_bytes())?;
+        stream.write_all(&answer)?;
+    }
+    Ok(())
+}
+
+/// The answer without its records, with the mark that there are more than fit.
+fn truncated(mut answer: Vec<u8>) -> Vec<u8> {
+    let question = answer.iter().skip(12).position(|byte| *byte == 0);
+    answer.truncate(12 + question.unwrap_or(0) + 5);
+    answer[2] |= 2;
+    answer[7] = 0;
+    answer
+}
+
+fn serve(socket: &UdpSocket, known: &Knowledge, end: &AtomicBool) {
     let mut buffer = [0; 1500];
     while !end.load(Ordering::Relaxed) {
         let Ok((length, source)) = socket.recv_from(&mut buffer) else {
@@ -128,8 +205,12 @@ fn serve(socket: &UdpSocket, records: &Records, end: &AtomicBool) {
         };
         if let Some(answer) = buffer
             .get(..length)
-            .and_then(|query| answer(query, records))
+            .and_then(|query| answer(query, &known.records))
         {
+            let answer = match known.truncates {
+                true => truncated(answer),
+                false => answer,
+            };
             let _: Outcome = socket
                 .send_to(&answer, source)
                 .map(drop)

@@ -79,6 +79,8 @@ pub struct Settings {
     pub simulator: Vec<String>,
     /// Further sections of the configuration; `{folder}` stands for the box's folder.
     pub more: String,
+    /// Variables of the daemon's environment; `{folder}` stands for the box's folder.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -99,6 +101,7 @@ impl Settings {
             line: format!("profile = \"vizit\"\napartment = {APARTMENT}"),
             simulator: Vec::new(),
             more: String::new(),
+            environment: Vec::new(),
         }
     }
 }
@@ -240,6 +243,7 @@ socket = "{control}"
         direct = settings.targets.iter().any(|t| t.starts_with("sip:")),
         sip = settings
             .sip
+            .replace("LOCAL", &local.to_string())
             .replace("{folder}", &folder.display().to_string()),
         line = settings.line,
         route = settings.route,
@@ -279,6 +283,8 @@ pub struct Gateway {
     folder: Folder,
     /// Further arguments of the simulator.
     simulated: Vec<String>,
+    /// The daemon's environment.
+    environment: Vec<(String, String)>,
 }
 
 impl Gateway {
@@ -309,7 +315,7 @@ impl Gateway {
             "trubka.toml",
             &configuration(settings, address.ip(), pbx, folder.path()),
         )?;
-        let daemon = start_daemon(&folder)?;
+        let daemon = start_daemon(&folder, &settings.environment)?;
         let simulator = start_simulator(&folder, &settings.simulator)?;
         let mut gateway = Self {
             daemon,
@@ -317,6 +323,7 @@ impl Gateway {
             address,
             folder,
             simulated: settings.simulator.clone(),
+            environment: settings.environment.clone(),
         };
         wait::until_true("status from the daemon", Duration::from_secs(10), || {
             gateway.daemon.must_live()?;
@@ -352,7 +359,7 @@ impl Gateway {
     /// # Errors
     /// When it does not start.
     pub fn start_daemon_again(&mut self) -> Outcome {
-        self.daemon = start_daemon(&self.folder)?;
+        self.daemon = start_daemon(&self.folder, &self.environment)?;
         wait::until_true("status from the daemon", Duration::from_secs(10), || {
             Ok(self.try_control(&["status"]).is_ok())
         })
@@ -586,8 +593,12 @@ impl Gateway {
 }
 
 /// The daemon, as the configuration in the folder says.
-fn start_daemon(folder: &Folder) -> Result<Process, Failure> {
+fn start_daemon(folder: &Folder, environment: &[(String, String)]) -> Result<Process, Failure> {
     let mut command = program("trubkad")?;
+    for (name, value) in environment {
+        let value = value.replace("{folder}", &folder.path().display().to_string());
+        command.env(name, value);
+    }
     command
         .arg("--config")
         .arg(folder.join("trubka.toml"))

@@ -16,10 +16,12 @@ pub mod flood;
 pub mod gateway;
 pub mod kamailio;
 pub mod linphone;
+pub mod pipewire;
 pub mod process_cost;
 pub mod rtp;
 pub mod scripted;
 pub mod sipp;
 pub mod sound;
+pub mod stun;
 
 pub use peers::{Failure, Outcome, address, asterisk, failure, folder, process, speech, wait, wav};

@@ -235,7 +235,7 @@ fn frame(speech: &Recording, count: u32) -> Vec<u8> {
 }
 
 /// A-law (ITU-T G.711).
-fn encode(sample: i16) -> u8 {
+pub fn encode(sample: i16) -> u8 {
     let sign = if sample >= 0 { 0x80 } else { 0 };
     let size = (if sample >= 0 {
         i32::from(sample)

@@ -30,7 +30,22 @@ impl Scripted {
     pub fn phone(scenario: &str, pause_ms: u32, mut settings: Settings) -> Result<Self, Failure> {
         let address = Address::take()?;
         settings.targets.insert(0, format!("sip:400@{address}"));
-        Self::start(scenario, pause_ms, &settings, address, |_| Ok(()))
+        Self::start(scenario, pause_ms, &settings, address, false, |_| Ok(()))
+    }
+
+    /// As [`Scripted::phone`], over TCP.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub fn phone_over_tcp(
+        scenario: &str,
+        pause_ms: u32,
+        mut settings: Settings,
+    ) -> Result<Self, Failure> {
+        let address = Address::take()?;
+        let target = format!("sip:400@{address};transport=tcp");
+        settings.targets.insert(0, target);
+        Self::start(scenario, pause_ms, &settings, address, true, |_| Ok(()))
     }
 
     /// The visitor dials a phone that nobody answers, and the scenario calls the box as user 400 of a
@@ -44,7 +59,7 @@ impl Scripted {
         settings.more = format!(
             "\n[[account]]\nname = \"scripted\"\nextension = \"100\"\ndomain = \"{address}\"\npassword = \"none\"\n"
         );
-        Self::start(scenario, pause_ms, &settings, address, |gateway| {
+        Self::start(scenario, pause_ms, &settings, address, false, |gateway| {
             gateway.wait_panel(words::RING_BURST, seconds(15.0))
         })
     }
@@ -54,6 +69,7 @@ impl Scripted {
         pause_ms: u32,
         settings: &Settings,
         address: Address,
+        tcp: bool,
         before: impl FnOnce(&mut Gateway) -> Outcome,
     ) -> Result<Self, Failure> {
         let pbx = Asterisk::start_with(Pbx::default())?;
@@ -67,13 +83,16 @@ impl Scripted {
         );
         let elsewhere = pbx.phone_ip().to_string();
         let phone = rtp::Phone::start(socket, Some(pbx.speech()?))?;
-        let keys = [
+        let mut keys = vec![
             ("media", media.as_str()),
             ("pause_ms", pause.as_str()),
             ("elsewhere", elsewhere.as_str()),
             // SIPp takes blanks off the beginning of a line; a folded one needs them.
             ("blank", " "),
         ];
+        if tcp {
+            keys.push(("transport", "t1"));
+        }
         let sipp = Sipp::start(scenario, address.ip(), gateway.ip(), "400", "", &keys)?;
         Ok(Self {
             gateway,

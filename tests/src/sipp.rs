@@ -49,6 +49,7 @@ impl Sipp {
             match *name {
                 // SIPp's own setting for a pause without a length.
                 "pause_ms" => command.args(["-d", value]),
+                "transport" => command.args(["-t", value]),
                 _ => command.args(["-key", name, value]),
             };
         }

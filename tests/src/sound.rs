@@ -3,6 +3,7 @@
 
 use crate::failure::Doing;
 use crate::folder::Folder;
+use crate::wav::Recording;
 use crate::{Failure, process};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -17,6 +18,42 @@ pub const RATE_HZ: u32 = 48_000;
 pub const CHANNELS: usize = 2;
 
 const BLOCK: Duration = Duration::from_millis(10);
+
+/// Level of a full-scale sine, dBm0 (G.711, A-law).
+#[allow(clippy::approx_constant, reason = "no circle is meant")]
+pub const FULL_SCALE_DBM0: f64 = 3.14;
+
+/// Level of a tone in the last `seconds` of a recording, dBm0; `None` while it is shorter. It is looked for in pieces of 100 ms:
+/// two clocks that are being joined move it by some hertz, which counts as the tone; 30 Hz beside it do not.
+#[must_use]
+pub fn tone_dbm0(recording: &Recording, hz: f64, seconds: f64) -> Option<f64> {
+    let piece = recording.rate_hz as usize / 10;
+    let count = ((seconds * 10.0) as usize).max(1);
+    let start = recording.samples.len().checked_sub(piece * count)?;
+    let last = recording.samples.get(start..)?;
+    let mean_square = last
+        .chunks_exact(piece)
+        .map(|samples| tone_peak(samples, hz / f64::from(recording.rate_hz)).powi(2))
+        .sum::<f64>()
+        / count as f64;
+    Some(10.0 * mean_square.max(1e-18).log10() + FULL_SCALE_DBM0)
+}
+
+/// Peak of a tone of so many turns a sample, of full scale.
+fn tone_peak(samples: &[i16], turns: f64) -> f64 {
+    let (mut sine, mut cosine, mut weight) = (0.0, 0.0, 0.0);
+    for (n, sample) in samples.iter().enumerate() {
+        // A Hann window: a strong tone beside this one does not leak into it.
+        let hann = (std::f64::consts::PI * n as f64 / samples.len() as f64)
+            .sin()
+            .powi(2);
+        let phase = std::f64::consts::TAU * turns * n as f64;
+        sine += hann * f64::from(*sample) * phase.sin();
+        cosine += hann * f64::from(*sample) * phase.cos();
+        weight += hann;
+    }
+    2.0 * sine.hypot(cosine) / weight / 32_768.0
+}
 
 /// PCMs `street` (recorded) and `speaker` (played to) on pipes in a folder.
 #[derive(Debug)]
@@ -124,4 +161,30 @@ fn tones(at: &mut u64, peak: i16) -> Vec<u8> {
         *at += 1;
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_of_a_tone_is_that_tones_alone() {
+        let samples = (0..8000)
+            .map(|n| {
+                let tone = |hz: f64, peak: f64| {
+                    peak * (std::f64::consts::TAU * hz * f64::from(n) / 8000.0).sin()
+                };
+                (tone(1000.0, 3276.8) + tone(700.0, 16_384.0)) as i16
+            })
+            .collect();
+        let recording = Recording {
+            rate_hz: 8000,
+            samples,
+        };
+        let level = |hz| tone_dbm0(&recording, hz, 0.5).unwrap_or(f64::NAN);
+        assert!((level(1000.0) + 16.86).abs() < 0.1, "{}", level(1000.0));
+        assert!((level(700.0) + 2.88).abs() < 0.1, "{}", level(700.0));
+        assert!(level(1200.0) < -60.0, "{}", level(1200.0));
+        assert_eq!(tone_dbm0(&recording, 1000.0, 1.5), None);
+    }
 }

@@ -3,7 +3,8 @@
 
 use std::time::Instant;
 use trubka_tests::Outcome;
-use trubka_tests::asterisk::Asterisk;
+use trubka_tests::asterisk::{Asterisk, Settings as Pbx};
+use trubka_tests::certificates::{Authority, Pair, Until};
 use trubka_tests::failure::ensure;
 use trubka_tests::gateway::{Gateway, Settings, Visit, words};
 use trubka_tests::wait::{self, seconds};
@@ -11,18 +12,36 @@ use trubka_tests::wait::{self, seconds};
 /// The PBX is killed while the account is registered; the visitor rings at once. Prints the time from
 /// the kill to the INVITE at the second, as the second's channel shows it.
 fn failover(transport: &str, limit_ms: u128) -> Outcome {
-    let (mut first, second) = (Asterisk::start()?, Asterisk::start()?);
+    let authority = Authority::new()?;
+    let pbx = || {
+        let tls = (transport == "tls").then(|| authority.issue("pbx.test", Until::Far));
+        let tls = tls.transpose()?.map(Pair::for_pbx);
+        Asterisk::start_with(Pbx {
+            tls,
+            ..Pbx::default()
+        })
+    };
+    let (mut first, second) = (pbx()?, pbx()?);
     let password = trubka_tests::asterisk::PASSWORD;
+    let carried = match transport {
+        "tls" => {
+            "transport = \"tls\"\ntls_server_name = \"pbx.test\"\ntls_ca_file = \"{folder}/ca.pem\""
+                .to_owned()
+        }
+        other => format!("transport = \"{other}\""),
+    };
     let settings = Settings {
-        account: format!("transport = \"{transport}\"\nbackup_account = \"second\""),
+        account: format!("{carried}\nbackup_account = \"second\""),
         more: format!(
             "[[account]]\nname = \"second\"\nextension = \"100\"\ndomain = \"{}\"\n\
-             password = \"{password}\"\ntransport = \"{transport}\"\nkeepalive_s = 4\n",
+             password = \"{password}\"\n{carried}\nkeepalive_s = 4\n",
             second.ip()
         ),
         ..Settings::new("408", Visit::usual(8.0, 40.0))
     };
-    let mut gateway = Gateway::start(&settings, first.ip())?;
+    let mut gateway = Gateway::start_with(&settings, first.ip(), |folder| {
+        folder.write("ca.pem", authority.pem()).map(drop)
+    })?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
     second.wait_registered("100", seconds(10.0))?;
     // The burst comes a moment before the box is sure of a ring and places the call.
@@ -61,4 +80,9 @@ fn over_udp_within_four_seconds() -> Outcome {
 #[test]
 fn over_tcp_within_two_seconds() -> Outcome {
     failover("tcp", 2_000)
+}
+
+#[test]
+fn over_tls_within_two_seconds() -> Outcome {
+    failover("tls", 2_000)
 }

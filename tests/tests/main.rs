@@ -14,13 +14,16 @@ mod cseq_gap;
 mod daemon_holds_no_simulator;
 mod daemon_killed_in_a_call;
 mod demo;
+mod direct_incoming_call;
 mod direct_media;
+mod dns_over_tcp;
 mod do_not_disturb;
 mod encrypted_sound;
 mod failing_disk;
 mod flood_of_strangers;
 mod g722;
 mod handset_lifted_first;
+mod headset;
 mod hold_and_resume;
 mod incoming_call;
 mod info_digit_opens;
@@ -36,6 +39,8 @@ mod matrix_line;
 mod no_ack;
 mod no_answer;
 mod no_content_length;
+mod opus;
+mod pbx_connects_over_tls;
 mod pbx_restart_in_a_call;
 mod pbx_restart_while_registered;
 mod phones_called_together;
@@ -48,6 +53,7 @@ mod sip_over_tls;
 mod sip_trace;
 mod sound_devices;
 mod strangers_over_tcp;
+mod stun_maps_ports;
 mod transfer_and_redirect;
 mod unknown_methods;
 mod wrong_password;
@@ -61,7 +67,9 @@ fn every_file_here_is_part_of_this_program() -> trubka_tests::Outcome {
         let path = entry?.path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let named = name == "main" || this.lines().any(|line| line == format!("mod {name};"));
-        trubka_tests::failure::ensure(named, || format!("tests/tests/main.rs lacks `mod {name};`"))?;
+        trubka_tests::failure::ensure(named, || {
+            format!("tests/tests/main.rs lacks `mod {name};`")
+        })?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use trubka_tests::Outcome;
 use trubka_tests::asterisk::{Asterisk, Settings as PbxSettings};
+use trubka_tests::certificates::{Authority, Until};
 use trubka_tests::failure::ensure;
 use trubka_tests::gateway::{Gateway, Settings, Visit, words};
 use trubka_tests::wait::seconds;
@@ -34,4 +35,32 @@ fn a_visit_over_ipv6() -> Outcome {
         .visitor_heard()?
         .must_hold("the resident's", &pbx.speech()?)?;
     Ok(())
+}
+
+#[test]
+fn a_visit_over_ipv6_and_tls() -> Outcome {
+    let authority = Authority::new()?;
+    let pbx = Asterisk::start_with(PbxSettings {
+        ipv6: true,
+        tls: Some(authority.issue("pbx.test", Until::Far)?.for_pbx()),
+        ..PbxSettings::default()
+    })?;
+    let settings = Settings {
+        extension: "160".into(),
+        sip: "listen_ipv6 = \"[::1]:5070\"".into(),
+        account: "registrar = \"[::1]:5061\"\ntransport = \"tls\"\ntls_server_name = \"pbx.test\"\ntls_ca_file = \"{folder}/ca.pem\"".into(),
+        ..Settings::new("408", Visit::usual(3.0, 45.0))
+    };
+    let mut gateway = Gateway::start_with(&settings, pbx.ip(), |folder| {
+        folder.write("ca.pem", authority.pem()).map(drop)
+    })?;
+    gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    let contact = pbx.wait_registered("160", seconds(5.0))?;
+    ensure(
+        contact.contains("[::1]") && contact.to_lowercase().contains("transport=tls"),
+        || format!("the PBX knows the box as {contact}"),
+    )?;
+    gateway.wait_panel(words::LOCK_OPENED, seconds(30.0))?;
+    gateway.wait_idle(seconds(20.0))?;
+    gateway.must_have_opened(1)
 }

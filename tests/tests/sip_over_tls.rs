@@ -159,3 +159,20 @@ fn a_self_signed_pbx_that_is_named_itself_is_taken() -> Outcome {
     let mut gateway = start(&settings(CA, Visit::default()), &pbx, &ca, &pair)?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))
 }
+
+/// Without `tls_ca_file` the system's authorities vouch, wherever the system says that they are.
+#[test]
+fn the_systems_authorities_vouch() -> Outcome {
+    let authority = Authority::new()?;
+    let own = authority.issue("box", Until::Far)?;
+    let pbx = pbx_with(authority.issue(NAME, Until::Far)?.for_pbx())?;
+    let settings = Settings {
+        environment: vec![("SSL_CERT_FILE".into(), "{folder}/ca.pem".into())],
+        ..settings("", Visit::default())
+    };
+    let mut gateway = start(&settings, &pbx, authority.pem(), &own)?;
+    gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    ensure(gateway.journal("tls_failed")?.is_empty(), || {
+        "a fault was told".into()
+    })
+}

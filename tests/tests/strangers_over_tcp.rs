@@ -1,5 +1,5 @@
-//! Connections of strangers: what they send is answered by the end of the connection, who says nothing is
-//! let go, and one address can hold only a few. The account and its PBX notice nothing.
+//! Connections of strangers are ended at once, whatever they say or keep to themselves, before TLS or a place in the
+//! table is spent on them. The account and its PBX notice nothing.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -9,6 +9,7 @@ import numpy as np
 
 import demo_call
 import echo_lab
+import jitter_lab
 import measure
 import other_labs
 import plots
@@ -117,7 +118,7 @@ def digits(cache, engine, anchors):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("parts", nargs="*", default=["echo", "hard", "digits", "talk-off", "noise", "gain", "concealment"])
+    parser.add_argument("parts", nargs="*", default=["echo", "hard", "digits", "talk-off", "noise", "gain", "concealment", "jitter"])
     parser.add_argument("--hours", type=float, default=1.0, help="hours of espeak-ng in talk-off")
     parser.add_argument("--imitating", type=float, default=1.0, help="hours of the imitating voice")
     parser.add_argument("--pictures", type=Path)
@@ -134,6 +135,7 @@ def main():
         "gain": lambda: other_labs.gain(engine, cache),
         "demo": lambda: demo_call.main(Path(__file__).parents[3], cache, chosen.pictures),
         "concealment": lambda: other_labs.concealment(engine, str(anchors["plc"]), cache),
+        "jitter": lambda: jitter_lab.jitter(cache),
     }
     for part in chosen.parts:
         parts[part]()

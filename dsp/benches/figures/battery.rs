@@ -246,6 +246,44 @@ pub fn imitating_voice(seconds: usize, seed: u64) -> Vec<f32> {
     out
 }
 
+/// The worst voice there is: it holds its pitch within half a percent, and two narrow formants lie on two of its harmonics, which lie on
+/// a digit. Two seconds for each of eight pitches, A-law coded.
+pub fn held_voice(seed: u64) -> Vec<f32> {
+    // Pitch in Hz and the numbers of the two harmonics.
+    let sung = [
+        (340.5, 2.0, 4.0),
+        (307.7, 3.0, 4.0),
+        (289.5, 3.0, 5.0),
+        (233.6, 3.0, 7.0),
+        (235.0, 4.0, 7.0),
+        (189.0, 5.0, 7.0),
+        (186.2, 5.0, 8.0),
+        (133.4, 7.0, 11.0),
+    ];
+    let mut noise = Noise(seed);
+    let mut out = Vec::new();
+    for (pitch, low, high) in sung {
+        let mut formants =
+            [low, high].map(|number: f32| Formant::new(number * pitch, 15.0 + 15.0 * noise.unit()));
+        let start = out.len();
+        let mut phase = noise.unit();
+        for n in 0..16_000 {
+            let glide = 1.0 + 0.005 * (n as f32 * 1.3 * std::f32::consts::TAU / 8000.0).sin();
+            phase += pitch * glide / 8000.0;
+            let pulse = if phase >= 1.0 { 1.0 } else { 0.0 };
+            phase = phase.fract();
+            let voiced = formants.each_mut().map(|formant| formant.next(pulse));
+            out.push(voiced[0] + voiced[1] + 0.002 * noise.normal());
+        }
+        let rms = (out[start..].iter().map(|s| s * s).sum::<f32>() / 16_000.0).sqrt();
+        let gain = rms_of_dbm0(-16.0) / rms;
+        out[start..].iter_mut().for_each(|s| *s *= gain);
+        out.extend([0.0; 800]);
+    }
+    code(&mut out);
+    out
+}
+
 struct Formant {
     a1: f32,
     a2: f32,

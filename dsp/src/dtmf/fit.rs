@@ -2,6 +2,8 @@
 
 /// Most sinusoids in one fit.
 pub(super) const MAX_TONES: usize = 4;
+/// A limit below this one says that the samples are clipped at it; who leaves no samples out gives a higher one.
+pub(super) const CLIPPED: f32 = 4.0;
 const MAX_UNKNOWNS: usize = 2 * MAX_TONES + 1;
 
 /// What a fit found.
@@ -13,6 +15,8 @@ pub(super) struct Fit {
     pub(super) phase: [f64; MAX_TONES],
     /// What the sinusoids and the constant leave unexplained, as a share of the energy about the mean.
     pub(super) residual: f64,
+    /// The constant.
+    pub(super) constant: f64,
 }
 
 /// Fits sinusoids of these angular frequencies (radians per sample). Samples at or beyond `limit` in magnitude are left out:
@@ -71,6 +75,7 @@ pub(super) fn fit(samples: &[f32], tones: &[f64], limit: f32) -> Option<Fit> {
     }
     let mut out = Fit {
         residual: (energy - explained).max(0.0) / about_mean,
+        constant: solution[unknowns - 1],
         ..Fit::default()
     };
     for i in 0..tones.len() {

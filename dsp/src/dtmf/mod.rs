@@ -3,7 +3,10 @@
 mod detector;
 mod extent;
 mod fit;
+mod front;
 mod generator;
+mod history;
+mod voice;
 
 pub use detector::{DtmfDetector, DtmfEvent, DtmfGrade};
 pub use extent::extent;

@@ -22,13 +22,15 @@ pub fn may_open(route: &Route, opener: Opener<'_>) -> bool {
 
 /// Whether a redirection or a transfer may lead to `address`, a `sip:` URI as a peer wrote it, and
 /// what is called then: the bare number for the account's own PBX, whose hosts are `own_hosts`,
-/// else `sip:user@host[:port]`. Parameters and headers of the address are not taken over: they
+/// else `sip:user@host[:port]`. A host given as an address is called there and not through the PBX,
+/// which `direct_calls` has to allow as for any target. Parameters and headers of the address are not taken over: they
 /// could lead the call, or its headers, elsewhere.
 ///
 /// # Errors
 /// Why not, in words.
 pub fn may_forward(
     access: &Access,
+    direct_calls: bool,
     own_hosts: &[String],
     address: &str,
 ) -> Result<String, &'static str> {
@@ -52,6 +54,9 @@ pub fn may_forward(
     if own_hosts.contains(&name) {
         Ok(user.to_owned())
     } else if access.forward_hosts.contains(&name) {
+        if host.socket_addr(5060).is_some() && !direct_calls {
+            return Err("the host is an address, and direct calls are off (sip.direct_calls)");
+        }
         Ok(format!("sip:{user}@{host}"))
     } else {
         Err("the host is not among access.forward_hosts")
@@ -65,7 +70,7 @@ mod tests {
 
     fn access(extra: &str) -> Access {
         let text = format!(
-            "[sip]\nlisten = \"127.0.0.1:5060\"\n\
+            "[sip]\nlisten = \"127.0.0.1:5060\"\ndirect_calls = true\n\
              [[account]]\nname = \"pbx\"\nextension = \"600\"\ndomain = \"pbx\"\npassword = \"x\"\n\
              [access]\n{extra}"
         );
@@ -73,7 +78,31 @@ mod tests {
     }
 
     fn forward(access: &Access, address: &str) -> Result<String, &'static str> {
-        may_forward(access, &["pbx".to_owned(), "192.0.2.1".to_owned()], address)
+        let own = ["pbx".to_owned(), "192.0.2.1".to_owned()];
+        may_forward(access, false, &own, address)
+    }
+
+    #[test]
+    fn an_address_is_called_directly_only_where_direct_calls_are_on() {
+        let access = access("forward_hosts = [\"192.0.2.7\", \"2001:db8::7\"]");
+        for address in [
+            "sip:401@192.0.2.7",
+            "sip:401@192.0.2.7:5080",
+            "sip:401@[2001:db8::7]",
+        ] {
+            let refused = may_forward(&access, false, &[], address);
+            assert!(
+                refused.is_err_and(|why| why.contains("direct_calls")),
+                "{address}"
+            );
+            let called = may_forward(&access, true, &[], address);
+            assert_eq!(called, Ok(address.to_owned()));
+            let own = ["192.0.2.7".to_owned(), "2001:db8::7".to_owned()];
+            assert_eq!(
+                may_forward(&access, false, &own, address),
+                Ok("401".to_owned())
+            );
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod feature;
 mod incoming;
 mod outgoing;
+mod replace;
 mod talk;
 mod transfer;
 
@@ -50,6 +51,8 @@ pub struct Settings {
     pub call: config::Call,
     /// Who may call in and where calls may go.
     pub access: config::Access,
+    /// Whether calls may go to addresses that are no account's PBX.
+    pub direct_calls: bool,
     /// How long an opening waits for its journal record.
     pub open_wait: Duration,
     /// Accounts.
@@ -91,6 +94,7 @@ impl Settings {
             door: config.door.clone(),
             call: config.call.clone(),
             access: config.access.clone(),
+            direct_calls: config.sip.direct_calls,
             open_wait: config.journal.open_wait,
             accounts: config.accounts.iter().map(account).collect(),
             lines: config.lines.iter().map(line).collect(),
@@ -247,6 +251,8 @@ pub struct Controller {
     settings: Settings,
     phases: Vec<Phase>,
     visits: Vec<Visit>,
+    /// Who was named while somebody else was on the line.
+    next_visits: Vec<Option<Visit>>,
     actions: VecDeque<Action>,
     /// Local time and when it was told.
     clock: Option<(Duration, LocalTime)>,
@@ -262,7 +268,7 @@ pub struct Controller {
 impl Controller {
     /// A controller with every line idle.
     pub fn new(settings: Settings) -> Controller {
-        let phases = settings.lines.iter().map(|_| Phase::Idle).collect();
+        let phases: Vec<Phase> = settings.lines.iter().map(|_| Phase::Idle).collect();
         let visits = settings
             .lines
             .iter()
@@ -274,6 +280,7 @@ impl Controller {
             .collect();
         Controller {
             settings,
+            next_visits: vec![None; phases.len()],
             phases,
             visits,
             actions: VecDeque::new(),
@@ -342,11 +349,17 @@ impl Controller {
         let name = self.line_name(line);
         match event {
             LineEvent::Addressed { code, apartment } => {
-                self.visits[line] = Visit {
+                let visit = Visit {
                     apartment,
                     route: self.settings.route_of(apartment, self.local_time(now)),
                     code: code.to_string(),
                 };
+                // Whoever is on the line keeps the route that he came with to the end.
+                if self.is_visited(line) {
+                    self.next_visits[line] = Some(visit);
+                } else {
+                    self.visits[line] = visit;
+                }
             }
             LineEvent::Unclear { doubt, reading } => {
                 let levels = match doubt {
@@ -402,7 +415,7 @@ impl Controller {
                 self.end_talk(now, line, "line idle", false);
                 self.drop_forks(now, line, "line idle");
                 self.give_up_opening(line, "line idle");
-                self.phases[line] = Phase::Idle;
+                self.free(line);
                 self.tell(Event::LineIdle { line: name });
             }
             LineEvent::Fault { kind, reading } => {
@@ -432,7 +445,27 @@ impl Controller {
             self.end_talk(now, line, "line card gone", false);
             self.drop_forks(now, line, "line card gone");
             self.give_up_opening(line, "line card gone");
-            self.phases[line] = Phase::Idle;
+            self.free(line);
+        }
+    }
+
+    /// Whether a call is on the line whose route and apartment still count.
+    fn is_visited(&self, line: usize) -> bool {
+        match &self.phases[line] {
+            Phase::Idle | Phase::Selected { .. } | Phase::Unserved => false,
+            Phase::Over { opening } => opening.is_some(),
+            Phase::Ringing { .. }
+            | Phase::Announcing { .. }
+            | Phase::Talking(_)
+            | Phase::Handset => true,
+        }
+    }
+
+    /// Nobody is on the line any more; who was named meanwhile is the next.
+    fn free(&mut self, line: usize) {
+        self.phases[line] = Phase::Idle;
+        if let Some(next) = self.next_visits[line].take() {
+            self.visits[line] = next;
         }
     }
 

@@ -254,7 +254,7 @@ pub enum Event {
         target: String,
         /// `asked`, `done`, `failed` or `refused`.
         state: String,
-        /// Why, for failures and refusals.
+        /// Why, for failures and refusals; `taken over` when the other one called in for it.
         #[serde(skip_serializing_if = "String::is_empty", default)]
         reason: String,
     },
@@ -419,6 +419,17 @@ pub enum Event {
         #[serde(skip_serializing_if = "String::is_empty", default)]
         reason: String,
     },
+    /// A sound device of the headset began to run or went away while the headset is on a line; the call goes on.
+    HeadsetDevice {
+        /// Line name.
+        line: String,
+        /// `microphone` or `earpiece`.
+        device: String,
+        /// Whether it runs.
+        present: bool,
+        /// How it runs, or why it does not.
+        detail: String,
+    },
     /// A test call was placed and ended.
     TestCall {
         /// Target.
@@ -484,6 +495,7 @@ impl Event {
             Event::LineFaultCleared { .. } => "line_fault_cleared",
             Event::SipRefused { .. } => "sip_refused",
             Event::Headset { .. } => "headset",
+            Event::HeadsetDevice { .. } => "headset_device",
             Event::TestCall { .. } => "test_call",
             Event::JournalAlarm { .. } => "journal_alarm",
         }
@@ -501,6 +513,7 @@ impl Event {
                 | Event::DoorReleaseEnded { .. }
                 | Event::LineIdle { .. }
                 | Event::SipRefused { .. }
+                | Event::HeadsetDevice { .. }
         )
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use config::Config;
-use line_interface::{DoorFailure, LineEvent};
+use line_interface::{DoorFailure, LineCode, LineEvent};
 use trubka_call::{Action, Cause, Controller, Event, LegId, RecordId, Settings};
 
 const LINES: usize = 2;
@@ -189,11 +189,14 @@ impl Onlooker {
     fn recorded(&mut self, now: Duration, record: RecordId, event: &Event) {
         assert!(self.names.insert(record), "one name for two records");
         match event {
-            Event::DoorOpened { line, cause, .. } => {
+            Event::DoorOpened {
+                line, cause, party, ..
+            } => {
                 let line = usize::from(line == "b");
                 match cause {
                     Cause::Handset => return,
                     Cause::Dtmf => {
+                        assert_ne!(party, "201", "an opening by one who may not");
                         assert!(self.keys[line] > 0, "an opening without a key");
                         self.keys[line] -= 1;
                     }
@@ -211,8 +214,8 @@ impl Onlooker {
     }
 }
 
-fn line_event(dice: &mut Dice) -> LineEvent {
-    match dice.below(14) {
+fn line_event(dice: &mut Dice, line: usize) -> LineEvent {
+    match dice.below(15) {
         0..=2 => LineEvent::RingConfirmed,
         3 => LineEvent::CallDetected,
         4 => LineEvent::PanelGaveUp,
@@ -227,6 +230,11 @@ fn line_event(dice: &mut Dice) -> LineEvent {
             reason: DoorFailure::PanelEnded,
         },
         12 => LineEvent::DoorButton,
+        // A pulse line names the next apartment whenever it likes.
+        13 => LineEvent::Addressed {
+            code: LineCode::Address(1),
+            apartment: (dice.below(4) > 0).then_some(line as u16 + 1),
+        },
         _ => LineEvent::Idle,
     }
 }
@@ -240,9 +248,9 @@ fn any<T: Copy + Ord>(dice: &mut Dice, of: impl Iterator<Item = T>) -> Option<T>
 fn input(dice: &mut Dice, now: Duration, controller: &mut Controller, seen: &mut Onlooker) {
     let line = dice.below(LINES as u64) as usize;
     let leg = any(dice, seen.legs.keys().copied());
-    match (dice.below(20), leg) {
+    match (dice.below(21), leg) {
         (0..=3, _) => {
-            let event = line_event(dice);
+            let event = line_event(dice, line);
             controller.line_event(now, line, event);
         }
         (4 | 5, Some(leg)) => controller.leg_answered(now, leg),
@@ -294,6 +302,13 @@ fn input(dice: &mut Dice, now: Duration, controller: &mut Controller, seen: &mut
             let user = ["1", "2", "a", "600", "77", "78", "79"][dice.below(7) as usize];
             let caller = ["200", "201", "200;x"][dice.below(3) as usize];
             controller.leg_incoming(now, leg, user, caller);
+        }
+        (20, Some(old)) => {
+            let leg = controller.new_leg();
+            seen.legs.insert(leg, None);
+            // 201 may open nowhere, whosever place he takes.
+            let caller = ["200", "201"][dice.below(2) as usize];
+            controller.leg_replaces(now, leg, old, caller);
         }
         (12, _) => {
             let waiting = seen.records.iter().filter(|(_, record)| !record.2);

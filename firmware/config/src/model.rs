@@ -584,6 +584,8 @@ pub enum Codec {
     Pcmu,
     /// G.722 at 64 kbit/s.
     G722,
+    /// Opus, in builds that have it.
+    Opus,
 }
 
 /// Whether the sound of an account's calls is encrypted.

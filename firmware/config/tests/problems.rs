@@ -736,6 +736,24 @@ fn direct_calls_have_to_be_wanted() {
     assert!(found[0].hint.contains("sip.direct_calls = true"));
     let wanted = far.replacen("[sip]", "[sip]\ndirect_calls = true", 1);
     assert!(Config::parse(&wanted, "box.toml").unwrap().sip.direct_calls);
+    // Where calls are forwarded to as well; a name is called through the PBX.
+    for (host, wanted_too) in [
+        ("192.0.2.66", true),
+        ("gate.test", false),
+        ("192.0.2.10", false),
+    ] {
+        let forwards = format!("{GOOD}\n[access]\nforward_hosts = [\"{host}\"]\n");
+        let allowed = forwards.replacen("[sip]", "[sip]\ndirect_calls = true", 1);
+        assert!(Config::parse(&allowed, "box.toml").is_ok(), "{host}");
+        if wanted_too {
+            let found = problems(&forwards);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!(found[0].kind, ProblemKind::UnroutableTarget);
+            assert!(found[0].hint.contains("sip.direct_calls = true"));
+        } else {
+            assert!(Config::parse(&forwards, "box.toml").is_ok(), "{host}");
+        }
+    }
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn is_trouble(event: &Event) -> bool {
     match event {
         Event::Registration { state, .. } => state == "failed",
         Event::PbxReachable { reachable, .. } => !reachable,
-        Event::LineCard { present, .. } => !present,
+        Event::LineCard { present, .. } | Event::HeadsetDevice { present, .. } => !present,
         Event::JournalAlarm { failing, .. } => *failing,
         Event::CallFailed { .. } | Event::DoorRefused { .. } | Event::DoorReleaseFailed { .. } => {
             true

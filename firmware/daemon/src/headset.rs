@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
-use board::sound::{Port, SideReport};
+use board::sound::{Port, PortReport, SideReport};
 use config::Config;
 use control::reply::{HeadsetStatus, SoundDevice};
 use control::{Failure, FailureKind};
 use gateway::{Gateway, HeadsetMode};
 use line_interface::BLOCK_SAMPLES;
 
+/// The devices are looked at every so many blocks of the headset's card: 100 ms.
+const LOOK_BLOCKS: u32 = 10;
+
 /// The headset of the box.
 #[derive(Debug, Default)]
 pub(crate) struct Headset {
     port: Option<Port>,
+    /// Microphone and earpiece as they were last told.
+    told: [bool; 2],
+    blocks: u32,
 }
 
 impl Headset {
@@ -37,6 +43,7 @@ impl Headset {
                 Failure::new(FailureKind::Refused, error.cause.clone(), error.hint)
             })?;
             self.port = Some(port);
+            self.told = [false; 2];
         }
         gateway.join_headset(now, line, mode, settings.limit);
         Ok(())
@@ -55,12 +62,16 @@ impl Headset {
     }
 
     /// What it hears of the block; the devices are let go once it is off the line.
-    pub(crate) fn after(&mut self, gateway: &Gateway, card: usize) {
+    pub(crate) fn after(&mut self, gateway: &mut Gateway, card: usize) {
         match gateway.headset_card() {
             None => self.port = None,
             Some(of) if of == card => {
                 if let Some(port) = &self.port {
                     port.play(&gateway.headset_hears());
+                    self.blocks = self.blocks.wrapping_add(1);
+                    if self.blocks.is_multiple_of(LOOK_BLOCKS) {
+                        tell_changes(&mut self.told, &port.report(), gateway);
+                    }
                 }
             }
             Some(_) => {}
@@ -77,6 +88,20 @@ impl Headset {
             capture: device(report.capture),
             playback: device(report.playback),
         })
+    }
+}
+
+/// Tells of devices that began to run, or went away, since the last look.
+fn tell_changes(told: &mut [bool; 2], report: &PortReport, gateway: &mut Gateway) {
+    let sides = [
+        ("microphone", &report.capture),
+        ("earpiece", &report.playback),
+    ];
+    for (told, (name, side)) in told.iter_mut().zip(sides) {
+        if *told != side.present {
+            *told = side.present;
+            gateway.headset_device(name, side.present, &side.detail);
+        }
     }
 }
 

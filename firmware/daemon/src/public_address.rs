@@ -15,9 +15,18 @@ const STUN_PORT: u16 = 3478;
 /// Time between looks at the NAT.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
+/// What a STUN server told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outside {
+    /// Where it sees our SIP socket.
+    pub(crate) public: SocketAddr,
+    /// Its own address, to ask again.
+    pub(crate) server: SocketAddr,
+}
+
 /// Asks `server` from `socket`, whose reader does not run yet. `None`, with a word in the log, when there is no answer: the
 /// box then works as if there was no NAT.
-pub(crate) async fn from_outside(server: &HostPort, socket: &UdpSocket) -> Option<SocketAddr> {
+pub(crate) async fn from_outside(server: &HostPort, socket: &UdpSocket) -> Option<Outside> {
     let hint = "check sip.stun_server and the firewall; a PBX in the same network needs no STUN";
     let Some(address) = resolve(server).await else {
         tracing::warn!("the STUN server {server} has no address\n    hint: {hint}");
@@ -26,7 +35,10 @@ pub(crate) async fn from_outside(server: &HostPort, socket: &UdpSocket) -> Optio
     match ask(address, socket).await {
         Some(StunOutcome::Mapped(public)) => {
             tracing::info!("seen from outside as {public}");
-            Some(public)
+            Some(Outside {
+                public,
+                server: address,
+            })
         }
         Some(StunOutcome::Refused(status)) => {
             tracing::warn!("the STUN server {server} refuses with {status}\n    hint: {hint}");
@@ -128,7 +140,9 @@ mod tests {
     async fn the_address_is_learned_although_a_request_is_lost() {
         let server = host(server([203, 0, 113, 7], 1).await);
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let public = from_outside(&server, &socket).await.unwrap();
+        let found = from_outside(&server, &socket).await.unwrap();
+        let public = found.public;
+        assert_eq!(host(found.server), server);
         assert_eq!(public.ip().to_string(), "203.0.113.7");
         assert_eq!(public.port(), socket.local_addr().unwrap().port());
         let bound = "127.0.0.1:0".parse().unwrap();

@@ -35,6 +35,8 @@ use crate::wall_clock;
 /// How long the end waits for releases and hang-ups that are under way on the lines, and for the
 /// PBX to take back registrations and calls.
 const FAREWELL: Duration = Duration::from_secs(4);
+/// Most inputs that are taken between two looks at the timers.
+const BATCH: usize = 64;
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// How long the start waits for the name service.
 const LOOK_UP_LIMIT: Duration = Duration::from_secs(2);
@@ -166,10 +168,11 @@ async fn serve(
     let failed = |error: crate::sockets::BindError| error.to_string();
     let marks = (config.sip.dscp, config.media.dscp);
     let sockets = Sockets::bind(&listen, &config.media.rtp_ports, marks).map_err(failed)?;
-    let public = match config.sip.stun_server.as_ref().zip(sockets.sip()) {
+    let outside = match config.sip.stun_server.as_ref().zip(sockets.sip()) {
         Some((server, socket)) => public_address::from_outside(server, socket).await,
         None => None,
     };
+    let public = outside.map(|outside| outside.public);
     let listeners = Listeners::bind(&config).map_err(failed)?;
     let rtp_local = |own: IpAddr| {
         let ports = config.media.rtp_ports.iter();
@@ -201,6 +204,7 @@ async fn serve(
         registrars: found.iter().map(|found| found.servers.clone()).collect(),
         sip_local: SocketAddr::new(own, bound.port()),
         public,
+        stun_server: outside.map(|outside| outside.server),
         sip_local_ipv6: (own_ipv6.zip(config.sip.listen_ipv6))
             .map(|(own, bound)| SocketAddr::new(own, bound.port())),
         rtp_local: rtp_local(own),
@@ -305,17 +309,21 @@ async fn serve(
                 daemon.gateway.handle_timeout(now);
                 daemon.carry_out();
             }
-            input = inputs.recv() => match input {
-                // Messages carry our address: they begin anew with the right one, between calls.
-                Some(Input::OwnAddressChanged) if daemon.gateway.is_quiet() => break End::Reload,
-                Some(input) => {
-                    if daemon.take(input) {
-                        break End::Reload;
+            input = inputs.recv() => {
+                let Some(input) = input else { break End::Stop };
+                let mut reload = daemon.take_and_carry_out(input);
+                // Timers are looked at once for all that waits: the look costs more than a packet of sound.
+                for _ in 1..BATCH {
+                    if reload {
+                        break;
                     }
-                    daemon.carry_out();
+                    let Ok(input) = inputs.try_recv() else { break };
+                    reload = daemon.take_and_carry_out(input);
                 }
-                None => break End::Stop,
-            },
+                if reload {
+                    break End::Reload;
+                }
+            }
         }
     };
     daemon.farewell(&mut inputs).await;
@@ -427,6 +435,17 @@ fn carrier(transport: Transport) -> Carrier {
 }
 
 impl Daemon {
+    /// Takes one input and does what comes of it; `true` when all has to begin anew.
+    fn take_and_carry_out(&mut self, input: Input) -> bool {
+        // Messages carry our address: they begin anew with the right one, between calls.
+        if matches!(input, Input::OwnAddressChanged) && self.gateway.is_quiet() {
+            return true;
+        }
+        let reload = self.take(input);
+        self.carry_out();
+        reload
+    }
+
     /// Takes one input; `true` when a reload was ordered.
     fn take(&mut self, input: Input) -> bool {
         let now = self.clock.now();
@@ -455,7 +474,7 @@ impl Daemon {
                 self.gateway
                     .handle_block(now, card, &exchange.sense, &mut exchange.drive);
                 let _ = back.send(exchange);
-                self.commands.block(&self.gateway, card);
+                self.commands.block(&mut self.gateway, card);
             }
             Input::JournalDone { record } => self.gateway.journal_done(now, record),
             Input::JournalAlarm(event) => self.tell(event),
@@ -468,7 +487,11 @@ impl Daemon {
                 transport,
                 peer,
                 stream,
-            } => self.links.accept(transport, peer, stream),
+            } => {
+                if self.gateway.admit_stream(now, transport, peer) == StreamVerdict::Keep {
+                    self.links.accept(transport, peer, stream);
+                }
+            }
             Input::LookAtCertificates => self.links.look_at_certificates(SystemTime::now()),
             Input::LocalTime(time) => self.gateway.set_local_time(now, time),
             Input::OwnAddressChanged => {}

@@ -183,11 +183,37 @@ pub(crate) fn load(path: &Path) -> Result<(Config, Vec<LinePlan>), Vec<Problem>>
             hint: "name a WAV file with PCM, 20 s at the most, that the daemon may read".to_owned(),
         });
     }
+    problems.extend(codecs_not_built(
+        &config,
+        path,
+        media::Codec::Opus.is_built(),
+    ));
     if problems.is_empty() {
         Ok((config, plans))
     } else {
         Err(problems)
     }
+}
+
+/// Codecs that are named although this build has them not.
+fn codecs_not_built(config: &Config, path: &Path, opus: bool) -> Vec<Problem> {
+    let mut named = vec![("media.codecs".to_owned(), &config.media.codecs)];
+    for account in &config.accounts {
+        named.push((format!("account {}: codecs", account.name), &account.codecs));
+    }
+    named.retain(|(_, codecs)| !opus && codecs.contains(&config::Codec::Opus));
+    let problem = |(key, _)| {
+        Problem {
+        file: path.display().to_string(),
+        line: 0,
+        key,
+        kind: ProblemKind::OutOfRange,
+        cause: "this trubkad was built without Opus".to_owned(),
+        hint: "remove \"opus\", or build it with: cargo build -p trubkad --features opus (needs libopus-dev)"
+            .to_owned(),
+    }
+    };
+    named.into_iter().map(problem).collect()
 }
 
 /// Gives a new gateway what it cannot find out itself: local time, the recording for visitors whom
@@ -236,4 +262,23 @@ pub(crate) async fn own_address(bound: SocketAddr, peer: Option<SocketAddr>) -> 
         Some(socket.local_addr().ok()?.ip())
     };
     probe.await.unwrap_or(bound.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_codec_that_is_not_built_is_told_wherever_it_is_named() {
+        let text = "[media]\ncodecs = [\"opus\", \"pcma\"]\n[[account]]\nname = \"pbx\"\nextension = \"100\"\ndomain = \"192.0.2.1\"\ncodecs = [\"g722\", \"opus\"]\n";
+        let config = Config::parse(text, "x.toml").unwrap();
+        let told = codecs_not_built(&config, Path::new("x.toml"), false);
+        let keys: Vec<&str> = told.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["media.codecs", "account pbx: codecs"]);
+        assert!(
+            told.iter()
+                .all(|problem| problem.hint.contains("--features opus"))
+        );
+        assert!(codecs_not_built(&config, Path::new("x.toml"), true).is_empty());
+    }
 }

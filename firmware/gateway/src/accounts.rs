@@ -71,6 +71,12 @@ pub(crate) fn set_up(ua: &mut UserAgent, setup: &Setup) {
             keepalive_losses: account.keepalive_losses,
             outbound_proxy: account.outbound_proxy.is_some(),
             has_backup: account.backup_account.is_some(),
+            watch_calls: account.backup_account.is_some()
+                || setup
+                    .config
+                    .accounts
+                    .iter()
+                    .any(|a| a.backup_account == Some(index)),
         };
         ua.set_options(index, options);
         if let Some(servers) = setup.registrars.get(index) {
@@ -114,6 +120,18 @@ impl Gateway {
     pub fn servers_found(&mut self, now: Duration, account: usize, servers: &[SipServer]) {
         tell_servers(&mut self.ua, now, &self.config, account, servers);
         self.pump(now);
+    }
+
+    /// Somebody opens a connection: whether it is to be kept at all.
+    pub fn admit_stream(
+        &mut self,
+        now: Duration,
+        transport: Transport,
+        peer: SocketAddr,
+    ) -> StreamVerdict {
+        let verdict = self.ua.admit_stream(now, transport, peer);
+        self.pump(now);
+        verdict
     }
 
     /// Bytes came over a connection. When it is to be closed, [`Gateway::stream_closed`] follows.

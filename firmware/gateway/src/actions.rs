@@ -179,7 +179,7 @@ impl Gateway {
         let server = self.ua.active_registrar(order.account);
         let ipv6 = server.is_some_and(|server| server.is_ipv6()) || order.target.contains('[');
         let (slot, mut session) = self
-            .new_session(id, encryption, Some(order.account), ipv6)
+            .new_session(now, id, encryption, Some(order.account), ipv6)
             .ok_or("all audio ports are in use")?;
         let again = (encryption == Encryption::Optional).then(|| Again {
             target: order.target.to_owned(),

@@ -118,6 +118,24 @@ impl Gateway {
             .map_or([0; BLOCK_SAMPLES], |headset| headset.hears)
     }
 
+    /// A sound device of the headset came or went: `device` is `microphone` or `earpiece`, `detail` says how it runs or why
+    /// it does not. Told while the headset is on a line.
+    pub fn headset_device(&mut self, device: &str, present: bool, detail: &str) {
+        let line = self
+            .headset
+            .as_ref()
+            .and_then(|headset| self.config.lines.get(headset.line));
+        let Some(line) = line.map(|line| line.name.clone()) else {
+            return;
+        };
+        self.outputs.push_back(Output::Event(Event::HeadsetDevice {
+            line,
+            device: device.to_owned(),
+            present,
+            detail: detail.to_owned(),
+        }));
+    }
+
     /// The headset on a line.
     pub(crate) fn headset_on(headset: &mut Option<Headset>, line: usize) -> Option<&mut Headset> {
         headset.as_mut().filter(|headset| headset.line == line)

@@ -11,6 +11,7 @@ mod leg;
 mod line_slot;
 mod media_side;
 mod plan;
+mod port_maps;
 mod service;
 mod sip_side;
 mod snapshot;
@@ -31,6 +32,7 @@ use sip::{CallId, UserAgent};
 pub use accounts::SipServer;
 pub use headset::HeadsetMode;
 pub use plan::line_plan;
+pub use snapshot::UnderWay;
 
 use accounts::{AccountSlot, Placed};
 use leg::Leg;
@@ -50,6 +52,8 @@ pub struct Setup {
     pub sip_local: SocketAddr,
     /// Address under which others see our SIP socket, when a NAT changes it; its IP address goes into SDP too.
     pub public: Option<SocketAddr>,
+    /// The server that tells how a NAT shows the ports of audio, when there is a NAT.
+    pub stun_server: Option<SocketAddr>,
     /// The same as `sip_local` for IPv6, beside an IPv4 address.
     pub sip_local_ipv6: Option<SocketAddr>,
     /// RTP addresses under which audio reaches us; RTCP is one port above each.
@@ -128,6 +132,7 @@ pub struct Gateway {
     rtp_local_ipv6: Vec<SocketAddr>,
     /// Address to write into SDP, when it is not that of `rtp_local`.
     public: Option<std::net::IpAddr>,
+    port_maps: port_maps::PortMaps,
     echo_paths: BTreeMap<u16, dsp::echo::EchoPath>,
     account_slots: Vec<AccountSlot>,
     placed: HashMap<LegId, Placed>,
@@ -178,6 +183,7 @@ impl Gateway {
             rtp_local,
             rtp_local_ipv6,
             public,
+            stun_server,
             seed,
             ..
         } = setup;
@@ -202,6 +208,7 @@ impl Gateway {
             calls: HashMap::new(),
             registrations: vec!["unregistered"; config.accounts.len()],
             slot_of: vec![None; rtp_local.len()],
+            port_maps: port_maps::PortMaps::new(stun_server, rtp_local.len(), seed),
             rtp_local,
             rtp_local_ipv6,
             public: public.map(|public| public.ip()),
@@ -220,7 +227,28 @@ impl Gateway {
     /// Starts registering.
     pub fn start(&mut self, now: Duration) {
         self.ua.start(now);
+        self.ask_for_ports(now);
         self.pump(now);
+    }
+
+    /// Asks how the NAT shows the ports of the next calls.
+    fn ask_for_ports(&mut self, now: Duration) {
+        if self.port_maps.is_idle() {
+            return;
+        }
+        let free = self.free_slots();
+        self.port_maps.poll(now, &free, &mut self.outputs);
+    }
+
+    fn next_question(&self) -> Option<Duration> {
+        if self.port_maps.is_idle() {
+            return None;
+        }
+        self.port_maps.next_deadline(&self.free_slots())
+    }
+
+    fn free_slots(&self) -> Vec<bool> {
+        self.slot_of.iter().map(Option::is_none).collect()
     }
 
     /// Tells the local time: at start, and whenever the clock on the wall jumps.
@@ -296,6 +324,9 @@ impl Gateway {
         source: SocketAddr,
         payload: &[u8],
     ) {
+        if self.port_maps.handle(now, (slot, rtcp), source, payload) {
+            return;
+        }
         let leg = self.slot_of.get(slot).copied().flatten();
         if let Some(leg) = leg.and_then(|leg| self.legs.get_mut(&leg)) {
             if rtcp {
@@ -303,7 +334,13 @@ impl Gateway {
             } else {
                 leg.session.handle_rtp(now, source, payload);
             }
-            self.pump(now);
+            // Sound that only fills a jitter buffer concerns nobody else: looking at every line and leg for each packet
+            // of each call would cost the square of the calls.
+            if leg.session.has_events() {
+                self.pump(now);
+            } else {
+                leg.collect(&mut self.outputs);
+            }
         }
     }
 
@@ -401,7 +438,7 @@ impl Gateway {
                 }
             }
         }
-        self.pump(now);
+        self.pump_card(now, card);
         for (index, slot) in self.lines.iter_mut().enumerate() {
             let Some(block) = drive.get_mut(slot.channel).filter(|_| slot.card == card) else {
                 continue;
@@ -429,6 +466,10 @@ impl Gateway {
         }
         self.watch_headset(now);
         self.end_sounds(now, card);
+        // A key that was found in the sound just played opens now, not with the next block.
+        if self.joined_legs(card).any(|leg| leg.session.has_events()) {
+            self.pump(now);
+        }
     }
 
     /// Tells the controller of sounds that are over.
@@ -474,6 +515,7 @@ impl Gateway {
             self.controller.next_deadline(),
             self.ua.next_deadline(),
             legs,
+            self.next_question(),
         ]
         .into_iter()
         .flatten()
@@ -487,6 +529,7 @@ impl Gateway {
         for leg in self.legs.values_mut() {
             leg.session.handle_timeout(now);
         }
+        self.ask_for_ports(now);
         self.run_test_calls(now);
         self.run_services(now);
         self.pump(now);
@@ -507,7 +550,7 @@ impl Gateway {
         // bound keeps a fault in one core from hanging the whole.
         for _ in 0..64 {
             let mut busy = false;
-            busy |= self.drain_lines(now);
+            busy |= self.drain_lines(now, None);
             busy |= self.drain_sip(now);
             busy |= self.drain_media(now);
             while let Some(action) = self.controller.poll_action() {
@@ -521,9 +564,33 @@ impl Gateway {
         self.collect_transmits();
     }
 
-    fn drain_lines(&mut self, now: Duration) -> bool {
+    /// As [`Gateway::pump`] after a block of one card: what is not joined to it is looked at only when something happened.
+    fn pump_card(&mut self, now: Duration, card: usize) {
+        let happened = self.drain_lines(now, Some(card));
+        if happened || self.joined_legs(card).any(|leg| leg.session.has_events()) {
+            self.pump(now);
+            return;
+        }
+        for slot in self.lines.iter().filter(|slot| slot.card == card) {
+            if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
+                leg.collect(&mut self.outputs);
+            }
+        }
+    }
+
+    /// The legs that are joined to lines of a card.
+    fn joined_legs(&self, card: usize) -> impl Iterator<Item = &Leg> {
+        let lines = self.lines.iter().filter(move |slot| slot.card == card);
+        lines.filter_map(|slot| self.legs.get(&slot.joined?))
+    }
+
+    /// Hands the events of all lines, or of one card's, to the controller; tells whether there was one.
+    fn drain_lines(&mut self, now: Duration, card: Option<usize>) -> bool {
         let mut busy = false;
         for index in 0..self.lines.len() {
+            if card.is_some_and(|card| self.lines[index].card != card) {
+                continue;
+            }
             while let Some(event) = self.lines[index].line.poll_event() {
                 busy = true;
                 self.lines[index].note(&event);

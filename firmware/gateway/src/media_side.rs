@@ -32,6 +32,7 @@ impl Gateway {
     /// reached over IPv6 the sound goes over IPv6 as well.
     pub(crate) fn new_session(
         &mut self,
+        now: Duration,
         id: LegId,
         encryption: Encryption,
         account: Option<usize>,
@@ -44,6 +45,8 @@ impl Gateway {
         for (byte, count) in seed.iter_mut().zip(self.sessions.to_le_bytes()) {
             *byte ^= count;
         }
+        let mapped = self.port_maps.mapped(now, slot);
+        let mapped = mapped.filter(|mapped| mapped.rtp.is_ipv6() == ipv6);
         let media = &self.config.media;
         let account = account.and_then(|account| self.config.accounts.get(account));
         let config = SessionConfig {
@@ -60,6 +63,8 @@ impl Gateway {
                 Some(config::InbandKeys::Off) | None => InbandKeys::Off,
             },
             advertised_address: self.public.filter(|public| public.is_ipv6() == ipv6),
+            advertised_rtp: mapped.map(|mapped| mapped.rtp),
+            advertised_rtcp: mapped.and_then(|mapped| mapped.rtcp),
             encryption,
             crypto_suites: media.crypto_suites.iter().map(suite).collect(),
             ptime_ms: media.ptime_ms,
@@ -121,6 +126,7 @@ fn codec(codec: &config::Codec) -> Codec {
         config::Codec::Pcma => Codec::Pcma,
         config::Codec::Pcmu => Codec::Pcmu,
         config::Codec::G722 => Codec::G722,
+        config::Codec::Opus => Codec::Opus,
     }
 }
 

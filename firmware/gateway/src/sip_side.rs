@@ -78,13 +78,15 @@ impl Gateway {
                 request_user,
                 source,
                 sdp,
+                replaces,
                 ..
             } => {
                 let asserted = asserted.filter(|_| self.config.access.asserted_identity);
                 let caller = Caller {
                     account,
-                    name: self.caller(&asserted.unwrap_or(from), source),
+                    name: self.caller(asserted.as_deref().unwrap_or(&from), source),
                     ipv6: source.is_ipv6(),
+                    replaces,
                 };
                 self.incoming(now, call, &caller, &request_user, sdp);
             }
@@ -237,7 +239,7 @@ impl Gateway {
         let id = self.controller.new_leg();
         let encryption = self.encryption_of(caller.account);
         let (account, ipv6) = (caller.account, caller.ipv6);
-        let Some((slot, mut session)) = self.new_session(id, encryption, account, ipv6) else {
+        let Some((slot, mut session)) = self.new_session(now, id, encryption, account, ipv6) else {
             let reason = "SIP;cause=486;text=\"all audio ports are in use\"";
             self.ua.reject(now, call, 486, Some(reason));
             return;
@@ -253,8 +255,17 @@ impl Gateway {
                 let mut leg = Leg::new(call, slot, session, kind, caller.name.clone());
                 leg.account = caller.account;
                 self.keep_leg(id, leg);
-                self.controller
-                    .leg_incoming(now, id, request_user, &caller.name);
+                let old = caller.replaces.map(|call| self.calls.get(&call).copied());
+                match old {
+                    None => self
+                        .controller
+                        .leg_incoming(now, id, request_user, &caller.name),
+                    // A call that only is still being closed has no leg any more.
+                    Some(old) => {
+                        let old = old.unwrap_or(id);
+                        self.controller.leg_replaces(now, id, old, &caller.name);
+                    }
+                }
             }
             Err(error) => {
                 self.slot_of[slot] = None;
@@ -409,6 +420,8 @@ struct Caller {
     account: Option<usize>,
     name: String,
     ipv6: bool,
+    /// The call whose place he takes.
+    replaces: Option<CallId>,
 }
 
 /// Whether the two sides differ about encryption.

@@ -11,6 +11,10 @@ pub struct SessionConfig {
     pub rtp_local: SocketAddr,
     /// The address to write into SDP when it is not that of `rtp_local` (a box behind a static 1:1 NAT).
     pub advertised_address: Option<IpAddr>,
+    /// The same with the port, when a NAT changes that too; it goes before `advertised_address`.
+    pub advertised_rtp: Option<SocketAddr>,
+    /// Where RTCP is received, seen from outside, when that is not the port after RTP (RFC 3605).
+    pub advertised_rtcp: Option<SocketAddr>,
     /// Codecs in order of preference. An empty list means PCMA, PCMU.
     pub codecs: Vec<Codec>,
     /// Whether the sound is encrypted (SRTP with keys in the description, RFC 4568).
@@ -42,6 +46,8 @@ impl SessionConfig {
         SessionConfig {
             rtp_local,
             advertised_address: None,
+            advertised_rtp: None,
+            advertised_rtcp: None,
             codecs: vec![Codec::Pcma, Codec::Pcmu],
             encryption: Encryption::Off,
             crypto_suites: Vec::new(),

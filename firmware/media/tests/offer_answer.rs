@@ -458,9 +458,10 @@ fn descriptions_of_the_field_are_understood() {
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         let said = String::from_utf8(said).unwrap();
         assert_eq!(ours.stats().codec, Some(*codec), "{name}");
+        let number = codec.static_payload_type().unwrap();
         let formats = match events {
-            Some(pt) => format!("{} {pt}", codec.static_payload_type()),
-            None => codec.static_payload_type().to_string(),
+            Some(pt) => format!("{number} {pt}"),
+            None => number.to_string(),
         };
         assert!(
             lines(&said, "m=")[0].ends_with(&format!(" {formats}")),

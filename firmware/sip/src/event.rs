@@ -129,7 +129,7 @@ pub enum UaEvent {
         from: Party,
         /// Caller as P-Asserted-Identity names it (RFC 3325); only taken from the PBX of an
         /// account, since anybody can write it.
-        asserted: Option<Party>,
+        asserted: Option<Box<Party>>,
         /// User part of To.
         to_user: String,
         /// User part of the Request-URI.
@@ -138,6 +138,9 @@ pub enum UaEvent {
         source: SocketAddr,
         /// Offer, `None` if we have to make one in `answer`.
         sdp: Option<Vec<u8>>,
+        /// The call whose peer the caller wants to replace (RFC 3891), its signalling checked;
+        /// after [`crate::UserAgent::answer`] it is to be hung up.
+        replaces: Option<CallId>,
     },
     /// 18x to our INVITE.
     Provisional {
@@ -163,7 +166,7 @@ pub enum UaEvent {
         call: CallId,
     },
     /// The ACK to our 2xx carried SDP: the answer to the offer we put into the 2xx. Comes before
-    /// `Confirmed`.
+    /// `Confirmed`. Or the PRACK did, for an offer in our early description.
     AckSdp {
         /// Call handle.
         call: CallId,
@@ -301,6 +304,7 @@ impl fmt::Debug for UaEvent {
                 request_user,
                 source,
                 sdp,
+                replaces,
             } => with(
                 "Incoming",
                 &[
@@ -312,6 +316,7 @@ impl fmt::Debug for UaEvent {
                     ("request_user", request_user),
                     ("source", source),
                     ("sdp", &Hidden(sdp.as_deref())),
+                    ("replaces", replaces),
                 ],
             ),
             Self::Provisional { call, status, sdp } => with(

@@ -2,8 +2,9 @@
 //!
 //! Messages and the current time go in, messages and events come out: see [`UserAgent`]. The
 //! crate owns no socket, thread, clock or file. Covered: RFC 3261 (user agent side,
-//! UDP, TCP and TLS at protocol level), RFC 2782 and 3263 ordering and failover, RFC 3262 as caller,
-//! RFC 3264 offer/answer at protocol level, RFC 3311 UPDATE, RFC 3326 Reason, RFC 3581 rport,
+//! UDP, TCP and TLS at protocol level), RFC 2782 and 3263 ordering and failover, RFC 3262 both ways,
+//! RFC 3264 offer/answer at protocol level, RFC 3311 UPDATE, RFC 3326 Reason, RFC 3515 REFER, RFC 3581 rport,
+//! RFC 3891 Replaces,
 //! RFC 4028 session timers, RFC 6026, RFC 6086-style INFO, RFC 7616/8760 digest.
 //! `docs/reference/sip.md` lists behaviours and tests.
 

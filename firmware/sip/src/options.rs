@@ -65,6 +65,10 @@ pub struct AccountOptions {
     /// Whether another account stands by: an INVITE that nobody answers is then given up after
     /// 3 s instead of 32 s.
     pub has_backup: bool,
+    /// Whether an INVITE that nobody answers tells that the registrar is away, where no probe would:
+    /// probes switched off, or CRLF that nobody answers. Then OPTIONS are sent until one is answered.
+    /// For accounts beside which another one could carry the calls.
+    pub watch_calls: bool,
 }
 
 impl Default for AccountOptions {
@@ -78,6 +82,7 @@ impl Default for AccountOptions {
             keepalive_losses: 2,
             outbound_proxy: false,
             has_backup: false,
+            watch_calls: false,
         }
     }
 }

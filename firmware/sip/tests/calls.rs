@@ -83,6 +83,7 @@ fn ring_answer_talk_hang_up() {
         request_user,
         source,
         sdp,
+        replaces: None,
     } = &b[0]
     else {
         panic!("{b:?}")

@@ -164,3 +164,27 @@ fn the_answer_of_a_reliable_response_counts_when_the_2xx_has_none() {
     let events = b.reply(&invite, 200, &[("Contact", "<sip:400@127.0.0.1:5060>")]);
     assert!(matches!(&events[..], [UaEvent::Answered { sdp: None, .. }]));
 }
+
+#[test]
+fn an_update_in_an_early_dialog_is_answered() {
+    let mut b = Bench::new();
+    let (_, invite) = b.invite();
+    let bare = b.in_dialog(&invite, "UPDATE", 3, "Contact: <sip:400@127.0.0.1:5077>");
+    assert_eq!(refused(&b.say(&bare)), [(481, "the call is not up")]);
+    send(&mut b, &invite, "peer", "1");
+    let bare = b.in_dialog(&invite, "UPDATE", 4, "Contact: <sip:400@127.0.0.1:5077>");
+    assert_eq!(b.say(&bare), []);
+    assert!(b.pbx.take_status(200).is_some());
+    let offer = b.in_dialog(&invite, "UPDATE", 5, "Content-Type: application/sdp\n\nv=0");
+    let why = "the INVITE is not answered yet";
+    assert_eq!(refused(&b.say(&offer)), [(491, why)]);
+    let old = b.in_dialog(&invite, "UPDATE", 4, "Contact: <sip:400@127.0.0.1>");
+    let old = old.replace("UPDATE4", "UPDATEagain");
+    assert_eq!(refused(&b.say(&old))[0].0, 500);
+    // The numbers count on in the call.
+    b.reply(&invite, 200, &[("Contact", "<sip:400@127.0.0.1:5060>")]);
+    let used = b.in_dialog(&invite, "OPTIONS", 5, "");
+    assert_eq!(refused(&b.say(&used))[0].0, 500);
+    let next = b.in_dialog(&invite, "OPTIONS", 6, "");
+    assert_eq!(b.say(&next), []);
+}

@@ -235,3 +235,73 @@ fn a_refer_from_elsewhere_or_before_the_answer_is_no_transfer() {
     assert!(!events.iter().any(|e| matches!(e, UaEvent::Transfer { .. })));
     assert!(b.pbx.take_status(481).is_some());
 }
+
+#[test]
+fn a_bye_follows_the_answer_to_the_last_notify() {
+    // Answered, refused, challenged, or not at all.
+    for how in [200, 481, 401, 0] {
+        let mut b = Bench::new();
+        let (call, invite) = b.talk();
+        refer(&mut b, &invite, 3, "Refer-To: <sip:1@a>");
+        b.ua.accept_transfer(b.net.now, call);
+        b.run(5);
+        notified(&mut b);
+        b.ua.transfer_progress(b.net.now, call, 200);
+        b.ua.hang_up(b.net.now, call, Some("Q.850;cause=16"));
+        let ended = b.run(300);
+        assert!(
+            matches!(&ended[..], [UaEvent::Ended { .. }]),
+            "told at once"
+        );
+        assert!(b.pbx.take(&Method::BYE).is_none(), "{how}");
+        let (_, notify) = b.pbx.take(&Method::NOTIFY).unwrap();
+        // Within the call nothing is taken any more.
+        let info = b.in_dialog(&invite, "INFO", 9, "Content-Type: application/dtmf\n\n9");
+        assert_eq!(refused(&b.say(&info)), [(481, "the call is over")]);
+        match how {
+            401 => {
+                let challenge = (
+                    "WWW-Authenticate",
+                    "Digest realm=\"r\", nonce=\"n\", qop=\"auth\"",
+                );
+                b.reply(&notify, 401, &[challenge]);
+                let (_, second) = b.pbx.take(&Method::NOTIFY).unwrap();
+                assert!(b.pbx.take(&Method::BYE).is_none());
+                b.reply(&second, 200, &[]);
+            }
+            0 => {
+                b.run(4_500);
+                assert!(b.pbx.take(&Method::BYE).is_none());
+                b.run(400);
+            }
+            status => drop(b.reply(&notify, status, &[])),
+        }
+        let (_, bye) = b.pbx.take(&Method::BYE).expect("the BYE");
+        assert_eq!(bye.headers.get("Reason"), Some("Q.850;cause=16"));
+        assert!(bye.cseq().unwrap().0 > notify.cseq().unwrap().0);
+        b.reply(&bye, 200, &[]);
+        b.run(40_000);
+        assert_eq!((b.ua.call_count(), b.ua.transaction_count()), (0, 0));
+    }
+    // The end of the program waits for nothing, nor does a peer that hangs up himself.
+    for by_peer in [false, true] {
+        let mut b = Bench::new();
+        let (call, invite) = b.talk();
+        refer(&mut b, &invite, 3, "Refer-To: <sip:1@a>");
+        b.ua.accept_transfer(b.net.now, call);
+        b.ua.transfer_progress(b.net.now, call, 200);
+        if by_peer {
+            b.ua.hang_up(b.net.now, call, None);
+            b.run(5);
+            let bye = b.in_dialog(&invite, "BYE", 9, "");
+            b.say(&bye);
+            assert_eq!(b.ua.call_count(), 0);
+        } else {
+            b.ua.shutdown(b.net.now);
+            b.run(5);
+            assert!(b.pbx.take(&Method::BYE).is_some());
+        }
+        b.run(70_000);
+        assert_eq!((b.ua.call_count(), b.ua.transaction_count()), (0, 0));
+    }
+}

@@ -236,6 +236,13 @@ fn keep_alives_are_answered_and_strangers_closed() {
         (pong.destination, pong.payload),
         (addr(PBX), b"\r\n".to_vec())
     );
+    // Before a word is said, and so before TLS costs anything.
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let admitted = |ua: &mut UserAgent, peer| ua.admit_stream(ms(2), transport, addr(peer));
+        assert_eq!(admitted(&mut ua, BACK), StreamVerdict::Keep);
+        assert_eq!(admitted(&mut ua, STRANGER), StreamVerdict::Close);
+    }
+    assert_eq!(ua.counters().stranger_datagrams, 2);
     let verdict = feed(&mut ua, 2, STRANGER, invite("x").as_bytes());
     assert_eq!(verdict, StreamVerdict::Close);
     assert!(sent(&mut ua).is_empty());

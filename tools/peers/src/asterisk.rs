@@ -538,8 +538,7 @@ fn major(version: &str) -> u32 {
         .unwrap_or(0)
 }
 
-/// Fills `{{name}}` in a template; a name that has no value is an error.
-/// The transport for TLS in `pjsip.conf`.
+/// The transports for TLS in `pjsip.conf`.
 fn tls_section(settings: &Settings, folder: &Folder, address: &Address) -> String {
     let Some(files) = &settings.tls else {
         return String::new();
@@ -552,14 +551,22 @@ fn tls_section(settings: &Settings, folder: &Folder, address: &Address) -> Strin
         ),
         None => String::new(),
     };
-    format!(
-        "[tls]\ntype = transport\nprotocol = tls\nbind = {address}:5061\nmethod = tlsv1_2\n\
-         cert_file = {}\npriv_key_file = {}\n{client}",
+    let keys = format!(
+        "method = tlsv1_2\ncert_file = {}\npriv_key_file = {}\n{client}",
         path("etc/tls.pem"),
         path("etc/tls.key"),
-    )
+    );
+    let section = |name: &str, bind: &str| {
+        format!("[{name}]\ntype = transport\nprotocol = tls\nbind = {bind}:5061\n{keys}\n")
+    };
+    let six = match settings.ipv6 {
+        true => section("tls6", "[::1]"),
+        false => String::new(),
+    };
+    section("tls", &address.to_string()) + &six
 }
 
+/// Fills `{{name}}` in a template; a name that has no value is an error.
 fn fill(file: &str, template: &str, values: &[(&str, String)]) -> Result<String, Failure> {
     let mut text = template.to_owned();
     for (name, value) in values {

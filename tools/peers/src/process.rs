@@ -115,15 +115,20 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// Sends it a signal by its name, `STOP` for example, and tells whether that went well.
+    pub fn signal(&self, name: &str) -> bool {
+        // The standard library sends SIGKILL only, so the signal is sent by the shell's own kill.
+        Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -{name} {}", self.child.id()))
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    }
+
     /// Asks it to end (SIGTERM) and waits; kills it when it does not.
     pub fn stop(&mut self, patience: Duration) {
-        // The standard library sends SIGKILL only, so the signal is sent by the shell's own kill.
-        let asked = Command::new("sh")
-            .arg("-c")
-            .arg(format!("kill -TERM {}", self.child.id()))
-            .stderr(Stdio::null())
-            .status();
-        if asked.is_ok_and(|status| status.success()) {
+        if self.signal("TERM") {
             let began = Instant::now();
             while began.elapsed() < patience {
                 if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {

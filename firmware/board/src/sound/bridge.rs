@@ -16,16 +16,19 @@ pub(crate) struct Side {
     pub(crate) report: SideReport,
     /// When the device last called.
     pub(crate) called: Option<Duration>,
+    /// Overruns or underruns since it last called.
+    pub(crate) slips: u32,
     /// The device failed and must be opened anew.
     pub(crate) failed: Option<String>,
 }
 
 impl Side {
-    fn new(delay_ms: u32) -> Side {
+    pub(crate) fn new(delay_ms: u32) -> Side {
         Side {
             bridge: Bridge::new(delay_ms),
             report: SideReport::default(),
             called: None,
+            slips: 0,
             failed: None,
         }
     }

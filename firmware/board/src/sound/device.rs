@@ -20,8 +20,18 @@ const LOOK: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(1);
 /// A device that calls no more is opened anew.
 const SILENT: Duration = Duration::from_secs(2);
+/// So many slips in a row without a call between them are a device that is gone and does not say so: ALSA's plug-in for
+/// PipeWire goes on like that, as fast as the processor can, when its node vanishes.
+const SLIPS_IN_A_ROW: u32 = 50;
 /// Calls of the devices in a second: 10 ms each.
 const CALLS_PER_SECOND: u32 = 100;
+/// A device that slips, fails or calls without end is kept waiting for this long each time: its thread would otherwise take
+/// a whole processor core until the device is given up.
+const BRAKE: Duration = Duration::from_millis(5);
+/// Slips in a row that are nothing special yet.
+const SLIPS_UNBRAKED: u32 = 3;
+/// A device may be ahead of our clock by this much: its buffers are filled at the start and after a slip.
+const MOST_AHEAD: Duration = Duration::from_millis(500);
 /// Most frames that a call may bring; beyond that the rest is let go.
 const MOST_FRAMES: usize = 16_384;
 
@@ -77,6 +87,8 @@ struct Kept {
     stream: Option<Stream>,
     opened: Duration,
     retry: Duration,
+    /// How it runs, once it does.
+    runs: String,
 }
 
 fn keep(sound: &config::Sound, bridges: &Bridges, began: Instant, stop: &AtomicBool) {
@@ -85,6 +97,7 @@ fn keep(sound: &config::Sound, bridges: &Bridges, began: Instant, stop: &AtomicB
         stream: None,
         opened: Duration::ZERO,
         retry: Duration::ZERO,
+        runs: String::new(),
     });
     while !stop.load(Ordering::Relaxed) {
         for kept in &mut all {
@@ -104,6 +117,13 @@ impl Kept {
         if self.stream.is_some() {
             let failed = {
                 let mut side = locked(side);
+                // A device that opens but brings nothing is not there yet: sound servers open for names of nobody.
+                if side.called.is_some() && !side.report.present {
+                    side.report.present = true;
+                    side.report.opened += 1;
+                    side.report.detail.clone_from(&self.runs);
+                    tracing::info!("sound device runs: {}", side.report.detail);
+                }
                 let last = side.called.unwrap_or_default().max(self.opened);
                 let silent = now.saturating_sub(last) > SILENT;
                 let quiet = || format!("no call from it for {} s", SILENT.as_secs());
@@ -112,12 +132,15 @@ impl Kept {
             let Some(why) = failed else { return };
             // Its threads end here; they may hold the lock, so it is not held now.
             self.stream = None;
-            self.retry = now + LOOK;
             let mut side = locked(side);
-            side.report.present = false;
-            side.report.detail = format!("{name}: {why}");
+            let ran = std::mem::take(&mut side.report.present);
+            self.retry = now + if ran { LOOK } else { RETRY };
             side.bridge.reset();
-            tracing::warn!("sound device lost, waiting for it: {name}: {why}");
+            let detail = format!("{name}: {why}");
+            if ran || side.report.detail != detail {
+                tracing::warn!("sound device lost, waiting for it: {detail}");
+            }
+            side.report.detail = detail;
             return;
         }
         if now < self.retry {
@@ -128,6 +151,7 @@ impl Kept {
             side.bridge.reset();
             side.failed = None;
             side.called = None;
+            side.slips = 0;
         }
         let opened = match self.direction {
             Direction::Capture => open_capture(sound, bridges, began),
@@ -138,10 +162,10 @@ impl Kept {
             Ok((stream, channels)) => {
                 self.stream = Some(stream);
                 self.opened = began.elapsed();
-                side.report.present = true;
-                side.report.opened += 1;
-                side.report.detail = format!("{name}, {} Hz, {channels} channel(s)", sound.rate_hz);
-                tracing::info!("sound device open: {}", side.report.detail);
+                self.runs = format!("{name}, {} Hz, {channels} channel(s)", sound.rate_hz);
+                if side.report.detail.is_empty() {
+                    side.report.detail = format!("{name}: opened, no sound yet");
+                }
             }
             Err(why) => {
                 self.retry = now + RETRY;
@@ -198,18 +222,60 @@ fn with_channels<T>(
 
 /// What the device's errors mean for its side.
 fn note(side: &std::sync::Mutex<super::bridge::Side>, direction: Direction, error: &cpal::Error) {
-    let mut side = locked(side);
+    if take(&mut locked(side), direction, error) {
+        // In the device's own thread, which would report the same again at once.
+        std::thread::sleep(BRAKE);
+    }
+}
+
+/// Takes note of an error; tells whether the device's thread should be kept waiting.
+fn take(side: &mut super::bridge::Side, direction: Direction, error: &cpal::Error) -> bool {
     match error.kind() {
         // cpal starts it again by itself.
         ErrorKind::Xrun => {
             side.report.xruns += 1;
+            side.slips += 1;
+            if side.slips >= SLIPS_IN_A_ROW {
+                side.failed = Some("it slips all the time and brings nothing".to_owned());
+            }
             match direction {
                 Direction::Capture => side.bridge.writer_slipped(),
                 Direction::Playback => side.bridge.reader_slipped(),
             }
+            side.slips > SLIPS_UNBRAKED
         }
-        ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
-        _ => side.failed = Some(error.to_string()),
+        ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => false,
+        _ => {
+            side.failed = Some(error.to_string());
+            true
+        }
+    }
+}
+
+/// Whether a device keeps its rate. ALSA's `null` plug-in calls thousands of times too often, a sound server that has just
+/// lost a device may for a while.
+struct Pace {
+    rate_hz: u32,
+    /// When the frames so far are over at the device's rate.
+    until: Duration,
+}
+
+impl Pace {
+    fn new(rate_hz: u32) -> Pace {
+        Pace {
+            rate_hz,
+            until: Duration::ZERO,
+        }
+    }
+
+    /// Counts the frames of a call; waits when the device is far ahead of our clock.
+    fn keep(&mut self, began: Instant, frames: usize) {
+        let now = began.elapsed();
+        let length = Duration::from_secs_f64(frames as f64 / f64::from(self.rate_hz));
+        self.until = self.until.max(now) + length;
+        if self.until > now + MOST_AHEAD {
+            std::thread::sleep(BRAKE.max(length.min(MOST_AHEAD)));
+        }
     }
 }
 
@@ -236,9 +302,11 @@ fn open_capture(
             .map_err(|why| cpal::Error::with_message(ErrorKind::UnsupportedConfig, why))?;
         let mut samples = Vec::with_capacity(MOST_FRAMES);
         let mut line = vec![0.0; MOST_FRAMES];
+        let mut pace = Pace::new(sound.rate_hz);
         device.build_input_stream::<i16, _, _>(
             config,
             move |data, _| {
+                pace.keep(began, data.len() / step);
                 samples.clear();
                 let ours = data.iter().skip(usize::from(channel)).step_by(step);
                 samples.extend(ours.take(MOST_FRAMES).map(|sample| to_f32(*sample)));
@@ -252,6 +320,7 @@ fn open_capture(
                 let now = began.elapsed();
                 let mut side = locked(&side);
                 side.called = Some(now);
+                side.slips = 0;
                 side.bridge.push(now, line.get(..count).unwrap_or_default());
             },
             move |error| note(&told, Direction::Capture, &error),
@@ -278,16 +347,19 @@ fn open_playback(
         let mut samples = vec![0.0; MOST_FRAMES];
         // At a higher rate the line's samples come in whole ones: the rest of the last one waits.
         let mut ready = 0..0;
+        let mut pace = Pace::new(sound.rate_hz);
         device.build_output_stream::<i16, _, _>(
             config,
             move |data, _| {
                 let frames = (data.len() / step).min(MOST_FRAMES / 2);
+                pace.keep(began, frames);
                 let now = began.elapsed();
                 let wanted = frames.saturating_sub(ready.len()).div_ceil(times);
                 let fresh = line.get_mut(..wanted).unwrap_or_default();
                 {
                     let mut side = locked(&side);
                     side.called = Some(now);
+                    side.slips = 0;
                     side.bridge.pull(now, fresh);
                 }
                 samples.copy_within(ready.clone(), 0);
@@ -319,4 +391,45 @@ fn open_playback(
 fn started((stream, channels): (Stream, u16)) -> Result<(Stream, u16), String> {
     stream.play().map_err(|error| error.to_string())?;
     Ok((stream, channels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sound::bridge::Side;
+
+    #[test]
+    fn a_device_that_calls_without_end_is_held_to_its_rate() {
+        let began = Instant::now();
+        let mut pace = Pace::new(8000);
+        let mut calls = 0;
+        while began.elapsed() < Duration::from_millis(300) {
+            pace.keep(began, 80);
+            calls += 1;
+        }
+        // Half a second ahead, and 300 ms: 80 calls of 10 ms. Thousands without the brake.
+        assert!((40..=100).contains(&calls), "{calls}");
+    }
+
+    #[test]
+    fn a_device_at_its_rate_never_waits() {
+        let began = Instant::now();
+        let mut pace = Pace::new(48_000);
+        pace.keep(began, 960);
+        assert!(began.elapsed() < Duration::from_millis(100));
+    }
+
+    #[test]
+    fn slips_without_end_are_braked_and_then_a_lost_device() {
+        let mut side = Side::new(30);
+        let slip = cpal::Error::from(ErrorKind::Xrun);
+        let mut braked = 0;
+        for _ in 0..SLIPS_IN_A_ROW {
+            assert_eq!(side.failed, None);
+            braked += u32::from(take(&mut side, Direction::Playback, &slip));
+        }
+        assert_eq!(braked, SLIPS_IN_A_ROW - SLIPS_UNBRAKED);
+        assert!(side.failed.is_some());
+        assert_eq!(side.report.xruns, SLIPS_IN_A_ROW);
+    }
 }

@@ -28,13 +28,13 @@ pub struct PortReport {
 /// What is known of one device of a port.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SideReport {
-    /// It runs.
+    /// It runs: it is open, and it has brought or fetched sound since.
     pub present: bool,
     /// Why it does not, or how it runs.
     pub detail: String,
     /// Overruns or underruns that the device told, each survived.
     pub xruns: u32,
-    /// Times the device was opened.
+    /// Times the device began to run.
     pub opened: u32,
     /// Times that nothing was there for the reader.
     pub gaps: u32,

@@ -17,18 +17,12 @@ impl Controller {
         if feature && self.takes_feature_call(now, leg, request_user, user, line.is_err()) {
             return;
         }
-        let access = &self.settings.access;
-        let listed = match access.incoming {
-            Incoming::Managed => true,
-            Incoming::Listed => access.callers.iter().any(|caller| caller == user),
-            Incoming::Off => false,
-        };
-        if !listed {
-            let status = access.refuse_status;
+        if !self.may_call_in(user) {
+            let status = self.settings.access.refuse_status;
             return self.refuse_call(leg, user, status, "the caller may not call in");
         }
         if self.dnd {
-            let status = access.dnd_status;
+            let status = self.settings.access.dnd_status;
             return self.refuse_call(leg, user, status, "do-not-disturb is on");
         }
         let line = match line {
@@ -49,6 +43,15 @@ impl Controller {
             Phase::Idle | Phase::Selected { .. } | Phase::Unserved | Phase::Over { .. } => {
                 self.refuse_call(leg, user, 480, "no visitor is on the line");
             }
+        }
+    }
+
+    pub(super) fn may_call_in(&self, user: &str) -> bool {
+        let access = &self.settings.access;
+        match access.incoming {
+            Incoming::Managed => true,
+            Incoming::Listed => access.callers.iter().any(|caller| caller == user),
+            Incoming::Off => false,
         }
     }
 

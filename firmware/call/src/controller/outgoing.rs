@@ -173,6 +173,11 @@ impl Controller {
             })
     }
 
+    /// The line whose visitor a call to a phone is for, while that is not answered.
+    pub(super) fn line_of_fork(&mut self, leg: LegId) -> Option<usize> {
+        self.fork_of(leg).map(|(line, _)| line)
+    }
+
     /// Takes a fork out of its visit.
     fn take_fork(&mut self, leg: LegId) -> Option<(usize, Fork)> {
         let (line, _) = self.fork_of(leg)?;
@@ -257,7 +262,12 @@ impl Controller {
             refused = "too many redirections";
         } else {
             for contact in contacts.iter().take(MOST_CONTACTS) {
-                match may_forward(&self.settings.access, hosts, contact) {
+                match may_forward(
+                    &self.settings.access,
+                    self.settings.direct_calls,
+                    hosts,
+                    contact,
+                ) {
                     Ok(address) if calls.tried.contains(&address) => refused = "a loop",
                     Ok(address) => followed.push(Target {
                         address,

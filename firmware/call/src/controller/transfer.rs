@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::{Controller, Phase, Talker, Transfer};
 use crate::access::may_forward;
-use crate::digits::DigitMatcher;
 use crate::event::Event;
 use crate::leg::{Action, LegId};
 
@@ -34,7 +33,13 @@ impl Controller {
         } else if talk.transfer.is_some() {
             Err((603, "another transfer is under way"))
         } else {
-            may_forward(&self.settings.access, hosts, target).map_err(|why| (403, why))
+            may_forward(
+                &self.settings.access,
+                self.settings.direct_calls,
+                hosts,
+                target,
+            )
+            .map_err(|why| (403, why))
         };
         let party = talk.talker.shown().to_owned();
         let event = |state: &str, target: &str, reason: &str| Event::CallTransfer {
@@ -103,8 +108,6 @@ impl Controller {
         let Some(line) = self.transfer_of(leg) else {
             return false;
         };
-        let digits = DigitMatcher::new(&self.settings.door.digits);
-        let (name, apartment) = (self.line_name(line), self.apartment(line));
         let Phase::Talking(talk) = &mut self.phases[line] else {
             return false;
         };
@@ -112,50 +115,10 @@ impl Controller {
             return false;
         };
         let talker = match &talk.talker {
-            Talker::Caller(_) => Talker::Caller(transfer.target.clone()),
-            _ => Talker::Called(transfer.target.clone()),
+            Talker::Caller(_) => Talker::Caller(transfer.target),
+            _ => Talker::Called(transfer.target),
         };
-        let old = talk.leg.replace(leg);
-        let party = std::mem::replace(&mut talk.talker, talker);
-        let talk_ms = now.saturating_sub(talk.since).as_millis() as u64;
-        // A lock for too many wrong keys belongs to the party that pressed them.
-        (talk.since, talk.digits, talk.locked) = (now, digits, false);
-        let party = party.shown().to_owned();
-        self.actions.push_back(Action::JoinLine { line, leg });
-        if let Some(old) = old {
-            self.actions.push_back(Action::TransferProgress {
-                leg: old,
-                status: 200,
-            });
-            self.actions.push_back(Action::HangUp {
-                leg: old,
-                why: "transferred",
-            });
-        }
-        for event in [
-            Event::CallTransfer {
-                line: name.clone(),
-                party: party.clone(),
-                target: transfer.target.clone(),
-                state: "done".to_owned(),
-                reason: String::new(),
-            },
-            Event::CallEnded {
-                line: name.clone(),
-                apartment,
-                party,
-                reason: "transferred".to_owned(),
-                talk_ms,
-            },
-            Event::CallAnswered {
-                line: name,
-                apartment,
-                party: transfer.target,
-                direction: "outgoing".to_owned(),
-            },
-        ] {
-            self.tell(event);
-        }
+        self.hand_over(now, line, leg, talker, false);
         true
     }
 

@@ -165,6 +165,27 @@ impl Resolver<'_> {
             return;
         }
         let document = self.document;
+        let is_pbx = |address: SocketAddr| {
+            accounts.iter().any(|account| {
+                let backup = account.backup_proxy.as_ref().map(|proxy| &proxy.host);
+                [&account.domain, &account.registrar]
+                    .into_iter()
+                    .chain(backup)
+                    .any(|host| host.host.parse() == Ok(address.ip()))
+            })
+        };
+        if let Some(entry) = document.one("access") {
+            for host in entry.list("forward_hosts") {
+                let address = HostPort::parse(&host).ok();
+                let address = address.and_then(|host| host.socket_addr(5060));
+                if address.is_some_and(|address| !is_pbx(address)) {
+                    let cause = format!("\"{host}\" is called directly, and direct calls are off");
+                    let hint = "set sip.direct_calls = true, or name a host that the PBX knows";
+                    let kind = ProblemKind::UnroutableTarget;
+                    self.problem(entry, "forward_hosts", kind, cause, hint);
+                }
+            }
+        }
         for entry in document.many("route") {
             for target in entry.list("targets") {
                 let host = target.strip_prefix("sip:").and_then(|t| t.split_once('@'));
@@ -172,14 +193,7 @@ impl Resolver<'_> {
                 let Some(address) = host.and_then(|host| host.socket_addr(5060)) else {
                     continue;
                 };
-                let is_pbx = |account: &Account| {
-                    let backup = account.backup_proxy.as_ref().map(|proxy| &proxy.host);
-                    [&account.domain, &account.registrar]
-                        .into_iter()
-                        .chain(backup)
-                        .any(|host| host.host.parse() == Ok(address.ip()))
-                };
-                if !accounts.iter().any(is_pbx) {
+                if !is_pbx(address) {
                     let cause = format!("\"{target}\" is a direct call, and these are off");
                     let hint = "set sip.direct_calls = true, or name an extension of the PBX";
                     let kind = ProblemKind::UnroutableTarget;

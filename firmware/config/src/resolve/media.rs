@@ -14,10 +14,11 @@ const SUITES: [(&str, CryptoSuite); 4] = [
 ];
 
 /// The codecs by their names in the file.
-const CODECS: [(&str, Codec); 3] = [
+const CODECS: [(&str, Codec); 4] = [
     ("pcma", Codec::Pcma),
     ("pcmu", Codec::Pcmu),
     ("g722", Codec::G722),
+    ("opus", Codec::Opus),
 ];
 
 impl Resolver<'_> {

@@ -184,7 +184,7 @@ pub(super) const ACCESS: Section = Section {
             "forward_hosts",
             Kind::TextList,
             Literal("[]"),
-            "Hosts besides the account's own PBX to which a redirection or a transfer may lead.",
+            "Hosts besides the account's own PBX to which a redirection or a transfer may lead; an address is called there directly, which wants sip.direct_calls.",
         ),
         key(
             "forward_targets",
@@ -196,7 +196,7 @@ pub(super) const ACCESS: Section = Section {
             "transfer",
             Kind::Bool,
             Literal("true"),
-            "Whether a phone in a call may pass the visitor on with REFER.",
+            "Whether a phone in a call may pass the visitor on: with REFER, or to a caller whose INVITE says so (Replaces). Such a caller opens only if he is in the route's may_open.",
         ),
         key(
             "requests_per_second",

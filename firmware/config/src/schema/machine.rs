@@ -24,7 +24,7 @@ pub(super) const MEDIA: Section = Section {
             "codecs",
             Kind::TextList,
             Literal("[\"pcma\", \"pcmu\", \"g722\"]"),
-            "Codecs in order of preference: pcma and pcmu (G.711), g722.",
+            "Codecs in order of preference: pcma and pcmu (G.711), g722, opus (only in builds with the feature opus).",
         ),
         key(
             "crypto_suites",

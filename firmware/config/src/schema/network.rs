@@ -72,7 +72,7 @@ pub(super) const SIP: Section = Section {
             "stun_server",
             Kind::Host,
             Unset,
-            "STUN server (port 3478 unless given) that tells the address of the NAT in front of the box; it is then written into Contact and SDP. Only for a PBX on the other side of that NAT.",
+            "STUN server (port 3478 unless given) that tells the address of the NAT in front of the box; it is then written into Contact and SDP, with the ports of sound as the NAT shows them. Only for a PBX on the other side of that NAT.",
         ),
     ],
 };
@@ -236,7 +236,7 @@ pub(super) const ACCOUNT: Section = Section {
             "keepalive",
             Kind::OneOf(&["options", "crlf"]),
             Literal("\"options\""),
-            "options asks the PBX and takes any answer. crlf sends the empty lines of RFC 5626: over tcp and tls their answer counts once the PBX has given one, over udp they only keep a NAT open.",
+            "options asks the PBX and takes any answer. crlf sends the empty lines of RFC 5626: over tcp and tls their answer counts once the PBX has given one, over udp they only keep a NAT open. Where no probe watches an account (crlf over udp, or keepalive_s = 0) that has a backup_account or is one, a call that nobody answers makes its PBX count as away until it answers OPTIONS.",
         ),
         key(
             "keepalive_losses",
@@ -260,7 +260,7 @@ pub(super) const ACCOUNT: Section = Section {
             "reliable_provisionals",
             Kind::Bool,
             Literal("true"),
-            "Whether calls announce 100rel (RFC 3262).",
+            "Whether calls announce 100rel (RFC 3262), and callers who can get provisional answers reliably; who requires that gets them so in any case.",
         ),
         key(
             "media_encryption",

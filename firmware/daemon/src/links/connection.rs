@@ -18,6 +18,7 @@ use super::fault::TlsFault;
 use super::tls::Client;
 use super::{LinkId, LinkNews};
 use crate::input::{Inbox, Input};
+use crate::sockets::mark;
 
 /// How long a connection may take to come about, TLS included.
 const OPEN_LIMIT: Duration = Duration::from_secs(4);
@@ -34,14 +35,16 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// How a connection comes about.
 pub(crate) enum Opening {
-    /// We open it, from this address.
+    /// We open it, from this address, with packets of this mark.
     Outgoing {
         source: IpAddr,
+        dscp: u8,
         client: Option<Client>,
     },
     /// Somebody opened it.
     Incoming {
         stream: TcpStream,
+        dscp: u8,
         server: Option<Arc<ServerConfig>>,
     },
 }
@@ -82,37 +85,52 @@ async fn open(
     peer: SocketAddr,
     opening: Opening,
 ) -> io::Result<(Box<dyn Stream>, Option<SystemTime>)> {
-    match opening {
-        Opening::Outgoing { source, client } => {
-            let socket = match peer {
-                SocketAddr::V4(_) => TcpSocket::new_v4()?,
-                SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    match &opening {
+        Opening::Outgoing { client, .. } => {
+            let Some(client) = client.clone() else {
+                return Ok((Box::new(connect(peer, opening).await?), None));
             };
-            if !source.is_unspecified() && source.is_ipv4() == peer.is_ipv4() {
-                socket.bind(SocketAddr::new(source, 0))?;
-            }
-            let stream = socket.connect(peer).await?;
-            tune(&stream)?;
-            let Some(client) = client else {
-                return Ok((Box::new(stream), None));
-            };
+            let stream = connect(peer, opening).await?;
             let connector = TlsConnector::from(client.config);
             let stream = connector.connect(client.name, stream).await?;
             let shown = stream.get_ref().1.peer_certificates();
             let end = shown.and_then(|chain| not_after(chain.first()?));
             Ok((Box::new(stream), end))
         }
-        Opening::Incoming { stream, server } => {
-            tune(&stream)?;
-            match server {
-                None => Ok((Box::new(stream), None)),
-                Some(server) => {
-                    let stream = TlsAcceptor::from(server).accept(stream).await?;
-                    Ok((Box::new(stream), None))
-                }
-            }
+        Opening::Incoming { server, .. } => {
+            let server = server.clone();
+            let stream = connect(peer, opening).await?;
+            let Some(server) = server else {
+                return Ok((Box::new(stream), None));
+            };
+            let stream = TlsAcceptor::from(server).accept(stream).await?;
+            Ok((Box::new(stream), None))
         }
     }
+}
+
+/// The bare connection, with everything that is set on it.
+async fn connect(peer: SocketAddr, opening: Opening) -> io::Result<TcpStream> {
+    let stream = match opening {
+        Opening::Outgoing { source, dscp, .. } => {
+            let socket = match peer {
+                SocketAddr::V4(_) => TcpSocket::new_v4()?,
+                SocketAddr::V6(_) => TcpSocket::new_v6()?,
+            };
+            // Before anything leaves: the first packet counts as well.
+            mark(&socket, peer.is_ipv6(), dscp);
+            if !source.is_unspecified() && source.is_ipv4() == peer.is_ipv4() {
+                socket.bind(SocketAddr::new(source, 0))?;
+            }
+            socket.connect(peer).await?
+        }
+        Opening::Incoming { stream, dscp, .. } => {
+            mark(&stream, peer.is_ipv6(), dscp);
+            stream
+        }
+    };
+    tune(&stream)?;
+    Ok(stream)
 }
 
 fn tune(stream: &TcpStream) -> io::Result<()> {
@@ -163,5 +181,48 @@ async fn carry(
     tokio::select! {
         end = read => end,
         end = write => end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::{AsFd as _, OwnedFd};
+
+    use super::*;
+
+    /// The mark of a connection, read from the kernel.
+    fn class(stream: &TcpStream, ipv6: bool) -> u32 {
+        let copy: OwnedFd = stream.as_fd().try_clone_to_owned().unwrap();
+        let socket = socket2::Socket::from(copy);
+        let class = match ipv6 {
+            true => socket.tclass_v6(),
+            false => socket.tos_v4(),
+        };
+        class.unwrap()
+    }
+
+    /// Both ways a connection comes about leave its packets marked.
+    #[tokio::test]
+    async fn connections_carry_the_configured_mark() {
+        for (address, dscp) in [("127.0.0.1:0", 24), ("127.0.0.1:0", 0), ("[::1]:0", 46)] {
+            let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+            let peer = listener.local_addr().unwrap();
+            let opening = Opening::Outgoing {
+                source: peer.ip(),
+                dscp,
+                client: None,
+            };
+            let (accepted, opened) = tokio::join!(listener.accept(), connect(peer, opening));
+            let expected = u32::from(dscp) << 2;
+            assert_eq!(class(&opened.unwrap(), peer.is_ipv6()), expected);
+            let (stream, other) = accepted.unwrap();
+            let incoming = Opening::Incoming {
+                stream,
+                dscp,
+                server: None,
+            };
+            let stream = connect(other, incoming).await.unwrap();
+            assert_eq!(class(&stream, other.is_ipv6()), expected);
+        }
     }
 }

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::input::{Inbox, Input};
-use crate::sockets::BindError;
+use crate::sockets::{BindError, mark};
 use connection::Opening;
 use fault::TlsFault;
 use tls::Client;
@@ -83,6 +83,8 @@ struct Watched {
 #[derive(Debug)]
 pub(crate) struct Links {
     own: Vec<IpAddr>,
+    /// Mark of our packets.
+    dscp: u8,
     names: Vec<String>,
     /// TLS settings of each account that has TLS.
     clients: Vec<Option<Result<Client, TlsFault>>>,
@@ -110,7 +112,7 @@ impl Listeners {
     /// Binds TCP at the addresses of SIP, and TLS where it is wanted.
     pub(crate) fn bind(config: &Config) -> Result<Listeners, BindError> {
         let open = |address: SocketAddr| {
-            listen(address).map_err(|cause| BindError {
+            listen(address, config.sip.dscp).map_err(|cause| BindError {
                 protocol: "TCP",
                 address,
                 cause,
@@ -127,7 +129,7 @@ impl Listeners {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+fn listen(address: SocketAddr, dscp: u8) -> io::Result<std::net::TcpListener> {
     let domain = socket2::Domain::for_address(address);
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
     // Connections of the last run may still linger in the kernel.
@@ -135,6 +137,8 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
+    // Answers to connections that others open are marked from the first packet on.
+    mark(&socket, address.is_ipv6(), dscp);
     socket.bind(&address.into())?;
     socket.listen(64)?;
     socket.set_nonblocking(true)?;
@@ -149,6 +153,7 @@ impl Links {
         };
         let mut links = Links {
             own: own.to_vec(),
+            dscp: config.sip.dscp,
             names: config.accounts.iter().map(|a| a.name.clone()).collect(),
             clients: config.accounts.iter().map(client).collect(),
             servers: vec![Vec::new(); config.accounts.len()],
@@ -258,7 +263,12 @@ impl Links {
         let family = |ip: &&IpAddr| ip.is_ipv4() == peer.is_ipv4();
         let unspecified = IpAddr::from([0, 0, 0, 0]);
         let source = self.own.iter().find(family).copied().unwrap_or(unspecified);
-        let opening = Opening::Outgoing { source, client };
+        let dscp = self.dscp;
+        let opening = Opening::Outgoing {
+            source,
+            dscp,
+            client,
+        };
         self.start(transport, peer, opening, false).ok_or(())
     }
 
@@ -327,7 +337,12 @@ impl Links {
             Transport::Tls => self.server_tls.clone(),
             _ => None,
         };
-        let opening = Opening::Incoming { stream, server };
+        let dscp = self.dscp;
+        let opening = Opening::Incoming {
+            stream,
+            dscp,
+            server,
+        };
         let _ = self.start(transport, peer, opening, true);
     }
 

@@ -84,7 +84,12 @@ fn a_foreign_host_another_scheme_and_a_barred_number_are_not_called() {
 
 #[test]
 fn a_listed_host_is_called_there() {
-    let mut world = house("[access]\nforward_hosts = [\"127.77.0.66\"]");
+    let mut world = World::ready(Options {
+        targets: "\"401\"",
+        sip: "direct_calls = true",
+        config: "[access]\nforward_hosts = [\"127.77.0.66\"]",
+        ..Options::with(presses(ms(500), &[(2000, '9', KeyBy::Rfc4733)]))
+    });
     extra_phones(
         &mut world,
         &[("401", Does::Redirects("<sip:0170@127.77.0.66>"))],

@@ -10,7 +10,7 @@ pub(crate) use inband::InbandReceiver;
 pub(crate) use info::parse_info;
 pub(crate) use merge::{Merger, Road};
 pub(crate) use receiver::{EventPacket, EventReceiver};
-pub(crate) use sender::EventSender;
+pub(crate) use sender::{EventClocks, EventSender};
 
 /// The key of an RFC 4733 event code (section 3.2), or `None` for flash and everything above.
 pub(crate) fn digit_of_code(code: u8) -> Option<char> {

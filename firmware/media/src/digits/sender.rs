@@ -19,6 +19,15 @@ const VOLUME: u8 = 10;
 /// ETSI ES 201 235-3 asks of a pause.
 const PAUSE_MS: u64 = 60;
 
+/// The clocks that a press is told by, in ticks of a line sample: 1 at 8 kHz, 6 at 48 kHz.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EventClocks {
+    /// Of the timestamps, which are those of the sound.
+    pub(crate) audio: u32,
+    /// Of the durations, as the peer named it with the payload type.
+    pub(crate) event: u32,
+}
+
 /// One event packet to put into RTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OutgoingEvent {
@@ -84,10 +93,17 @@ impl EventSender {
     }
 
     /// The packet due at `now`, if any; `audio_timestamp` is the timestamp the next audio packet would have.
-    pub(crate) fn poll(&mut self, now: Duration, audio_timestamp: u32) -> Option<OutgoingEvent> {
+    pub(crate) fn poll(
+        &mut self,
+        now: Duration,
+        audio_timestamp: u32,
+        clocks: EventClocks,
+    ) -> Option<OutgoingEvent> {
         if self.playing.is_none() && now >= self.not_before {
             let (code, duration_ms) = self.queue.pop_front()?;
-            let timestamp = self.start_timestamp(audio_timestamp);
+            // The field of the duration ends after 8.19 s at 8 kHz, and after 1.36 s at 48 kHz.
+            let duration_ms = duration_ms.min(8000 / clocks.event);
+            let timestamp = self.start_timestamp(audio_timestamp, clocks.audio);
             let updates = (duration_ms.div_ceil(UPDATE_MS as u32)).max(2);
             self.playing = Some(Playing {
                 code,
@@ -103,7 +119,8 @@ impl EventSender {
             .filter(|playing| now >= playing.next)?;
         let end = playing.sent >= playing.updates;
         let units = UPDATE_UNITS * (playing.sent + 1).min(playing.updates);
-        let duration = u16::try_from(units).unwrap_or(u16::MAX).to_be_bytes();
+        let duration = u16::try_from(units * clocks.event).unwrap_or(u16::MAX);
+        let duration = duration.to_be_bytes();
         let packet = OutgoingEvent {
             marker: playing.sent == 0,
             timestamp: playing.timestamp,
@@ -124,7 +141,7 @@ impl EventSender {
             now + update
         };
         if playing.sent >= playing.updates + END_PACKETS {
-            self.last_end = Some(playing.timestamp.wrapping_add(units));
+            self.last_end = Some(playing.timestamp.wrapping_add(units * clocks.audio));
             self.not_before = now + Duration::from_millis(PAUSE_MS);
             self.playing = None;
         }
@@ -132,8 +149,8 @@ impl EventSender {
     }
 
     /// The audio timestamp, unless no audio has been pushed since the last digit: two digits never share a timestamp.
-    fn start_timestamp(&self, audio_timestamp: u32) -> u32 {
-        let pause_units = (PAUSE_MS * 8) as u32;
+    fn start_timestamp(&self, audio_timestamp: u32, ticks: u32) -> u32 {
+        let pause_units = (PAUSE_MS * 8) as u32 * ticks;
         match self.last_end.map(|end| end.wrapping_add(pause_units)) {
             Some(least) if (audio_timestamp.wrapping_sub(least) as i32) < 0 => least,
             _ => audio_timestamp,
@@ -145,10 +162,16 @@ impl EventSender {
 mod tests {
     use super::*;
 
-    fn drain(sender: &mut EventSender, audio_timestamp: u32) -> Vec<(u64, OutgoingEvent)> {
+    const USUAL: EventClocks = EventClocks { audio: 1, event: 1 };
+
+    fn drain(
+        sender: &mut EventSender,
+        audio_timestamp: u32,
+        clocks: EventClocks,
+    ) -> Vec<(u64, OutgoingEvent)> {
         let mut out = Vec::new();
         while let Some(due) = sender.next_deadline() {
-            while let Some(event) = sender.poll(due, audio_timestamp) {
+            while let Some(event) = sender.poll(due, audio_timestamp, clocks) {
                 out.push((due.as_millis() as u64, event));
             }
         }
@@ -159,7 +182,7 @@ mod tests {
     fn a_press_is_eight_updates_and_three_ends_on_one_timestamp() {
         let mut sender = EventSender::default();
         sender.push('9', 160).unwrap();
-        let sent = drain(&mut sender, 5000);
+        let sent = drain(&mut sender, 5000, USUAL);
         assert_eq!(sent.len(), 11);
         for (i, (t, event)) in sent.iter().enumerate() {
             assert_eq!(*t, 20 * i as u64);
@@ -178,12 +201,35 @@ mod tests {
         for digit in "1#".chars() {
             sender.push(digit, 100).unwrap();
         }
-        let sent = drain(&mut sender, 77);
+        let sent = drain(&mut sender, 77, USUAL);
         let starts: Vec<_> = sent.iter().filter(|(_, event)| event.marker).collect();
         assert_eq!(starts.len(), 2);
         assert_eq!(starts[1].1.payload[0], 11);
         assert_eq!(starts[1].1.timestamp, 77 + 800 + 480);
         assert_eq!(starts[1].0, 5 * 20 + 2 * 20 + 60);
+    }
+
+    #[test]
+    fn a_clock_of_48_khz_counts_six_times_as_fast_and_a_long_press_fits_its_field() {
+        let fast = EventClocks { audio: 6, event: 6 };
+        let mut sender = EventSender::default();
+        sender.push('5', 160).unwrap();
+        sender.push('6', 5000).unwrap();
+        let sent = drain(&mut sender, 9000, fast);
+        let durations: Vec<u16> = sent
+            .iter()
+            .map(|(_, event)| u16::from_be_bytes([event.payload[2], event.payload[3]]))
+            .collect();
+        assert_eq!(durations[..3], [960, 1920, 2880]);
+        assert!(durations.iter().all(|duration| *duration < u16::MAX));
+        let starts: Vec<_> = sent.iter().filter(|(_, event)| event.marker).collect();
+        assert_eq!(starts[1].1.timestamp, 9000 + 6 * (1280 + 480));
+        // A peer with events at 8 kHz beside sound at 48: its own clock for durations, that of the sound for timestamps.
+        let mut sender = EventSender::default();
+        sender.push('7', 100).unwrap();
+        let mixed = EventClocks { audio: 6, event: 1 };
+        let sent = drain(&mut sender, 9000, mixed);
+        assert_eq!(sent[0].1.payload, [7, 10, 0, 160]);
     }
 
     #[test]

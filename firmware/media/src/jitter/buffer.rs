@@ -4,6 +4,9 @@
 //! sound up and waits: the packet that was merely late is played in full, with the delay grown by as much (a lost one is
 //! skipped when its successor comes). When every packet of the last seconds has come early enough, the delay is cut back by
 //! a pitch period at a time.
+//!
+//! Opus brings means of its own. Where the buffer is dry its decoder goes on from the last packet. A packet behind a gap may hold a
+//! copy of what was lost, which helps only if there is time to play it: while such copies come too late, a packet more is held.
 
 use std::time::Duration;
 
@@ -11,7 +14,7 @@ use dsp::concealment::Concealer;
 use dsp::time_scale::{MAX_CUT, MIN_CUT, shorten};
 
 use super::slack::Slack;
-use crate::codec::Decoder;
+use crate::codec::{Decoder, OPUS_STEP, begins_pause, has_redundancy};
 use crate::{BLOCK_SAMPLES, Codec, JitterConfig};
 
 /// Samples the ring holds, 1.024 s.
@@ -22,7 +25,20 @@ const LARGEST_JUMP: i32 = 4000;
 const LATE_RUN: u32 = 5;
 /// After an overflow the buffer is kept short for this long.
 const BURST: Duration = Duration::from_millis(50);
+/// The longest gap that a codec's own means bridge, samples (120 ms).
+const LONGEST_BRIDGE: i32 = 960;
+/// How long a packet more is held after a loss that the codec could have mended.
+const HOLD_FOR_COPIES: Duration = Duration::from_secs(10);
 const BLOCK: i32 = BLOCK_SAMPLES as i32;
+
+/// What a place of the ring holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Empty,
+    /// What the codec made up for a gap.
+    MadeUp,
+    Sound,
+}
 
 /// Counts since the session began.
 #[derive(Debug, Default, Clone, Copy)]
@@ -49,7 +65,7 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct JitterBuffer {
     ring: Vec<i16>,
-    present: Vec<bool>,
+    places: Vec<Place>,
     state: State,
     margin: Duration,
     max_delay: i32,
@@ -69,6 +85,14 @@ pub(crate) struct JitterBuffer {
     decoder: Decoder,
     /// Timestamp behind the newest sample that was decoded.
     decoded: u32,
+    /// The same for the newest packet, without what was made up behind it.
+    newest: u32,
+    /// Whether these two mean anything yet.
+    decoding: bool,
+    /// The peer said that it pauses.
+    quiet: bool,
+    /// Until when a packet more is held, and how long it is, samples.
+    hold_for_copies: Option<(Duration, i32)>,
     concealer: Concealer,
     /// The gap that is being bridged began while a key was down; it lasts until sound comes again.
     pausing: bool,
@@ -81,7 +105,7 @@ impl JitterBuffer {
     pub(crate) fn new(config: &JitterConfig) -> JitterBuffer {
         JitterBuffer {
             ring: vec![0; CAPACITY],
-            present: vec![false; CAPACITY],
+            places: vec![Place::Empty; CAPACITY],
             state: State::Idle,
             margin: Duration::from_millis(u64::from(config.margin_ms.min(100))),
             max_delay: config.max_delay_ms.clamp(60, 500) as i32 * 8,
@@ -96,6 +120,10 @@ impl JitterBuffer {
             slack: Slack::new(config.memory_ms),
             decoder: Decoder::new(),
             decoded: 0,
+            newest: 0,
+            decoding: false,
+            quiet: false,
+            hold_for_copies: None,
             concealer: Concealer::new(),
             pausing: false,
             made_up: false,
@@ -110,7 +138,10 @@ impl JitterBuffer {
 
     /// Another stream follows: what waits is dropped, the joint is concealed.
     pub(crate) fn restart(&mut self) {
-        self.present.fill(false);
+        self.places.fill(Place::Empty);
+        self.decoder.restart();
+        self.decoding = false;
+        self.quiet = false;
         self.state = State::Idle;
         self.held = 0;
         self.owed = 0;
@@ -121,10 +152,11 @@ impl JitterBuffer {
 
     /// Takes the audio of a packet.
     pub(crate) fn insert(&mut self, now: Duration, timestamp: u32, codec: Codec, payload: &[u8]) {
-        let length = payload.len() as i32;
-        if length == 0 || payload.len() > CAPACITY / 4 {
+        let Some(samples) = codec.samples_in(payload).filter(|n| *n <= CAPACITY / 4) else {
             return;
-        }
+        };
+        let length = samples as i32;
+        self.quiet = begins_pause(codec, payload);
         if self.state == State::Idle {
             self.begin(now, timestamp);
         }
@@ -163,7 +195,7 @@ impl JitterBuffer {
             offset = 0;
         }
         self.late_run = 0;
-        self.write(timestamp, offset, codec, payload);
+        self.write(now, (timestamp, offset, length), codec, payload);
         self.held = self.held.max(offset + length);
         self.limit(now, length);
     }
@@ -249,16 +281,36 @@ impl JitterBuffer {
             return;
         }
         self.grow = 0;
+        self.pausing |= self.quiet;
         let rest = self.held.max(0);
         let (here, missing) = out.split_at_mut(rest as usize);
         if self.copy(here) {
             self.good(here);
-            self.make_up(missing);
+            self.go_on(missing);
         } else {
-            self.make_up(out);
+            self.go_on(out);
         }
         self.advance(rest);
         self.owed = self.owed.saturating_add(BLOCK - rest);
+    }
+
+    /// Makes up what follows the last packet, by the codec's own means where it has such.
+    fn go_on(&mut self, out: &mut [i16]) {
+        let mut whole = [0; BLOCK_SAMPLES];
+        let steps = out.len().next_multiple_of(OPUS_STEP).min(BLOCK_SAMPLES);
+        let made = whole.get_mut(..steps).is_some_and(|whole| {
+            self.decoding && !self.concealer.in_gap() && self.decoder.conceal(whole)
+        });
+        if !made {
+            return self.make_up(out);
+        }
+        self.made_up = true;
+        self.decoded = self.decoded.wrapping_add(steps as u32);
+        for (sample, made) in out.iter_mut().zip(whole) {
+            *sample = made;
+        }
+        self.concealer.good(out);
+        self.made_up_samples(out.len());
     }
 
     fn make_up(&mut self, out: &mut [i16]) {
@@ -285,13 +337,17 @@ impl JitterBuffer {
         out.iter_mut().enumerate().all(|(i, slot)| {
             let index = self.index(self.next.wrapping_add(i as u32));
             *slot = self.ring.get(index).copied().unwrap_or(0);
-            self.present.get(index).copied().unwrap_or(false)
+            self.places.get(index) == Some(&Place::Sound)
         })
     }
 
     /// Plays a block shortened by a pitch period when the delay is longer than the last seconds needed.
     fn cut(&mut self, out: &mut [i16; BLOCK_SAMPLES]) -> bool {
-        let margin = self.margin.as_millis() as i32 * 8;
+        let held_back = self
+            .hold_for_copies
+            .filter(|(until, _)| self.last_pull.is_some_and(|now| now < *until))
+            .map_or(0, |(_, samples)| samples);
+        let margin = self.margin.as_millis() as i32 * 8 + held_back;
         let surplus = self.slack.least().map_or(0, |least| least - margin - BLOCK);
         if surplus < MIN_CUT as i32 || self.concealer.in_gap() {
             return false;
@@ -316,47 +372,103 @@ impl JitterBuffer {
 
     fn play(&mut self, out: &mut [i16; BLOCK_SAMPLES]) {
         let mut missing = 0;
-        let mut here = [false; BLOCK_SAMPLES];
-        for (i, (slot, here)) in out.iter_mut().zip(here.iter_mut()).enumerate() {
+        let mut empty = [false; BLOCK_SAMPLES];
+        for (i, (slot, empty)) in out.iter_mut().zip(empty.iter_mut()).enumerate() {
             let index = self.index(self.next.wrapping_add(i as u32));
-            *here = self.present.get(index).copied().unwrap_or(false);
+            let place = self.places.get(index).copied().unwrap_or(Place::Empty);
+            *empty = place == Place::Empty;
             *slot = self.ring.get(index).copied().unwrap_or(0);
-            missing += usize::from(!*here);
+            missing += usize::from(place != Place::Sound);
         }
-        if missing == 0 {
-            self.good(out);
-        } else {
-            self.made_up = true;
+        self.made_up = missing > 0;
+        if empty.contains(&true) {
             let mut made_up = [0; BLOCK_SAMPLES];
             self.concealer.conceal(&mut made_up);
-            for ((slot, made_up), here) in out.iter_mut().zip(made_up).zip(here) {
-                if !here {
+            for ((slot, made_up), empty) in out.iter_mut().zip(made_up).zip(empty) {
+                if empty {
                     *slot = made_up;
                 }
             }
+        } else {
+            self.good(out);
+        }
+        if missing > 0 {
             self.made_up_samples(missing);
         }
         self.advance(BLOCK);
     }
 
-    fn write(&mut self, timestamp: u32, offset: i32, codec: Codec, payload: &[u8]) {
-        let behind = (timestamp.wrapping_sub(self.decoded) as i32) < 0 && self.held > 0;
+    fn write(
+        &mut self,
+        now: Duration,
+        (timestamp, offset, length): (u32, i32, i32),
+        codec: Codec,
+        payload: &[u8],
+    ) {
+        let ahead = timestamp.wrapping_sub(self.decoded).cast_signed();
+        let behind = ahead < 0 && self.held > 0 && self.decoding;
         let mut samples = [0; CAPACITY / 4];
-        let samples = &mut samples[..payload.len().min(CAPACITY / 4)];
-        self.decoder.decode(codec, payload, behind, samples);
+        let samples = &mut samples[..(length as usize).min(CAPACITY / 4)];
+        if !behind && self.decoding {
+            self.bridge(timestamp, offset, ahead, codec, payload);
+            let lost = timestamp.wrapping_sub(self.newest).cast_signed();
+            if (1..=LONGEST_BRIDGE).contains(&lost) && has_redundancy(codec, payload) {
+                self.redundancy_seen(now, offset, length);
+            }
+        }
+        if !self.decoder.decode(codec, payload, behind, samples) {
+            return;
+        }
         if !behind {
             self.decoded = timestamp.wrapping_add(samples.len() as u32);
+            self.newest = self.decoded;
+            self.decoding = true;
         }
+        // A packet of Opus that was overtaken is decoded without its past: a copy of it that came in time sounds better.
+        let over = !(behind && codec == Codec::Opus);
+        self.store(timestamp, offset, samples, (Place::Sound, over));
+    }
+
+    /// What was lost right before a packet, by the codec's own means.
+    fn bridge(&mut self, timestamp: u32, offset: i32, gap: i32, codec: Codec, payload: &[u8]) {
+        let gap = gap / OPUS_STEP as i32 * OPUS_STEP as i32;
+        if !(1..=LONGEST_BRIDGE).contains(&gap) {
+            return;
+        }
+        let mut samples = [0; LONGEST_BRIDGE as usize];
+        let (samples, _) = samples.split_at_mut(gap as usize);
+        let Some(copied) = self.decoder.bridge(codec, payload, samples) else {
+            return;
+        };
+        let (made_up, copy) = samples.split_at(samples.len() - copied);
+        let start = timestamp.wrapping_sub(gap as u32);
+        self.store(start, offset - gap, made_up, (Place::MadeUp, false));
+        let start = timestamp.wrapping_sub(copied as u32);
+        self.store(start, offset - copied as i32, copy, (Place::Sound, false));
+    }
+
+    /// A packet of `length` with a copy of a lost one came `offset` samples before it is due.
+    fn redundancy_seen(&mut self, now: Duration, offset: i32, length: i32) {
+        if offset < length {
+            // Its copy came after it was due; the next one shall not.
+            self.grow = self.grow.max((length - offset.max(0)).min(480));
+        }
+        self.hold_for_copies = Some((now + HOLD_FOR_COPIES, length));
+    }
+
+    /// Puts samples into the ring, over sound that is there or not, and not before what is played next.
+    fn store(&mut self, timestamp: u32, offset: i32, samples: &[i16], (what, over): (Place, bool)) {
         for (i, decoded) in samples.iter().enumerate() {
             if offset + (i as i32) < 0 {
                 continue;
             }
             let index = self.index(timestamp.wrapping_add(i as u32));
-            if let (Some(sample), Some(present)) =
-                (self.ring.get_mut(index), self.present.get_mut(index))
+            if let (Some(sample), Some(place)) =
+                (self.ring.get_mut(index), self.places.get_mut(index))
+                && (over || *place != Place::Sound)
             {
                 *sample = *decoded;
-                *present = true;
+                *place = what;
             }
         }
     }
@@ -365,8 +477,8 @@ impl JitterBuffer {
     fn advance(&mut self, samples: i32) {
         for i in 0..samples.min(self.held.max(0)) {
             let index = self.index(self.next.wrapping_add(i as u32));
-            if let Some(present) = self.present.get_mut(index) {
-                *present = false;
+            if let Some(place) = self.places.get_mut(index) {
+                *place = Place::Empty;
             }
         }
         self.next = self.next.wrapping_add(samples as u32);

@@ -1,21 +1,24 @@
 //! Turning line audio into packets.
 
-use crate::codec::Encoder;
+use crate::codec::{Encoder, MAX_FRAME, OpusWishes};
 use crate::{BLOCK_SAMPLES, Codec};
-
-/// Samples in the largest packet we send, 60 ms.
-const MAX_PACKET: usize = 480;
 
 /// Sequence numbers, timestamps and the packet being filled.
 #[derive(Debug)]
 pub(crate) struct AudioSender {
     pub(crate) ssrc: u32,
     sequence: u16,
-    /// Timestamp of the next sample that comes in.
+    /// Timestamp of the next sample that comes in, by the clock of the codec.
     timestamp: u32,
+    codec: Codec,
     encoder: Encoder,
-    filling: [u8; MAX_PACKET],
+    /// Samples of the packet to come.
+    filling: [i16; MAX_FRAME],
     filled: usize,
+    /// The peer was told that we pause.
+    pausing: bool,
+    /// The last packet.
+    packed: [u8; MAX_FRAME],
     /// The next packet starts a stretch of sound after a pause (RFC 3551, 4.1).
     pub(crate) marker: bool,
     pub(crate) packets: u32,
@@ -35,13 +38,36 @@ impl AudioSender {
             ssrc,
             sequence,
             timestamp,
+            codec: Codec::Pcma,
             encoder: Encoder::new(),
-            filling: [0; MAX_PACKET],
+            filling: [0; MAX_FRAME],
             filled: 0,
+            pausing: false,
+            packed: [0; MAX_FRAME],
             marker: true,
             packets: 0,
             octets: 0,
         }
+    }
+
+    /// What is sent from now on, and how the peer wants it.
+    pub(crate) fn set_codec(&mut self, codec: Codec, wishes: OpusWishes) {
+        if self.codec != codec {
+            self.codec = codec;
+            self.filled = 0;
+            self.marker = true;
+        }
+        self.encoder.set_wishes(wishes);
+    }
+
+    /// The peer loses this share of our packets, 0..=1.
+    pub(crate) fn set_loss(&mut self, share: f32) {
+        self.encoder.set_loss(share);
+    }
+
+    /// Ticks of the timestamp in a line sample.
+    pub(crate) fn ticks(&self) -> u32 {
+        self.codec.ticks()
     }
 
     /// The timestamp of the next sample.
@@ -63,31 +89,46 @@ impl AudioSender {
 
     /// Time passes without audio going out: hold, or a key being sent.
     pub(crate) fn skip(&mut self, samples: usize) {
-        self.timestamp = self.timestamp.wrapping_add(samples as u32);
+        self.pass(samples);
         self.filled = 0;
         self.marker = true;
     }
 
-    /// Adds 10 ms; gives the packet when `ptime_ms` is full.
+    fn pass(&mut self, samples: usize) {
+        let ticks = (samples as u32).wrapping_mul(self.ticks());
+        self.timestamp = self.timestamp.wrapping_add(ticks);
+    }
+
+    /// Adds 10 ms; gives the packet when `ptime_ms` is full and there is something in it.
     pub(crate) fn push(
         &mut self,
-        codec: Codec,
         ptime_ms: u32,
         samples: &[i16; BLOCK_SAMPLES],
     ) -> Option<AudioPacket<'_>> {
-        let wanted = (ptime_ms as usize * 8).clamp(BLOCK_SAMPLES, MAX_PACKET);
+        let wanted = (ptime_ms as usize * 8).clamp(BLOCK_SAMPLES, MAX_FRAME);
         let room = self
             .filling
             .get_mut(self.filled..self.filled + BLOCK_SAMPLES)?;
-        self.encoder.encode(codec, samples, room);
+        room.copy_from_slice(samples);
         self.filled += BLOCK_SAMPLES;
-        self.timestamp = self.timestamp.wrapping_add(BLOCK_SAMPLES as u32);
+        self.pass(BLOCK_SAMPLES);
         if self.filled < wanted {
             return None;
         }
-        let payload = self.filling.get(..self.filled)?;
-        let timestamp = self.timestamp.wrapping_sub(self.filled as u32);
+        let whole = self.filling.get(..self.filled)?;
+        let length = self.encoder.encode(self.codec, whole, &mut self.packed);
+        let ticks = (self.filled as u32).wrapping_mul(self.ticks());
+        let timestamp = self.timestamp.wrapping_sub(ticks);
         self.filled = 0;
+        let pause = self.encoder.is_pause(self.packed.get(..length)?);
+        if length == 0 || pause && self.pausing {
+            // RFC 7587, 3.1.3: what is too short to hold sound need not be sent, and what follows begins anew. The first of a pause
+            // is sent all the same: it tells the peer that nothing is lost.
+            self.marker = true;
+            return None;
+        }
+        self.pausing = pause;
+        let payload = self.packed.get(..length)?;
         Some(AudioPacket { timestamp, payload })
     }
 }

@@ -7,6 +7,32 @@ const MAX_DROPOUT: u16 = 3000;
 /// Furthest behind a reordered packet may be.
 const MAX_MISORDER: u16 = 100;
 
+/// Timestamps of a clock of 48 kHz as those of the line's 8 kHz, over every wrap of the counter.
+#[derive(Debug, Default)]
+pub(crate) struct LineTime {
+    /// The last timestamp, and the same without its wraps.
+    last: Option<(u32, i64)>,
+}
+
+impl LineTime {
+    /// The timestamp by the line's clock, given one whose clock has `ticks` in a line sample.
+    pub(crate) fn of(&mut self, timestamp: u32, ticks: u32) -> u32 {
+        if ticks <= 1 {
+            self.last = None;
+            return timestamp;
+        }
+        let whole = match self.last {
+            Some((last, whole)) => {
+                let step = timestamp.wrapping_sub(last).cast_signed();
+                whole.wrapping_add(i64::from(step))
+            }
+            None => i64::from(timestamp),
+        };
+        self.last = Some((timestamp, whole));
+        whole.div_euclid(i64::from(ticks)) as u32
+    }
+}
+
 /// How a packet stands to those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrival {
@@ -37,6 +63,10 @@ pub(crate) struct Source {
     jitter_units: f64,
     /// Middle 32 bits of the NTP time in the last sender report, and when it came.
     pub(crate) last_report: Option<(u32, Duration)>,
+    /// Turns its timestamps into those of the line.
+    pub(crate) time: LineTime,
+    /// Ticks of its clock in a line sample.
+    pub(crate) ticks: u32,
 }
 
 impl Source {
@@ -57,6 +87,8 @@ impl Source {
             transit: None,
             jitter_units: 0.0,
             last_report: None,
+            time: LineTime::default(),
+            ticks: 1,
         }
     }
 
@@ -102,7 +134,7 @@ impl Source {
         Arrival::InOrder
     }
 
-    /// Takes the timestamp of an audio packet for the jitter (RFC 3550, A.8). Events keep one timestamp and are left out.
+    /// Takes the timestamp of an audio packet, by the line's clock, for the jitter (RFC 3550, A.8). Events keep one timestamp and are left out.
     pub(crate) fn timed(&mut self, now: Duration, timestamp: u32) {
         let arrival = (now.as_micros() * 8 / 1000) as i64;
         let transit = arrival.wrapping_sub(i64::from(timestamp));
@@ -132,9 +164,9 @@ impl Source {
         self.lost_before + self.expected() as i64 - self.received as i64
     }
 
-    /// Jitter in timestamp units.
+    /// Jitter in units of the stream's own clock.
     pub(crate) fn jitter_units(&self) -> u32 {
-        self.jitter_units as u32
+        (self.jitter_units * f64::from(self.ticks)) as u32
     }
 
     /// Jitter in ms.
@@ -202,6 +234,23 @@ mod tests {
             source.arrived(at(0), seq);
         }
         assert_eq!(source.lost(), 0);
+    }
+
+    #[test]
+    fn a_clock_of_48_khz_is_followed_over_its_wraps() {
+        let mut time = LineTime::default();
+        let start = u32::MAX - 5000;
+        let first = time.of(start, 6);
+        for n in 1..200_000_u32 {
+            let stamp = start.wrapping_add(n.wrapping_mul(960));
+            assert_eq!(time.of(stamp, 6).wrapping_sub(first), n * 160);
+            if n % 7 == 0 {
+                // An overtaken packet does not disturb it.
+                let before = time.of(stamp.wrapping_sub(1920), 6);
+                assert_eq!(before.wrapping_sub(first), n * 160 - 320);
+            }
+        }
+        assert_eq!(time.of(77, 1), 77);
     }
 
     #[test]

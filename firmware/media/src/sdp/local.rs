@@ -5,16 +5,20 @@ use std::net::{IpAddr, SocketAddr};
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 
 use super::remote::{Direction, MediaLine};
-use crate::Codec;
+use crate::codec::OpusWishes;
 use crate::srtp::{CryptoLine, write_crypto};
+use crate::{Codec, SAMPLE_RATE_HZ};
 
 /// Our side of the audio stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LocalAudio {
     pub(crate) rtp_port: u16,
+    /// Where RTCP is received, when that is not the port after.
+    pub(crate) rtcp: Option<SocketAddr>,
     pub(crate) proto: String,
     pub(crate) codecs: Vec<(u8, Codec)>,
-    pub(crate) event_pt: Option<u8>,
+    /// Payload types of key events, with the ticks of their clocks in a line sample.
+    pub(crate) events: Vec<(u8, u32)>,
     pub(crate) direction: Direction,
     pub(crate) ptime_ms: u32,
     /// Our keys; in an answer the one that was chosen.
@@ -24,24 +28,33 @@ pub(crate) struct LocalAudio {
 impl LocalAudio {
     fn to_media(&self) -> Media {
         let mut formats: Vec<String> = self.codecs.iter().map(|(pt, _)| pt.to_string()).collect();
-        let mut attributes: Vec<Attribute> = self
-            .codecs
-            .iter()
-            .map(|(pt, codec)| {
-                Attribute::with_value("rtpmap", format!("{pt} {}/8000", codec.name()))
-            })
-            .collect();
-        if let Some(pt) = self.event_pt {
+        let mut attributes = Vec::new();
+        for (pt, codec) in &self.codecs {
+            // RFC 7587, 7: always two channels, whatever is sent.
+            let channels = if *codec == Codec::Opus { "/2" } else { "" };
+            let map = format!("{pt} {}/{}{channels}", codec.name(), codec.clock_hz());
+            attributes.push(Attribute::with_value("rtpmap", map));
+            if *codec == Codec::Opus {
+                let wishes = format!("{pt} {}", OpusWishes::OURS);
+                attributes.push(Attribute::with_value("fmtp", wishes));
+            }
+        }
+        for (pt, ticks) in &self.events {
             formats.push(pt.to_string());
             attributes.push(Attribute::with_value(
                 "rtpmap",
-                format!("{pt} telephone-event/8000"),
+                format!("{pt} telephone-event/{}", SAMPLE_RATE_HZ * ticks),
             ));
             attributes.push(Attribute::with_value("fmtp", format!("{pt} 0-15")));
         }
         for line in &self.crypto {
             let value = write_crypto(line.tag, &line.spelling, &line.key);
             attributes.push(Attribute::with_value("crypto", value));
+        }
+        if let Some(rtcp) = self.rtcp {
+            let family = if rtcp.is_ipv4() { "IP4" } else { "IP6" };
+            let place = format!("{} IN {family} {}", rtcp.port(), rtcp.ip());
+            attributes.push(Attribute::with_value("rtcp", place));
         }
         attributes.push(Attribute::with_value("ptime", self.ptime_ms));
         attributes.push(Attribute::new(self.direction.name()));

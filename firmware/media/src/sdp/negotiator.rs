@@ -8,9 +8,15 @@ use sdp_types::Session as Description;
 
 use super::local::{LocalAudio, describe, own_address, to_bytes};
 use super::remote::{Direction, MediaLine, Remote, RemoteAudio, Wanted, read};
+use crate::codec::{OPUS_TICKS, OpusWishes};
 use crate::error::{SdpError, SdpErrorKind};
 use crate::srtp::{AgreedKeys, CryptoLine, MasterKey};
 use crate::{Codec, CryptoSuite, Encryption, SessionConfig};
+
+/// Our payload types of Opus, of events by its clock, and the one to take instead where `telephone_event_pt` is one of these.
+const OPUS_PT: u8 = 111;
+const FAST_EVENT_PT: u8 = 110;
+const SPARE_PT: u8 = 112;
 
 /// What both sides agreed to.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +28,12 @@ pub(crate) struct Agreed {
     pub(crate) send: (u8, Codec),
     /// What we take, with the payload types of our own description.
     pub(crate) receive: Vec<(u8, Codec)>,
-    pub(crate) event_send_pt: Option<u8>,
-    pub(crate) event_receive: Vec<u8>,
+    /// What key events go out as, with the ticks of its clock in a line sample.
+    pub(crate) event_send: Option<(u8, u32)>,
+    /// The same for those that come.
+    pub(crate) event_receive: Vec<(u8, u32)>,
+    /// What the peer asks of Opus.
+    pub(crate) wishes: OpusWishes,
     pub(crate) ptime_ms: u32,
     /// The peer wants our audio.
     pub(crate) may_send: bool,
@@ -47,8 +57,9 @@ impl fmt::Debug for Written {
 /// Offers, answers, and what they led to.
 #[derive(Debug)]
 pub(crate) struct Negotiator {
-    bound: SocketAddr,
-    address: std::net::IpAddr,
+    /// Where we receive, seen from outside.
+    rtp: SocketAddr,
+    rtcp: Option<SocketAddr>,
     codecs: Vec<Codec>,
     event_pt: u8,
     ptime_ms: u32,
@@ -91,16 +102,22 @@ impl Negotiator {
         };
         let mut codecs: Vec<Codec> = Vec::new();
         for codec in &config.codecs {
-            if !codecs.contains(codec) {
+            if codec.is_built() && !codecs.contains(codec) {
                 codecs.push(*codec);
             }
         }
         if codecs.is_empty() {
             codecs = vec![Codec::Pcma, Codec::Pcmu];
         }
+        let rtp = config.advertised_rtp.unwrap_or_else(|| {
+            let address = own_address(config.rtp_local, config.advertised_address);
+            SocketAddr::new(address, config.rtp_local.port())
+        });
         Negotiator {
-            bound: config.rtp_local,
-            address: own_address(config.rtp_local, config.advertised_address),
+            rtp,
+            rtcp: config.advertised_rtcp.filter(|rtcp| {
+                rtcp.ip() != rtp.ip() || rtp.port().checked_add(1) != Some(rtcp.port())
+            }),
             codecs,
             event_pt: if (96..=127).contains(&config.telephone_event_pt) {
                 config.telephone_event_pt
@@ -136,14 +153,18 @@ impl Negotiator {
     /// An offer; a later one keeps every media line in its place.
     pub(crate) fn create_offer(&mut self) -> Vec<u8> {
         let audio = LocalAudio {
-            rtp_port: self.bound.port(),
+            rtp_port: self.rtp.port(),
+            rtcp: self.rtcp,
             proto: self.offered_proto(),
             codecs: self
                 .codecs
                 .iter()
-                .map(|codec| (codec.static_payload_type(), *codec))
+                .map(|codec| {
+                    let number = codec.static_payload_type();
+                    (number.unwrap_or_else(|| self.dynamic(OPUS_PT)), *codec)
+                })
                 .collect(),
-            event_pt: Some(self.event_pt),
+            events: self.offered_events(),
             direction: Direction::SendRecv,
             ptime_ms: self.ptime_ms,
             crypto: self.offered_keys(),
@@ -213,14 +234,15 @@ impl Negotiator {
         let audio = audio?;
         let (payload_type, codec) = self.choose(&audio)?;
         let answer = LocalAudio {
-            rtp_port: self.bound.port(),
+            rtp_port: self.rtp.port(),
+            rtcp: self.rtcp,
             proto: lines
                 .get(audio.index)
                 .map_or_else(|| "RTP/AVP".to_owned(), |line| line.proto.clone()),
             codecs: vec![(payload_type, codec)],
-            event_pt: audio.event_pt,
+            events: event_of(&audio.events, codec).into_iter().collect(),
             direction: audio.direction.answered(),
-            ptime_ms: packet_time(&audio, self.ptime_ms),
+            ptime_ms: codec.packet_time(packet_time(&audio, self.ptime_ms)),
             crypto: self.answered_key(&audio),
         };
         let agreed = agree(&answer, &audio, self.ptime_ms)?;
@@ -229,6 +251,24 @@ impl Negotiator {
         self.audio_index = audio.index;
         self.agreed = Some(agreed);
         Ok(self.write(&answer))
+    }
+
+    /// A payload type of our own choice that is not that of events.
+    fn dynamic(&self, wanted: u8) -> u8 {
+        if wanted == self.event_pt {
+            SPARE_PT
+        } else {
+            wanted
+        }
+    }
+
+    /// Key events by the clock of each codec that we offer (RFC 4733, 2.1 has both the same).
+    fn offered_events(&self) -> Vec<(u8, u32)> {
+        let mut events = vec![(self.event_pt, 1)];
+        if self.codecs.contains(&Codec::Opus) {
+            events.push((self.dynamic(FAST_EVENT_PT), OPUS_TICKS));
+        }
+        events
     }
 
     fn wanted(&self) -> Wanted<'_> {
@@ -292,7 +332,7 @@ impl Negotiator {
     fn write(&mut self, audio: &LocalAudio) -> Vec<u8> {
         let plain = describe(
             self.session_id,
-            self.address,
+            self.rtp.ip(),
             &self.lines,
             self.audio_index,
             audio,
@@ -316,6 +356,12 @@ fn own_line() -> MediaLine {
     }
 }
 
+/// The events that go with a codec: those of its clock, else the first.
+fn event_of(events: &[(u8, u32)], codec: Codec) -> Option<(u8, u32)> {
+    let fits = events.iter().find(|(_, ticks)| *ticks == codec.ticks());
+    fits.or(events.first()).copied()
+}
+
 /// Combines our description with the peer's.
 fn agree(local: &LocalAudio, remote: &RemoteAudio, own_ptime_ms: u32) -> Result<Agreed, SdpError> {
     let send = remote
@@ -327,13 +373,23 @@ fn agree(local: &LocalAudio, remote: &RemoteAudio, own_ptime_ms: u32) -> Result<
     let receive = local.codecs.clone();
     // Each side receives on the payload types of its own description. Peers that send on theirs are common, so that
     // number is taken too as long as it means nothing else.
-    let mut event_receive = Vec::new();
-    if let (Some(own), Some(theirs)) = (local.event_pt, remote.event_pt) {
-        event_receive.push(own);
-        if theirs != own && !receive.iter().any(|(pt, _)| *pt == theirs) {
-            event_receive.push(theirs);
+    let mut event_receive: Vec<(u8, u32)> = Vec::new();
+    for (own, ticks) in &local.events {
+        let Some((theirs, _)) = remote.events.iter().find(|(_, known)| known == ticks) else {
+            continue;
+        };
+        for number in [own, theirs] {
+            let taken = receive.iter().any(|(pt, _)| pt == number)
+                || event_receive.iter().any(|(pt, _)| pt == number);
+            if !taken {
+                event_receive.push((*number, *ticks));
+            }
         }
     }
+    let common = remote.events.iter().copied();
+    let common: Vec<(u8, u32)> = common
+        .filter(|(_, ticks)| local.events.iter().any(|(_, own)| own == ticks))
+        .collect();
     let keys = common_keys(local, remote)?;
     let sends_to_us = remote.direction.sends() && local.direction.receives();
     Ok(Agreed {
@@ -341,9 +397,10 @@ fn agree(local: &LocalAudio, remote: &RemoteAudio, own_ptime_ms: u32) -> Result<
         remote_rtcp: remote.rtcp,
         send,
         receive,
-        event_send_pt: local.event_pt.and(remote.event_pt),
+        event_send: event_of(&common, send.1),
         event_receive,
-        ptime_ms: packet_time(remote, own_ptime_ms),
+        wishes: remote.wishes,
+        ptime_ms: send.1.packet_time(packet_time(remote, own_ptime_ms)),
         may_send: remote.direction.receives() && local.direction.sends() && remote.rtp.is_some(),
         expects: sends_to_us && remote.rtp.is_some(),
         keys,

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use sdp_types::{Attribute, Connection, Media, RtpMap, Session};
 
 use super::cleaner::clean;
+use crate::codec::{OPUS_TICKS, OpusWishes};
 use crate::error::{SdpError, SdpErrorKind};
 use crate::srtp::{CryptoLine, read_crypto};
-use crate::{Codec, CryptoSuite, Encryption};
+use crate::{Codec, CryptoSuite, Encryption, SAMPLE_RATE_HZ};
 
 /// The four directions of RFC 3264, seen from whoever wrote the description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +79,10 @@ pub(crate) struct RemoteAudio {
     pub(crate) direction: Direction,
     /// Codecs of ours in the peer's order, with the peer's payload types.
     pub(crate) codecs: Vec<(u8, Codec)>,
-    pub(crate) event_pt: Option<u8>,
+    /// Payload types of key events in the peer's order, with the ticks of their clocks in a line sample; one for each clock.
+    pub(crate) events: Vec<(u8, u32)>,
+    /// What the peer asks of the Opus it receives.
+    pub(crate) wishes: OpusWishes,
     pub(crate) ptime_ms: Option<u32>,
     pub(crate) max_ptime_ms: Option<u32>,
     /// The peer's keys that we can use.
@@ -160,7 +164,8 @@ fn read_audio(
     let has_crypto = crypto_values(media).next().is_some();
     let crypto = read_keys(media, wanted)?;
     let mut found = Vec::new();
-    let mut event_pt = None;
+    let mut events: Vec<(u8, u32)> = Vec::new();
+    let mut wishes = OpusWishes::default();
     for payload_type in media
         .fmt
         .split(' ')
@@ -172,9 +177,14 @@ fn read_audio(
                 if wanted.codecs.contains(&codec)
                     && !found.iter().any(|(pt, _)| *pt == payload_type) =>
             {
+                if codec == Codec::Opus && !found.iter().any(|(_, known)| *known == codec) {
+                    wishes = OpusWishes::read(parameters_of(media, payload_type));
+                }
                 found.push((payload_type, codec));
             }
-            Some(Format::Events) if event_pt.is_none() => event_pt = Some(payload_type),
+            Some(Format::Events(ticks)) if !events.iter().any(|(_, known)| *known == ticks) => {
+                events.push((payload_type, ticks));
+            }
             _ => {}
         }
     }
@@ -222,7 +232,8 @@ fn read_audio(
             .map(|port| SocketAddr::new(rtcp_address.unwrap_or(address), port)),
         direction,
         codecs: found,
-        event_pt,
+        events,
+        wishes,
         ptime_ms: milliseconds(attribute(media, session, "ptime")),
         max_ptime_ms: milliseconds(attribute(media, session, "maxptime")),
         crypto,
@@ -277,7 +288,18 @@ fn read_keys(media: &Media, wanted: Wanted<'_>) -> Result<Vec<CryptoLine>, SdpEr
 
 enum Format {
     Speech(Codec),
-    Events,
+    /// Key events, with the ticks of their clock in a line sample.
+    Events(u32),
+}
+
+/// What stands behind a payload type in its `a=fmtp`.
+fn parameters_of(media: &Media, payload_type: u8) -> &str {
+    let of_type = |attribute: &&Attribute| attribute.attribute.eq_ignore_ascii_case("fmtp");
+    let values = media.attributes.iter().filter(of_type);
+    values
+        .filter_map(|attribute| attribute.value.as_deref()?.trim().split_once(' '))
+        .find(|(number, _)| number.parse() == Ok(payload_type))
+        .map_or("", |(_, parameters)| parameters)
 }
 
 fn format_of(media: &Media, payload_type: u8) -> Option<Format> {
@@ -288,18 +310,21 @@ fn format_of(media: &Media, payload_type: u8) -> Option<Format> {
     let Some(map) = map else {
         return Codec::from_static_payload_type(payload_type).map(Format::Speech);
     };
-    if map.clock_rate != 8000
-        || map
-            .encoding_params
-            .as_deref()
-            .is_some_and(|channels| channels.trim() != "1")
-    {
-        return None;
-    }
+    let channels = map.encoding_params.as_deref().map(str::trim);
     if map.encoding_name.eq_ignore_ascii_case("telephone-event") {
-        return Some(Format::Events);
+        let clocks = [1, OPUS_TICKS].into_iter();
+        return clocks
+            .filter(|_| channels.is_none_or(|channels| channels == "1"))
+            .find(|ticks| map.clock_rate == SAMPLE_RATE_HZ * ticks)
+            .map(Format::Events);
     }
-    Codec::from_name(&map.encoding_name).map(Format::Speech)
+    let codec = Codec::from_name(&map.encoding_name)?;
+    let expected = match codec {
+        // RFC 7587, 7: two channels always; some leave them out.
+        Codec::Opus => channels.is_none_or(|channels| channels == "2"),
+        _ => channels.is_none_or(|channels| channels == "1"),
+    };
+    (expected && map.clock_rate == codec.clock_hz()).then_some(Format::Speech(codec))
 }
 
 fn usable_address(connection: Option<&Connection>) -> Result<IpAddr, SdpError> {

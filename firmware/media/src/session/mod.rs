@@ -169,7 +169,8 @@ impl Session {
         let moved = agreed.remote_rtp != self.peer;
         self.peer = agreed.remote_rtp;
         let on = !agreed.may_send;
-        let events = agreed.event_send_pt.is_some();
+        let events = agreed.event_send.is_some();
+        self.audio.set_codec(agreed.send.1, agreed.wishes);
         if on != self.held {
             self.held = on;
             self.push_event(MediaEvent::Hold { on });
@@ -331,6 +332,11 @@ impl Session {
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<MediaTransmit> {
         self.transmits.pop_front()
+    }
+
+    /// Whether [`Session::poll_event`] has something to give.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// The next event.

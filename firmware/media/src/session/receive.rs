@@ -25,7 +25,8 @@ const EVENT_HOLD: Duration = Duration::from_millis(60);
 /// What a payload type stands for.
 enum Content {
     Audio(crate::Codec),
-    Event,
+    /// With the ticks of its clock in a line sample.
+    Event(u32),
     ComfortNoise,
 }
 
@@ -74,7 +75,11 @@ impl Session {
         let Some(content) = self.content_of(packet.payload_type) else {
             return;
         };
-        if packet.payload.is_empty() || packet.payload.len() > MAX_PAYLOAD {
+        let possible = match content {
+            Content::Audio(codec) => codec.samples_in(packet.payload).is_some(),
+            _ => !packet.payload.is_empty(),
+        };
+        if !possible || packet.payload.len() > MAX_PAYLOAD {
             self.stats.dropped.bad_packet += 1;
             return;
         }
@@ -96,11 +101,16 @@ impl Session {
         }
         match content {
             // Some phones do not count event packets, so a copy by number may be news; the receiver sorts them out.
-            Content::Event => self.receive_event(now, &packet),
+            Content::Event(ticks) => self.receive_event(now, &packet, ticks),
             Content::Audio(codec) if arrival != Arrival::Duplicate => {
-                stream.timed(now, packet.timestamp);
-                self.jitter
-                    .insert(now, packet.timestamp, codec, packet.payload);
+                if stream.ticks != codec.ticks() {
+                    // The peer changed to a codec with another clock; its timestamps begin anew.
+                    stream.ticks = codec.ticks();
+                    self.jitter.restart();
+                }
+                let timestamp = stream.time.of(packet.timestamp, codec.ticks());
+                stream.timed(now, timestamp);
+                self.jitter.insert(now, timestamp, codec, packet.payload);
             }
             Content::Audio(_) => {}
             Content::ComfortNoise => self.stats.dropped.comfort_noise += 1,
@@ -137,12 +147,13 @@ impl Session {
         if let Some((_, codec)) = agreed.receive.iter().find(|(pt, _)| *pt == payload_type) {
             return Some(Content::Audio(*codec));
         }
-        if agreed.event_receive.contains(&payload_type) {
-            return Some(Content::Event);
+        let events = agreed.event_receive.iter();
+        if let Some((_, ticks)) = events.copied().find(|(pt, _)| *pt == payload_type) {
+            return Some(Content::Event(ticks));
         }
         if payload_type == self.negotiator.own_event_pt() {
             if self.config.accept_unnegotiated_events {
-                return Some(Content::Event);
+                return Some(Content::Event(1));
             }
             self.stats.dropped.unnegotiated_event += 1;
             return None;
@@ -179,17 +190,19 @@ impl Session {
         true
     }
 
-    fn receive_event(&mut self, now: Duration, packet: &Packet<'_>) {
-        let parsed = EventPacket::parse(
-            packet.sequence,
-            packet.timestamp,
-            packet.marker,
-            packet.payload,
-        );
-        let Some(event) = parsed else {
+    fn receive_event(&mut self, now: Duration, packet: &Packet<'_>, ticks: u32) {
+        // Presses are told apart by the line's clock. A sender that counts its events at 8 kHz beside sound at 48 may take either
+        // clock for the timestamp; equal ones are equal by both.
+        let timestamp = match self.source.as_mut() {
+            Some(stream) if ticks > 1 => stream.time.of(packet.timestamp, ticks),
+            _ => packet.timestamp,
+        };
+        let parsed = EventPacket::parse(packet.sequence, timestamp, packet.marker, packet.payload);
+        let Some(mut event) = parsed else {
             self.stats.dropped.bad_packet += 1;
             return;
         };
+        event.duration = (u32::from(event.duration) / ticks.max(1)) as u16;
         let Some(digit) = digit_of_code(event.code) else {
             self.stats.dropped.not_a_key += 1;
             return;

@@ -45,8 +45,11 @@ impl Session {
             stream.last_report = Some((middle, now));
         }
         if let Some(about) = report.about_us {
-            self.stats.remote_loss = Some(f32::from(about.fraction_lost) / 256.0);
-            self.stats.remote_jitter_ms = Some(about.jitter as f32 / 8.0);
+            let loss = f32::from(about.fraction_lost) / 256.0;
+            self.stats.remote_loss = Some(loss);
+            self.audio.set_loss(loss);
+            let clock = 8 * self.audio.ticks();
+            self.stats.remote_jitter_ms = Some(about.jitter as f32 / clock as f32);
             if about.last_report != 0 {
                 // RFC 3550, 6.4.1: arrival - LSR - DLSR in 1/65536 s. A nonsense report gives more than a minute.
                 let round = middle(ntp(now))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Phase, Session};
+use crate::digits::EventClocks;
 use crate::error::{MediaError, MediaErrorKind};
 use crate::event::{MediaTransmit, TransmitKind};
 use crate::rtp::{Packet, build};
@@ -25,8 +26,8 @@ impl Session {
             .negotiator
             .agreed()
             .filter(|agreed| agreed.may_send)
-            .and_then(|agreed| Some((agreed.remote_rtp?, agreed.send, agreed.ptime_ms)));
-        let Some((destination, (payload_type, codec), ptime_ms)) =
+            .and_then(|agreed| Some((agreed.remote_rtp?, agreed.send.0, agreed.ptime_ms)));
+        let Some((destination, payload_type, ptime_ms)) =
             target.filter(|_| !self.keys.is_playing())
         else {
             self.audio.skip(BLOCK_SAMPLES);
@@ -39,7 +40,7 @@ impl Session {
         let ssrc = self.audio.ssrc;
         let marker = self.audio.marker;
         let sequence = self.audio.next_sequence();
-        let Some(full) = self.audio.push(codec, ptime_ms, samples) else {
+        let Some(full) = self.audio.push(ptime_ms, samples) else {
             return;
         };
         let octets = full.payload.len();
@@ -86,7 +87,7 @@ impl Session {
             ));
         }
         let agreed = self.negotiator.agreed();
-        if agreed.is_none_or(|agreed| agreed.event_send_pt.is_none()) {
+        if agreed.is_none_or(|agreed| agreed.event_send.is_none()) {
             return Err(MediaError::new(
                 MediaErrorKind::EventsNotNegotiated,
                 format!("digit {digit:?}: the peer has not agreed to telephone-event"),
@@ -105,13 +106,19 @@ impl Session {
 
     /// Sends the event packets due at `now`.
     pub(super) fn send_keys(&mut self, now: Duration) {
-        while let Some(event) = self.keys.poll(now, self.audio.timestamp()) {
+        loop {
             let target = self
                 .negotiator
                 .agreed()
                 .filter(|agreed| agreed.may_send)
-                .and_then(|agreed| Some((agreed.remote_rtp?, agreed.event_send_pt?)));
-            let Some((destination, payload_type)) = target else {
+                .and_then(|agreed| Some((agreed.remote_rtp?, agreed.event_send?)));
+            let clocks = EventClocks {
+                audio: self.audio.ticks(),
+                event: target.map_or(1, |(_, (_, ticks))| ticks),
+            };
+            let polled = self.keys.poll(now, self.audio.timestamp(), clocks);
+            let Some(event) = polled else { break };
+            let Some((destination, (payload_type, _))) = target else {
                 continue;
             };
             let payload = build(&Packet {

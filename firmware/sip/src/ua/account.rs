@@ -113,6 +113,12 @@ impl UserAgent {
         safe && self.has_target(account, |address| address == hop.address)
     }
 
+    /// True if a request from `source` comes from the account's PBX, and in no less safe way.
+    pub(super) fn is_of_account(&self, account: usize, source: Hop) -> bool {
+        let open = self.expects_tls(account) && source.transport != Transport::Tls;
+        !open && self.has_target(account, |address| address.ip() == source.ip())
+    }
+
     /// A new address of an account's registrar or proxy (the name was resolved again). Registers
     /// there at once.
     pub fn set_registrar(&mut self, now: Duration, account: usize, registrar: SocketAddr) {
@@ -121,11 +127,8 @@ impl UserAgent {
 
     /// The account whose registrar is at `source`; among several the one with that user.
     pub(super) fn account_by_source(&self, source: Hop, user: Option<&str>) -> Option<usize> {
-        let here = |account: &usize| {
-            // Who is expected over TLS is not taken over anything else.
-            let open = self.expects_tls(*account) && source.transport != Transport::Tls;
-            !open && self.has_target(*account, |address| address.ip() == source.ip())
-        };
+        // Who is expected over TLS is not taken over anything else.
+        let here = |account: &usize| self.is_of_account(*account, source);
         let all = 0..self.config.accounts.len();
         let by_user = all.clone().filter(here).find(|a| {
             self.config

@@ -74,6 +74,10 @@ pub(super) struct Call {
     /// The transfer that the peer asked for, and how many it asked for in all.
     pub(super) refer: Option<super::refer::Refer>,
     pub(super) refers: u32,
+    /// The last NOTIFY while its answer is awaited.
+    pub(super) notify: Option<u64>,
+    /// BYE is due as soon as that answer came; with its Reason header.
+    pub(super) bye_after_notify: Option<Option<String>>,
     /// When the call timer fires.
     pub(super) deadline: Option<Duration>,
     /// Times the ringing timer fired.
@@ -81,6 +85,12 @@ pub(super) struct Call {
     pub(super) session: Session,
     /// Dialogs of reliable provisional responses to our INVITE.
     pub(super) early: Vec<Early>,
+    /// Tags of all phones that ring for our INVITE.
+    pub(super) rang: Vec<String>,
+    /// The dialog that our provisional response to their INVITE made.
+    pub(super) early_dialog: Option<Dialog>,
+    /// Reliable provisional responses to their INVITE.
+    pub(super) reliable: Option<super::reliable::Reliably>,
 }
 
 impl Call {
@@ -110,10 +120,15 @@ impl Call {
             our_offer: None,
             refer: None,
             refers: 0,
+            notify: None,
+            bye_after_notify: None,
             deadline: None,
             ring_periods: 0,
             session: Session::default(),
             early: Vec::new(),
+            rang: Vec::new(),
+            early_dialog: None,
+            reliable: None,
         }
     }
 

@@ -267,6 +267,7 @@ impl UserAgent {
         if self.move_invite(now, id) || !backup {
             return;
         }
+        self.account_is_silent(now, id);
         // Another account takes the visitor. Should this one be worked on after all, it is
         // cancelled or ended.
         if let Some(client) = client

@@ -1,6 +1,7 @@
 //! Calls made to us: INVITE, ring, answer, reject, CANCEL, ACK.
 
 use super::call::{Call, Phase, party, reason_text, visible};
+use super::reliable::add_extensions;
 use super::wire::ACCEPT;
 use super::{ALLOW, MAX_CALLS, UserAgent};
 use crate::dialog::Dialog;
@@ -40,6 +41,10 @@ impl UserAgent {
             self.refuse(now, source, &invite, 406, "caller does not accept SDP");
             return;
         }
+        let replaces = match self.replaced_call(source, &invite) {
+            Ok(call) => call.map(CallId),
+            Err((status, why)) => return self.refuse(now, source, &invite, status, why),
+        };
         let (Some(call_id), Some(from)) = (invite.call_id().map(str::to_owned), invite.from())
         else {
             return;
@@ -71,16 +76,17 @@ impl UserAgent {
             call: CallId(id),
             account,
             from: party(Some(&from)),
-            asserted: asserted_identity(&invite).filter(|_| by_pbx),
+            asserted: asserted_identity(&invite).filter(|_| by_pbx).map(Box::new),
             to_user: party(invite.to().as_ref()).user,
             request_user,
             source: source.address,
             sdp: invite.sdp(),
+            replaces,
         });
     }
 
     /// A response to the INVITE of a ringing call, with our tag.
-    fn invite_response(&self, id: u64, status: u16) -> Option<(u64, Message)> {
+    pub(super) fn invite_response(&self, id: u64, status: u16) -> Option<(u64, Message)> {
         let call = self.calls.get(&id).filter(|c| c.phase == Phase::Ringing)?;
         let server = call.server?;
         let request = &self.servers.get(&server)?.request;
@@ -101,20 +107,23 @@ impl UserAgent {
                 .headers
                 .push("Contact", self.contact(&user, call.peer));
             response.headers.push("Allow", ALLOW);
+            add_extensions(&mut response);
         }
         Some((server, response))
     }
 
-    /// Sends 180 Ringing.
+    /// Sends 180 Ringing, reliably where the caller can and may (RFC 3262).
     pub fn ring(&mut self, now: Duration, call: CallId) {
-        if let Some((server, response)) = self.invite_response(call.0, 180) {
-            self.respond(now, server, response);
-        }
+        self.provisional(now, call.0, 180, None);
     }
 
-    /// Answers a call with 200 and SDP. The peer's ACK is reported as `Confirmed`.
+    /// Answers a call with 200 and SDP. The peer's ACK is reported as `Confirmed`. While an early
+    /// description waits for its PRACK the 200 waits too.
     pub fn answer(&mut self, now: Duration, call: CallId, sdp: Vec<u8>) {
         let id = call.0;
+        if self.hold_answer(id, &sdp) {
+            return;
+        }
         let Some((server, mut response)) = self.invite_response(id, 200) else {
             return;
         };
@@ -125,19 +134,24 @@ impl UserAgent {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let Some(dialog) = Dialog::from_request(&request, &call.local_tag, call.peer) else {
+        let early = call.early_dialog.take();
+        let dialog = early.or_else(|| Dialog::from_request(&request, &call.local_tag, call.peer));
+        let Some(dialog) = dialog else {
             // The Contact is no SIP URI: no request could ever reach the caller.
             self.reject(now, CallId(id), 400, None);
             return;
         };
-        call.awaiting_ack = dialog.remote_cseq.map(|cseq| (server, cseq));
-        call.offer_in_2xx = request.sdp().is_none();
+        let described = call.reliable.as_ref().is_some_and(|r| r.described());
+        call.awaiting_ack = request.cseq().map(|(cseq, _)| (server, cseq));
+        call.offer_in_2xx = request.sdp().is_none() && !described;
         call.dialog = Some(dialog);
         call.phase = Phase::Answered;
         self.set_call_deadline(id, None);
         self.answer_session(now, id, &request, &mut response);
-        self.note_sdp(id, Some(&sdp), request.sdp().as_deref());
-        if !sdp.is_empty() {
+        self.stop_provisionals(id);
+        let ours = Some(&sdp[..]).filter(|_| !described);
+        self.note_sdp(id, ours, request.sdp().as_deref());
+        if !sdp.is_empty() && !described {
             response.set_body("application/sdp", sdp);
         }
         self.respond(now, server, response);
@@ -166,6 +180,7 @@ impl UserAgent {
         self.respond(now, server, response);
         let reason = crate::message::reason_phrase(status);
         self.report_end(call.0, Some(status), reason, EndedBy::Local);
+        self.drop_offers(now, call.0);
         self.remove_call(call.0);
     }
 
@@ -188,6 +203,7 @@ impl UserAgent {
             }
             let reason = reason_text(cancel).unwrap_or_else(|| "cancelled".to_owned());
             self.report_end(id, Some(487), reason, EndedBy::Remote);
+            self.drop_offers(now, id);
             self.remove_call(id);
         } else {
             self.respond_status(now, server, 487);
@@ -296,7 +312,7 @@ impl UserAgent {
         let rung = server
             .last_response()
             .is_some_and(|r| !r.starts_with(b"SIP/2.0 100"));
-        if rung {
+        if rung && !self.answer_is_held(id) {
             self.ring(now, CallId(id));
         }
     }

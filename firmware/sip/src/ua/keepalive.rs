@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// Longest period of probes while the peer is unreachable, seconds.
 const PROBE_WHEN_LOST_S: u32 = 10;
+/// From an INVITE that nobody answered to the first probe, seconds.
+const FIRST_PROBE_S: u64 = 2;
 
 impl UserAgent {
     /// Sends an OPTIONS probe and plans the next one.
@@ -17,7 +19,9 @@ impl UserAgent {
             return;
         };
         let period_s = settings.keepalive_s;
-        if self.shutting_down || period_s == 0 {
+        // Without probes of its own an account is probed while nobody answers its calls.
+        let away = self.accounts.get(account).is_some_and(|s| s.unreachable);
+        if self.shutting_down || (period_s == 0 && !away) {
             return;
         }
         let destination = self.registrar(account);
@@ -28,17 +32,17 @@ impl UserAgent {
         }
         let destination = self.registrar(account).or(destination);
         let unreachable = self.accounts.get(account).is_some_and(|s| s.unreachable);
-        let period_s = if unreachable {
-            period_s.min(PROBE_WHEN_LOST_S)
-        } else {
-            period_s
+        let period_s = match period_s {
+            0 => PROBE_WHEN_LOST_S,
+            set if unreachable => set.min(PROBE_WHEN_LOST_S),
+            set => set,
         };
         let at = now + Duration::from_secs(u64::from(period_s));
         self.timers.set(TimerKey::Keepalive(account), Some(at));
         let Some(destination) = destination else {
             return;
         };
-        // Over UDP nobody answers an empty line: away or not is then found out as without it.
+        // Over UDP nobody answers an empty line: away or not is then found out by calls and REGISTER.
         let crlf = self
             .options
             .get(account)
@@ -119,6 +123,29 @@ impl UserAgent {
             state.unreachable = true;
             self.events.push_back(UaEvent::PeerUnreachable { account });
         }
+    }
+
+    /// Nobody answered an INVITE at the registrar. Where OPTIONS watch it that is their affair;
+    /// otherwise (no probes, or CRLF that nobody answers) it is away until an OPTIONS is answered.
+    pub(super) fn invite_lost(&mut self, now: Duration, account: usize) {
+        let probes = self
+            .config
+            .accounts
+            .get(account)
+            .is_some_and(|settings| settings.keepalive_s > 0);
+        let options = self.options.get(account).filter(|o| o.watch_calls);
+        let (Some(options), Some(state)) = (options, self.accounts.get_mut(account)) else {
+            return;
+        };
+        let crlf = options.keepalive == Keepalive::Crlf;
+        let watched = probes && (!crlf || state.answers_crlf);
+        if watched || state.unreachable || self.shutting_down {
+            return;
+        }
+        state.unreachable = true;
+        self.events.push_back(UaEvent::PeerUnreachable { account });
+        let at = now + Duration::from_secs(FIRST_PROBE_S);
+        self.timers.set(TimerKey::Keepalive(account), Some(at));
     }
 
     /// Any answer shows that the peer lives, even an error.

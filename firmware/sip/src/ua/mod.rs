@@ -12,6 +12,8 @@ mod outgoing;
 mod prack;
 mod receive;
 mod refer;
+mod reliable;
+mod replaces;
 mod session;
 mod session_timer;
 mod streams;
@@ -42,7 +44,7 @@ const MAX_CLIENT_TRANSACTIONS: usize = 1024;
 const MAX_SERVER_TRANSACTIONS: usize = 2048;
 
 /// Methods we take, for Allow.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER";
 
 /// Addresses of ours beside those of [`UaConfig`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,6 +86,8 @@ enum TimerKey {
     Keepalive(usize),
     Comeback(usize),
     Failover(u64),
+    /// A reliable provisional response is sent again.
+    Reliable(u64),
 }
 
 /// Whom a client transaction works for.
@@ -238,6 +242,17 @@ impl UserAgent {
         self.clients.len() + self.servers.len()
     }
 
+    /// Deadlines of calls and transactions; those of registrations and probes are not counted.
+    pub fn timer_count(&self) -> usize {
+        let of_account = |key: &&TimerKey| {
+            matches!(
+                key,
+                TimerKey::Register(_) | TimerKey::Keepalive(_) | TimerKey::Comeback(_)
+            )
+        };
+        self.timers.keys().filter(|key| !of_account(key)).count()
+    }
+
     /// State of an account's registration.
     pub fn registration(&self, account: usize) -> RegistrationState {
         self.accounts
@@ -278,6 +293,7 @@ impl UserAgent {
                 TimerKey::Keepalive(account) => self.keepalive(now, account),
                 TimerKey::Comeback(account) => self.comeback(now, account),
                 TimerKey::Failover(id) => self.invite_impatient(now, id),
+                TimerKey::Reliable(id) => self.reliable_timer(now, id),
             }
         }
     }
@@ -339,7 +355,7 @@ impl UserAgent {
             Owner::Invite(call) => self.invite_unanswered(now, call, by),
             Owner::Reinvite(call) | Owner::Update(call) => self.offer_unanswered(now, call, by),
             Owner::Info(call) => self.info_unanswered(now, call, by),
-            Owner::Notify(call) => self.notify_unanswered(call),
+            Owner::Notify(call) => self.notify_unanswered(now, call),
             Owner::Bye(call) => self.remove_call(call),
             // The peer repeats its response, or ends the INVITE.
             Owner::Prack(_) | Owner::Abandoned(_) | Owner::Nobody => {}

@@ -88,7 +88,13 @@ impl UserAgent {
         short
     }
 
-    fn take_offer(&mut self, now: Duration, source: Hop, id: u64, request: Message) -> Option<u64> {
+    pub(super) fn take_offer(
+        &mut self,
+        now: Duration,
+        source: Hop,
+        id: u64,
+        request: Message,
+    ) -> Option<u64> {
         let Some(server) = self.start_server(source, request.clone()) else {
             self.refuse(now, source, &request, 503, "too many transactions");
             return None;
@@ -106,7 +112,7 @@ impl UserAgent {
     }
 
     /// A response to a re-INVITE or UPDATE, with Contact.
-    fn session_response(&self, id: u64, request: &Message, status: u16) -> Message {
+    pub(super) fn session_response(&self, id: u64, request: &Message, status: u16) -> Message {
         let mut response = Message::response_to(request, status, None);
         let call = self.calls.get(&id);
         let account = call.and_then(|c| c.account);

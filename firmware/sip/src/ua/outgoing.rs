@@ -107,6 +107,7 @@ impl UserAgent {
         if announces && !request.sdp_offer.is_empty() {
             add_supported(&mut invite, "100rel");
         }
+        add_supported(&mut invite, "replaces");
         if !request.sdp_offer.is_empty() {
             invite.set_body("application/sdp", request.sdp_offer);
         }
@@ -135,6 +136,12 @@ impl UserAgent {
         let Some(status) = response.status() else {
             return;
         };
+        let account = self.calls.get(&id).and_then(|call| call.account);
+        if let Some(account) = account.filter(|account| self.is_registrar(*account, source))
+            && self.accounts.get(account).is_some_and(|s| s.unreachable)
+        {
+            self.peer_seen(now, account);
+        }
         match status {
             100..=199 => self.on_provisional(now, id, client, response, source),
             200..=299 => self.on_invite_accepted(now, id, client, response, source),
@@ -160,6 +167,7 @@ impl UserAgent {
         if call.cancel.is_some() {
             self.send_cancel(now, id);
         } else if status > 100 && !call.ended {
+            self.note_early(id, response);
             if self.acknowledge_provisional(now, id, client, response, source) == Reliable::Drop {
                 return;
             }
@@ -321,12 +329,24 @@ impl UserAgent {
         if self.move_invite(now, id) {
             return;
         }
+        self.account_is_silent(now, id);
         let (status, reason) = match by {
             EndedBy::Transport => (503, "the network refused the message"),
             _ => (408, "no answer to INVITE"),
         };
         self.report_end(id, Some(status), reason.to_owned(), by);
         self.remove_call(id);
+    }
+
+    /// Nobody at the registrar works on the INVITE of a call.
+    pub(super) fn account_is_silent(&mut self, now: Duration, id: u64) {
+        let asked = self.calls.get(&id).filter(|call| !call.provisional);
+        let account = asked.and_then(|call| call.account.map(|account| (account, call.peer)));
+        if let Some((account, peer)) = account
+            && self.is_registrar(account, peer)
+        {
+            self.invite_lost(now, account);
+        }
     }
 
     /// Sends CANCEL for our INVITE, once, and waits for the end of it (RFC 3261 9.1).
@@ -392,6 +412,7 @@ impl UserAgent {
             self.timers.set(TimerKey::Call(id), None);
             self.timers.set(TimerKey::Session(id), None);
             self.timers.set(TimerKey::Failover(id), None);
+            self.timers.set(TimerKey::Reliable(id), None);
         }
     }
 }

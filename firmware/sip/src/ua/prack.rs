@@ -1,5 +1,6 @@
 //! Reliable provisional responses to our INVITE (RFC 3262, user agent client).
 
+use super::call::Phase;
 use super::{Owner, UserAgent};
 use crate::dialog::Dialog;
 use crate::hop::Hop;
@@ -133,6 +134,50 @@ impl UserAgent {
             .find(|early| early.tag == dialog.remote_tag);
         if let Some(early) = last {
             dialog.local_cseq = dialog.local_cseq.max(early.dialog.local_cseq);
+            dialog.remote_cseq = dialog.remote_cseq.max(early.dialog.remote_cseq);
         }
+    }
+
+    /// UPDATE of a phone that rings for our INVITE, in the dialog of its reliable response: a new
+    /// Contact is taken; with an offer it has to wait for the end of the INVITE. False if it is
+    /// none.
+    pub(super) fn on_early_update(
+        &mut self,
+        now: Duration,
+        source: Hop,
+        id: u64,
+        method: &Method,
+        request: &Message,
+    ) -> bool {
+        let call = self
+            .calls
+            .get_mut(&id)
+            .filter(|_| *method == Method::UPDATE);
+        let tag = request.from_tag().unwrap_or_default();
+        let ringing = |c: &&mut super::Call| c.phase == Phase::Inviting && !c.ended;
+        let early = call.filter(ringing).map(|c| c.early.iter_mut());
+        let Some(early) = early.and_then(|mut all| all.find(|one| one.tag == tag)) else {
+            return false;
+        };
+        let cseq = request.cseq().map(|(number, _)| number);
+        if early
+            .dialog
+            .remote_cseq
+            .is_some_and(|last| cseq <= Some(last))
+        {
+            let why = "CSeq is lower than the last one";
+            self.refuse(now, source, request, 500, why);
+            return true;
+        }
+        early.dialog.remote_cseq = cseq;
+        if request.sdp().is_some() {
+            let why = "the INVITE is not answered yet";
+            self.refuse_in_dialog(now, source, request.clone(), 491, why);
+            return true;
+        }
+        early.dialog.refresh_target(request);
+        let response = self.session_response(id, request, 200);
+        self.respond_new(now, source, request.clone(), response);
+        true
     }
 }

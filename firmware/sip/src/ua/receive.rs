@@ -306,6 +306,7 @@ impl UserAgent {
         response.headers.push("Accept-Encoding", "identity");
         response.headers.push("Accept-Language", "en");
         add_supported(&mut response, "timer");
+        super::reliable::add_extensions(&mut response);
         response
     }
 }
@@ -319,6 +320,10 @@ fn inspect(request: &Message) -> Option<(u16, &'static str)> {
         }
         Some(uri) if uri.headers.is_some() => return Some((400, "Headers in Request-URI")),
         Some(_) => {}
+    }
+    let invite = request.method() == Some(&Method::INVITE);
+    if !invite && request.headers.get("Replaces").is_some() {
+        return Some((400, "Replaces in another request than INVITE"));
     }
     if !unsupported(request).is_empty() {
         return Some((420, "extension not supported"));

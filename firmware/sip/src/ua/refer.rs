@@ -10,8 +10,9 @@ use std::time::Duration;
 
 /// How long a transfer may take; told to the peer as the life of the subscription.
 const SUBSCRIPTION_S: u32 = 300;
-/// Longest Replaces value taken.
-const LONGEST_REPLACES: usize = 512;
+
+/// How long a BYE waits for the answer to the last NOTIFY.
+pub(super) const BYE_WAITS: Duration = Duration::from_secs(5);
 
 /// A transfer that the peer asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,21 +157,63 @@ impl UserAgent {
         let phrase = crate::message::reason_phrase(status);
         let body = format!("SIP/2.0 {status} {phrase}\r\n");
         notify.set_body("message/sipfrag;version=2.0", body.into_bytes());
-        self.send_request(now, notify, destination, Owner::Notify(id));
+        let client = self.send_request(now, notify, destination, Owner::Notify(id));
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.notify = client.or(call.notify);
+        }
     }
 
     pub(super) fn on_notify_response(&mut self, now: Duration, id: u64, client: u64, r: &Message) {
-        match r.status() {
-            Some(401 | 407) => {
-                self.retry_in_dialog(now, id, client, r);
+        let status = r.status().unwrap_or(100);
+        if status < 200 {
+            return;
+        }
+        if matches!(status, 401 | 407)
+            && let Some(new) = self.retry_in_dialog(now, id, client, r)
+        {
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.notify = call
+                    .notify
+                    .map(|last| if last == client { new } else { last });
             }
-            Some(300..) => self.notify_unanswered(id),
-            _ => {}
+            if self
+                .calls
+                .get(&id)
+                .is_some_and(|c| c.bye_after_notify.is_some())
+            {
+                self.limit_client(new, now + BYE_WAITS);
+            }
+            return;
+        }
+        if status >= 300 {
+            self.nobody_listens(id);
+        }
+        self.notify_over(now, id, client);
+    }
+
+    /// That NOTIFY is over: a BYE that waited for it goes out.
+    fn notify_over(&mut self, now: Duration, id: u64, client: u64) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if call.notify.take_if(|last| *last == client).is_some()
+            && let Some(reason) = call.bye_after_notify.take()
+        {
+            self.send_bye(now, id, reason.as_deref());
+        }
+    }
+
+    pub(super) fn notify_unanswered(&mut self, now: Duration, id: u64) {
+        self.nobody_listens(id);
+        let last = self.calls.get(&id).and_then(|call| call.notify);
+        let waits = |client: &u64| self.clients.get(client).is_some_and(|c| c.is_waiting());
+        if let Some(client) = last.filter(|client| !waits(client)) {
+            self.notify_over(now, id, client);
         }
     }
 
     /// The peer does not want to know any more; the call itself is not touched (RFC 5057 5.2).
-    pub(super) fn notify_unanswered(&mut self, id: u64) {
+    fn nobody_listens(&mut self, id: u64) {
         if let Some(refer) = self.calls.get_mut(&id).and_then(|call| call.refer.as_mut()) {
             refer.silent = true;
         }
@@ -219,18 +262,7 @@ fn refer_to(request: &Message) -> Option<(String, Option<String>)> {
         })
     });
     match replaces {
-        Some(replaces) if !is_replaces(&replaces) => None,
+        Some(replaces) if !super::replaces::is_replaces(&replaces) => None,
         replaces => Some((target.to_owned(), replaces)),
     }
-}
-
-/// Whether a text is a Replaces value (RFC 3891 6.1) that may stand in a header.
-fn is_replaces(text: &str) -> bool {
-    let params = text.split_once(';').map_or("", |(_, params)| params);
-    let params = crate::message::Params::parse(params);
-    let visible = |b: u8| b.is_ascii_graphic() && b != b',';
-    text.len() <= LONGEST_REPLACES
-        && text.bytes().all(visible)
-        && params.get("to-tag").is_some_and(|tag| !tag.is_empty())
-        && params.get("from-tag").is_some_and(|tag| !tag.is_empty())
 }

@@ -40,13 +40,18 @@ impl UserAgent {
         }
     }
 
-    /// BYE now, or after the ACK: the called party may not send it before (RFC 3261 15).
+    /// BYE now, or after the ACK: the called party may not send it before (RFC 3261 15). The last
+    /// word about a transfer goes before it too, or the peer would take it for one of no call.
     pub(super) fn end_dialog(&mut self, now: Duration, id: u64, reason: Option<String>) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         if call.phase == Phase::Answered {
             call.bye_after_ack = Some(reason);
+        } else if let Some(notify) = call.notify.filter(|_| !self.shutting_down) {
+            call.bye_after_notify = Some(reason);
+            self.drop_offers(now, id);
+            self.limit_client(notify, now + super::refer::BYE_WAITS);
         } else {
             self.send_bye(now, id, reason.as_deref());
         }
@@ -211,6 +216,7 @@ impl UserAgent {
                 self.respond_new(now, source, request, response);
             }
             Method::REFER => self.on_refer(now, source, id, request),
+            Method::PRACK => self.on_prack(now, source, id, request),
             Method::Known(_) => {
                 self.refuse_in_dialog(now, source, request, 405, "method not allowed");
             }
@@ -229,6 +235,11 @@ impl UserAgent {
         method: &Method,
         request: &Message,
     ) {
+        if self.on_early_callers_request(now, source, id, method, request)
+            || self.on_early_update(now, source, id, method, request)
+        {
+            return;
+        }
         let phase = self.calls.get(&id).map(|c| c.phase);
         if *method == Method::BYE && phase == Some(Phase::Ringing) {
             // The caller may end an early dialog with BYE (RFC 3261 15).

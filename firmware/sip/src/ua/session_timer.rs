@@ -2,7 +2,7 @@
 
 use super::call::{OurOffer, Phase};
 use super::{Owner, TimerKey, UserAgent};
-use crate::message::{Message, Params};
+use crate::message::{Message, Method, Params};
 use crate::options::MIN_SE_S;
 use crate::{EndedBy, SessionRefresher};
 use std::time::Duration;
@@ -71,7 +71,7 @@ fn min_se(message: &Message) -> Option<u32> {
     (seconds <= LONGEST_S).then_some(seconds)
 }
 
-fn lists(message: &Message, header: &str, tag: &str) -> bool {
+pub(super) fn lists(message: &Message, header: &str, tag: &str) -> bool {
     message
         .headers
         .list(header)
@@ -134,7 +134,10 @@ impl UserAgent {
         request: &Message,
         response: &mut Message,
     ) {
-        let Some(account) = self.calls.get(&id).map(|c| c.account) else {
+        // A session has no timer before it begins, and PRACK sets none.
+        let sets = matches!(request.method(), Some(&Method::INVITE | &Method::UPDATE));
+        let begun = |c: &&super::Call| sets && c.phase != Phase::Ringing;
+        let Some(account) = self.calls.get(&id).filter(begun).map(|c| c.account) else {
             return;
         };
         let (ours, choice) = self.session_settings(account);
@@ -350,6 +353,9 @@ pub(super) fn add_supported(message: &mut Message, tag: &str) {
 
 /// Extensions a request requires and we do not know.
 pub(super) fn unsupported(request: &Message) -> Vec<&str> {
-    let unknown = |tag: &&str| !tag.eq_ignore_ascii_case("timer");
+    let unknown = |tag: &&str| {
+        let known = ["timer", "100rel", "replaces"];
+        !known.iter().any(|own| tag.eq_ignore_ascii_case(own))
+    };
     request.headers.list("Require").filter(unknown).collect()
 }

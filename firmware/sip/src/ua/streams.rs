@@ -31,6 +31,28 @@ impl UserAgent {
         self.tcp_available = available;
     }
 
+    /// Whether a connection with `peer` is worth having. Asked when somebody opens one, a stranger is
+    /// turned away before a TLS handshake or a place among the connections is spent on him.
+    pub fn admit_stream(
+        &mut self,
+        now: Duration,
+        transport: Transport,
+        peer: SocketAddr,
+    ) -> StreamVerdict {
+        let hop = Hop::new(transport, peer);
+        let key = (transport == Transport::Tls, peer);
+        let why = if !self.is_trusted(hop) && !self.is_in_conversation(hop) {
+            self.counters.stranger_datagrams += 1;
+            "source is not allowed"
+        } else if self.streams.len() >= MAX_STREAMS && !self.streams.contains_key(&key) {
+            "too many connections"
+        } else {
+            return StreamVerdict::Keep;
+        };
+        self.report_refusal(now, hop, "stream".to_owned(), 0, why);
+        StreamVerdict::Close
+    }
+
     /// Takes bytes of a connection with `peer`, in any cut. Answers keep-alives (RFC 5626 3.5.1).
     /// A connection is to be closed if it is a stranger's or if nobody can tell where its next
     /// message begins; a bad message alone closes nothing. UDP is not a stream: nothing happens.
@@ -46,16 +68,8 @@ impl UserAgent {
         }
         let hop = Hop::new(transport, peer);
         let key = (transport == Transport::Tls, peer);
-        if !self.is_trusted(hop) && !self.is_in_conversation(hop) {
+        if self.admit_stream(now, transport, peer) == StreamVerdict::Close {
             self.streams.remove(&key);
-            self.counters.stranger_datagrams += 1;
-            let method = "stream".to_owned();
-            self.report_refusal(now, hop, method, 0, "source is not allowed");
-            return StreamVerdict::Close;
-        }
-        if self.streams.len() >= MAX_STREAMS && !self.streams.contains_key(&key) {
-            let method = "stream".to_owned();
-            self.report_refusal(now, hop, method, 0, "too many connections");
             return StreamVerdict::Close;
         }
         let mut reader = self.streams.remove(&key).unwrap_or_default();

@@ -308,6 +308,10 @@ impl Registrar {
 
 impl Node for Registrar {
     fn receive(&mut self, now: Duration, source: SocketAddr, payload: &[u8]) {
+        // A keep-alive of CRLF gets no answer over UDP.
+        if payload == b"\r\n\r\n" {
+            return;
+        }
         let request = read(payload).unwrap();
         if self.down || request.method().is_none() {
             return;

@@ -4,6 +4,10 @@ use sip::message::read;
 
 use super::{GATEWAY_SIP, PBX_SIP, Port, World};
 
+/// A phone's description; its sound goes where the built-in phone's would not.
+const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.77.0.2\r\ns=-\r\nc=IN IP4 127.77.0.2\r\nt=0 0\r\n\
+                     m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+
 /// What names a call on the wire, seen from the phone's side.
 #[derive(Debug, Clone)]
 pub(crate) struct Dialog {
@@ -139,9 +143,37 @@ impl World {
     /// An INVITE from the PBX's address for `user`, whose From is `from_user`.
     pub(crate) fn inject_invite(&mut self, id: &str, user: &str, from_user: &str, name: &str) {
         let from = format!("\"{name}\" <sip:{from_user}@127.77.0.2>");
-        let sdp = "v=0\r\no=- 1 1 IN IP4 127.77.0.2\r\ns=-\r\nc=IN IP4 127.77.0.2\r\nt=0 0\r\n\
-                   m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n";
-        self.inject_invite_with(id, user, &from, sdp);
+        self.inject_invite_with(id, user, &from, OFFER);
+    }
+
+    /// An INVITE of the extension `caller` that is to take the place of the peer of `dialog`.
+    pub(crate) fn inject_replacing(&mut self, id: &str, caller: &str, dialog: &Dialog, more: &str) {
+        let from = format!("<sip:{caller}@127.77.0.2>");
+        let headers = format!(
+            "Content-Type: application/sdp\r\nReplaces: {};to-tag={};from-tag={}{more}\r\n",
+            dialog.call_id, dialog.gateway_tag, dialog.phone_tag
+        );
+        let invite = outside_request("INVITE", id, "600", &from, &headers, OFFER);
+        self.inject(Port::GatewaySip, PBX_SIP, invite);
+    }
+
+    /// The dialog of a call that `inject_replacing` or `inject_invite` made and that was answered, its ACK sent.
+    pub(crate) fn injected_dialog(&mut self, id: &str) -> Dialog {
+        let call_id = format!("{id}@forged");
+        let ok = self.network.sip.iter().rev().find_map(|(_, ours, bytes)| {
+            let message = read(bytes).ok().filter(|_| *ours)?;
+            let same = message.call_id() == Some(&call_id);
+            (same && message.status() == Some(200)).then_some(message)
+        });
+        let dialog = Dialog {
+            call_id,
+            gateway_tag: ok.expect("an answer").to_tag().unwrap(),
+            phone_tag: format!("from{id}"),
+            invite_branch: format!("z9hG4bKINVITE{id}"),
+        };
+        let ack = dialog.request("ACK", 1, "", "");
+        self.inject(Port::GatewaySip, PBX_SIP, ack);
+        dialog
     }
 
     pub(crate) fn inject_invite_with(&mut self, id: &str, user: &str, from: &str, sdp: &str) {

@@ -103,6 +103,7 @@ impl World {
             }]],
             sip_local: address(GATEWAY_SIP),
             public: None,
+            stun_server: None,
             sip_local_ipv6: None,
             rtp_local: slots,
             rtp_local_ipv6: Vec::new(),

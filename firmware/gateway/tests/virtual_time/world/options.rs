@@ -90,6 +90,8 @@ pub(crate) struct Options {
     pub(crate) config: &'static str,
     /// Keys of the route besides its targets.
     pub(crate) route: &'static str,
+    /// Keys of `[sip]`.
+    pub(crate) sip: &'static str,
     /// Keys of the account.
     pub(crate) account: &'static str,
     /// Whom the route calls.
@@ -121,6 +123,7 @@ impl Default for Options {
             seed: 1,
             config: "",
             route: "",
+            sip: "",
             account: "",
             targets: "\"400\"",
             password: "secret",
@@ -199,12 +202,13 @@ impl Options {
             "[[route]]\napartment = 41\ntargets = [\"499\"]\n"
         };
         let text = format!(
-            "[sip]\nlisten = \"{GATEWAY_SIP}\"\n\
+            "[sip]\nlisten = \"{GATEWAY_SIP}\"\n{}\n\
              [[account]]\nname = \"pbx\"\nextension = \"600\"\ndomain = \"{PBX_SIP}\"\npassword = \"secret\"\n{}\n\
              [[card]]\nname = \"card\"\nkind = \"virtual\"\nsocket = \"/nowhere\"\n\
              [[line]]\nname = \"apt42\"\ncard = \"card\"\n{}\nhandset = \"{}\"\n\
              [[route]]\napartment = 42\ntargets = [{}]\n{}\n\
              {}{}",
+            self.sip,
             self.account,
             self.topology.line(self.brand),
             fitting,
