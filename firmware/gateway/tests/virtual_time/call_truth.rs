@@ -1,7 +1,6 @@
 //! The figures of a call beside what really happened on the line and on the network.
 
 use call::{CallFigures, Event};
-use control::reply::CallStatus;
 use phone::{Speaker, speak};
 
 use crate::world::{Options, Weather, World, answers, ms, seconds};
@@ -28,8 +27,9 @@ fn resident() -> Vec<i16> {
     speak(Speaker::Resident, RESIDENT_MS)
 }
 
-fn status(world: &World) -> CallStatus {
-    world.gateway.call_statuses().remove(0)
+/// As `rtp stats` tells them.
+fn status(world: &World) -> CallFigures {
+    world.gateway.call_statuses().remove(0).figures
 }
 
 fn figures(world: &World) -> CallFigures {
