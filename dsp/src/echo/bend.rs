@@ -6,10 +6,11 @@
 
 use realfft::num_complex::Complex32;
 
-use super::Shape;
+use super::control::Astray;
 use super::far::FarEnd;
 use super::filter::Filter;
 use super::kalman::Kalman;
+use super::{Shape, energy};
 use crate::sample::finite;
 use crate::spectrum::Fft;
 
@@ -18,7 +19,7 @@ const STEEP: f32 = 3.0;
 /// Gain of what is taken off, so that its power is about that of the far end at a usual level.
 const GAIN: f32 = 4.0;
 /// Doubt about a weight of which nothing is known: less than about the linear ones, which must learn first.
-const UNKNOWN: f32 = 0.01;
+const UNKNOWN: f32 = 0.003;
 
 /// The second filter.
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ pub(super) struct Bend {
     far: FarEnd,
     filter: Filter,
     kalman: Kalman,
+    astray: Astray,
     block: Vec<f32>,
     echo: Vec<f32>,
     constrained: usize,
@@ -43,6 +45,7 @@ impl Bend {
             far: FarEnd::new(short, longest),
             filter: Filter::new(short),
             kalman: Kalman::new(short),
+            astray: Astray::default(),
             block: vec![0.0; shape.block],
             echo: vec![0.0; shape.block],
             constrained: 0,
@@ -74,6 +77,19 @@ impl Bend {
         self.filter.echo(&self.far, fft, &mut self.echo);
         for (near, echo) in near.iter_mut().zip(&self.echo) {
             *near -= echo;
+        }
+    }
+
+    /// Gives up what was learned when it does more harm than good to `error`, what both filters leave, and takes its part back out
+    /// of it. A talker who is far louder than any echo could have taught it nonsense.
+    pub(super) fn judge(&mut self, error: &mut [f32]) {
+        for (slot, (error, echo)) in self.block.iter_mut().zip(error.iter().zip(&self.echo)) {
+            *slot = error + echo;
+        }
+        let (with, without) = (energy(error), energy(&self.block));
+        if self.astray.judge(with, without, energy(&self.echo)) {
+            error.copy_from_slice(&self.block);
+            self.forget();
         }
     }
 

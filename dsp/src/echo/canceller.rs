@@ -254,6 +254,7 @@ impl EchoCanceller {
         let scratch = &mut self.scratch;
         subtract(&mut scratch.scout_error, &scratch.near, &scratch.scout_echo);
         self.compare();
+        self.bend.judge(&mut self.scratch.error);
         self.learn(clipped);
 
         let scratch = &mut self.scratch;
