@@ -10,6 +10,7 @@ mod attack_sound;
 mod call_figures;
 mod call_truth;
 mod disk;
+mod early_media;
 mod encrypted_sound;
 mod extra_phones;
 mod headset;
