@@ -193,6 +193,21 @@ fn digits_are_found_in_noise_hum_offset_and_clipping() {
 }
 
 #[test]
+fn every_key_is_found_clipped_by_6_db_and_over_hum_that_is_half_a_hertz_off() {
+    for grade in GRADES {
+        for condition in [
+            Condition::Clipped(6.0),
+            Condition::Tones(49.5, 0.0, -13.0),
+            Condition::Tones(50.5, 0.0, -13.0),
+        ] {
+            // Four of each key.
+            let found = score(grade, Burst::new('5', 80.0, -13.0), condition, 64).0;
+            assert!(found >= 98.0, "{grade:?}: {found} %");
+        }
+    }
+}
+
+#[test]
 fn a_dial_tone_hides_digits_from_the_door_grade_only() {
     let digit = Burst::new('5', 80.0, -13.0);
     for condition in [
