@@ -31,6 +31,7 @@ mod replaced_calls;
 mod ring_together;
 mod schedules;
 mod shutdown;
+mod stand_in;
 mod topologies;
 mod transfers;
 mod ugly_orders;
