@@ -8,6 +8,7 @@ mod attack_rtp;
 mod attack_sip;
 mod attack_sound;
 mod call_figures;
+mod call_truth;
 mod disk;
 mod early_media;
 mod encrypted_sound;
