@@ -434,6 +434,10 @@ impl Gateway {
                     audio = headset.towards_phone(&audio);
                 }
                 if let Some(leg) = leg {
+                    // Before the answer nobody hears the visitor.
+                    if !leg.connected {
+                        audio.fill(0);
+                    }
                     leg.session.push_audio(now, &audio);
                 }
             }

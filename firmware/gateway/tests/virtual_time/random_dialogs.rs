@@ -239,7 +239,9 @@ fn one(number: u64) -> Tally {
             "session_expires_s = 90\nreliable_provisionals = false",
         ]),
         config: if long {
-            "[call]\ntalk_limit_s = 100\nrtp_timeout_s = 200"
+            "[call]\ntalk_limit_s = 100\nrtp_timeout_s = 200\nearly_media = \"line\""
+        } else if dice.below(3) == 0 {
+            "[call]\ntalk_limit_s = 14\nring_limit_s = 12\nearly_media = \"line\""
         } else {
             "[call]\ntalk_limit_s = 14\nring_limit_s = 12\nunanswered = \"tone\""
         },
