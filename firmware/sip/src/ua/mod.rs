@@ -38,6 +38,8 @@ use std::time::Duration;
 
 /// Most calls at once, closing ones included: a box opens 256 pairs of audio ports at the most.
 const MAX_CALLS: usize = 320;
+/// Most incoming calls among them: they are the ones that others decide about.
+const MAX_INCOMING: usize = 64;
 /// Most client transactions at once.
 const MAX_CLIENT_TRANSACTIONS: usize = 1024;
 /// Most server transactions at once.
