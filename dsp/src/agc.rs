@@ -4,8 +4,9 @@
 //! that rises while only the far end talks lifts the echo that is left by just as much (15 dB of it were measured in another
 //! engine).
 
-use crate::sample::RMS_0_DBM0;
-use crate::talk::{Talk, mean_square};
+use crate::Rate;
+use crate::sample::{RMS_0_DBM0, finite};
+use crate::talk::Talk;
 
 /// Share of the newest block in the level of speech: about 300 ms of it.
 const WEIGHT: f32 = 0.033;
@@ -36,10 +37,16 @@ impl Default for AgcConfig {
     }
 }
 
-/// Brings speech to a level. Blocks of 10 ms, no delay; a limiter belongs behind it.
+/// Brings speech to a level. Blocks of any size, no delay; a limiter belongs behind it. It listens for 10 ms and moves during the
+/// next 10.
 #[derive(Debug, Clone)]
 pub struct Agc {
     config: AgcConfig,
+    /// Samples of 10 ms, of which so many and this much energy have been heard.
+    frame: usize,
+    heard: usize,
+    energy: f32,
+    step: f32,
     level: f32,
     speech: u32,
     gain_db: f32,
@@ -47,8 +54,13 @@ pub struct Agc {
 }
 
 impl Agc {
-    /// A gain of 0 dB. Settings that are no numbers or out of range are brought into it.
+    /// A gain of 0 dB at 8 kHz. Settings that are no numbers or out of range are brought into it.
     pub fn new(config: AgcConfig) -> Agc {
+        Agc::at(Rate::Hz8000, config)
+    }
+
+    /// The same at any rate.
+    pub fn at(rate: Rate, config: AgcConfig) -> Agc {
         let within = |value: f32, low: f32, high: f32, other: f32| {
             if value.is_nan() {
                 other
@@ -64,6 +76,10 @@ impl Agc {
         };
         Agc {
             config,
+            frame: rate.block(),
+            heard: 0,
+            energy: 0.0,
+            step: 0.0,
             level: 0.0,
             speech: 0,
             gain_db: 0.0,
@@ -71,18 +87,35 @@ impl Agc {
         }
     }
 
-    /// Applies the gain, and moves it when the near end talks and nobody else.
+    /// Applies the gain, and moves it when the near end talks and nobody else. `talk` counts for the 10 ms that end within the
+    /// block.
     pub fn process(&mut self, block: &mut [f32], talk: Talk) {
-        if talk.near && !talk.far {
-            self.follow(mean_square(block));
-        }
-        let target = 10.0_f32.powf(self.gain_db / 20.0);
-        let step = (target - self.factor) / block.len().max(1) as f32;
         for sample in block {
-            self.factor += step;
-            *sample *= self.factor;
+            let x = finite(*sample).clamp(-8.0, 8.0);
+            self.energy += x * x;
+            self.factor += self.step;
+            *sample = x * self.factor;
+            self.heard += 1;
+            if self.heard == self.frame {
+                self.listened(talk);
+            }
         }
-        self.factor = target;
+    }
+
+    /// 10 ms are over.
+    fn listened(&mut self, talk: Talk) {
+        // The end of the ramp, without the errors of its sums.
+        if self.step != 0.0 {
+            self.factor = 10.0_f32.powf(self.gain_db / 20.0);
+            self.step = 0.0;
+        }
+        if talk.near && !talk.far {
+            self.follow(self.energy / self.frame as f32);
+            let target = 10.0_f32.powf(self.gain_db / 20.0);
+            self.step = (target - self.factor) / self.frame as f32;
+        }
+        self.heard = 0;
+        self.energy = 0.0;
     }
 
     /// The gain at the moment, dB.
@@ -123,7 +156,7 @@ mod tests {
                 level * (0.7 * (n * BLOCK + i) as f32).sin() * std::f32::consts::SQRT_2
             });
             agc.process(&mut block, talk);
-            last = mean_square(&block);
+            last = crate::talk::mean_square(&block);
         }
         20.0 * (last.sqrt() / RMS_0_DBM0).log10()
     }

@@ -27,8 +27,10 @@ pub struct Concealer {
     /// Pitch period of the gap, samples.
     lag: usize,
     position: usize,
-    /// Samples made up in this gap.
+    /// Samples made up in this gap, and behind it while it is blended with what arrived.
     made: usize,
+    /// Samples blended since the gap ended; `None` in a gap and before any.
+    blended: Option<usize>,
     /// Step between the last good sample and the first repeated one.
     step: f32,
 }
@@ -48,6 +50,7 @@ impl Concealer {
             lag: MIN_LAG,
             position: 0,
             made: 0,
+            blended: None,
             step: 0.0,
         }
     }
@@ -58,13 +61,7 @@ impl Concealer {
             return;
         }
         if self.made > 0 {
-            let overlap = self.quarter().min(block.len());
-            for (i, sample) in block.iter_mut().take(overlap).enumerate() {
-                let weight = (i + 1) as f32 / (overlap + 1) as f32;
-                let blended = self.next_sample() * (1.0 - weight) + f32::from(*sample) * weight;
-                *sample = to_i16(blended);
-            }
-            self.made = 0;
+            self.blend(block);
         }
         for chunk in block.chunks(HISTORY) {
             self.history.copy_within(chunk.len().., 0);
@@ -77,7 +74,12 @@ impl Concealer {
 
     /// Fills `out` for a block that did not arrive. False once the gap has faded to silence.
     pub fn conceal(&mut self, out: &mut [i16]) -> bool {
-        if self.made == 0 {
+        if out.is_empty() {
+            return self.made < SILENT_AFTER;
+        }
+        if self.made == 0 || self.blended.is_some() {
+            self.made = 0;
+            self.blended = None;
             self.lag = self.find_lag();
             self.load();
             self.position = 0;
@@ -98,7 +100,24 @@ impl Concealer {
 
     /// Whether the last block was made up.
     pub fn in_gap(&self) -> bool {
-        self.made > 0
+        self.made > 0 && self.blended.is_none()
+    }
+
+    /// The first quarter of a period behind a gap, which may come in several blocks.
+    fn blend(&mut self, block: &mut [i16]) {
+        let overlap = self.quarter();
+        let mut done = self.blended.unwrap_or(0);
+        for sample in block.iter_mut().take(overlap - done) {
+            let weight = (done + 1) as f32 / (overlap + 1) as f32;
+            let blended = self.next_sample() * (1.0 - weight) + f32::from(*sample) * weight;
+            *sample = to_i16(blended);
+            done += 1;
+        }
+        self.blended = Some(done);
+        if done == overlap {
+            self.made = 0;
+            self.blended = None;
+        }
     }
 
     fn quarter(&self) -> usize {

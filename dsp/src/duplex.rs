@@ -5,6 +5,8 @@
 //! down until the other one pauses (ITU-T P.340 calls it an attenuation range). As soon as the loss is good again, both are
 //! open.
 
+use crate::Rate;
+use crate::sample::finite;
 use crate::talk::mean_square;
 
 /// Loss below which both directions cannot be open, dB...
@@ -33,9 +35,15 @@ enum Floor {
     Line,
 }
 
-/// Measures the loss and turns a direction down when it must be. Blocks of 10 ms, no delay.
+/// Measures the loss and turns a direction down when it must be. No delay; [`VoiceSwitch::to_line`] takes blocks of any size, the
+/// others blocks of 10 ms.
 #[derive(Debug, Clone)]
 pub struct VoiceSwitch {
+    /// Samples of 10 ms, of which so many and this much energy have gone to the line.
+    frame: usize,
+    gone: usize,
+    energy: f32,
+    line_step: f32,
     loss_db: f32,
     far_blocks: u32,
     half: bool,
@@ -60,9 +68,18 @@ impl Default for VoiceSwitch {
 }
 
 impl VoiceSwitch {
-    /// Both directions open, nothing known.
+    /// Both directions open, nothing known, 8 kHz.
     pub fn new() -> VoiceSwitch {
+        VoiceSwitch::at(Rate::Hz8000)
+    }
+
+    /// The same at any rate.
+    pub fn at(rate: Rate) -> VoiceSwitch {
         VoiceSwitch {
+            frame: rate.block(),
+            gone: 0,
+            energy: 0.0,
+            line_step: 0.0,
             loss_db: 20.0,
             far_blocks: 0,
             half: false,
@@ -91,11 +108,28 @@ impl VoiceSwitch {
 
     /// The direction to the line.
     pub fn to_line(&mut self, block: &mut [f32]) {
-        self.phone = mean_square(block).max(0.8 * self.phone);
-        if self.phone < 1e-15 {
-            self.phone = 0.0;
+        for sample in block {
+            if self.gone == 0 {
+                self.line_step = (self.line_target - self.line_gain) / self.frame as f32;
+            }
+            let x = finite(*sample).clamp(-8.0, 8.0);
+            self.energy += x * x;
+            self.line_gain += self.line_step;
+            *sample = x * self.line_gain;
+            self.gone += 1;
+            if self.gone == self.frame {
+                self.gone = 0;
+                // The end of the ramp, without the errors of its sums.
+                if (self.line_target - self.line_gain).abs() < 1e-3 {
+                    self.line_gain = self.line_target;
+                }
+                let mean = std::mem::take(&mut self.energy) / self.frame as f32;
+                self.phone = mean.max(0.8 * self.phone);
+                if self.phone < 1e-15 {
+                    self.phone = 0.0;
+                }
+            }
         }
-        turn(block, &mut self.line_gain, self.line_target);
     }
 
     /// Takes a block of both directions: `played` to the line, and `heard` as the phone would hear it.
@@ -175,7 +209,7 @@ fn turn(block: &mut [f32], gain: &mut f32, target: f32) {
     let step = (target - *gain) / block.len().max(1) as f32;
     for sample in block {
         *gain += step;
-        *sample *= *gain;
+        *sample = finite(*sample).clamp(-8.0, 8.0) * *gain;
     }
     *gain = target;
 }

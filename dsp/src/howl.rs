@@ -99,6 +99,11 @@ impl HowlDetector {
         }
     }
 
+    /// Samples until it looks, at least one.
+    fn until_look(&self) -> usize {
+        FRAME - self.filled
+    }
+
     /// The newest feedback found, once.
     pub fn take(&mut self) -> Option<Howl> {
         self.found.take()
@@ -247,16 +252,23 @@ impl HowlGuard {
         for sample in samples.iter_mut() {
             *sample = finite(*sample).clamp(-4.0, 4.0);
         }
-        self.detector.process(samples);
-        if let Some(howl) = self.detector.take() {
-            self.stopped += 1;
-            self.set(howl.hz);
-        }
-        for notch in self.notches.iter_mut().filter(|notch| notch.left > 0) {
-            for sample in samples.iter_mut() {
-                *sample = notch.next(*sample);
+        // In pieces that end where the detector looks, so that a notch begins at the same sample in blocks of any size.
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at_mut(rest.len().min(self.detector.until_look()));
+            self.detector.process(now);
+            for notch in self.notches.iter_mut().filter(|notch| notch.left > 0) {
+                let length = now.len().min(notch.left as usize);
+                for sample in now.iter_mut().take(length) {
+                    *sample = notch.next(*sample);
+                }
+                notch.left -= length as u32;
             }
-            notch.left = notch.left.saturating_sub(samples.len() as u32);
+            if let Some(howl) = self.detector.take() {
+                self.stopped += 1;
+                self.set(howl.hz);
+            }
+            rest = later;
         }
     }
 

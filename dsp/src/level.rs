@@ -1,5 +1,6 @@
 //! Levels: measuring, setting and limiting.
 
+use crate::Rate;
 use crate::sample::{dbm0_of_mean_square, finite};
 
 /// Measures level and peak of a stream with an exponential window.
@@ -12,9 +13,14 @@ pub struct LevelMeter {
 }
 
 impl LevelMeter {
-    /// A meter with this time constant, ms (125 is the "fast" of sound level meters).
+    /// A meter at 8 kHz with this time constant, ms (125 is the "fast" of sound level meters).
     pub fn new(time_constant_ms: f32) -> LevelMeter {
-        let samples = time_constant_ms.max(0.125) * 8.0;
+        LevelMeter::at(Rate::Hz8000, time_constant_ms)
+    }
+
+    /// A meter with this time constant, ms.
+    pub fn at(rate: Rate, time_constant_ms: f32) -> LevelMeter {
+        let samples = time_constant_ms.max(0.125) * rate.per_ms();
         LevelMeter {
             mean_square: 0.0,
             weight: 1.0 - (-1.0 / samples).exp(),
@@ -30,9 +36,9 @@ impl LevelMeter {
             self.mean_square += self.weight * (x * x - self.mean_square);
             self.peak = self.peak.max(x.abs());
             self.clipped += u64::from(x.abs() >= 0.999);
-        }
-        if self.mean_square < 1e-15 {
-            self.mean_square = 0.0;
+            if self.mean_square < 1e-15 {
+                self.mean_square = 0.0;
+            }
         }
     }
 
@@ -57,15 +63,23 @@ impl LevelMeter {
 pub struct Gain {
     now: f32,
     target: f32,
+    /// Share of the way to the target in a sample.
+    weight: f32,
 }
 
 impl Gain {
-    /// A gain of this many dB.
+    /// A gain of this many dB at 8 kHz.
     pub fn new(db: f32) -> Gain {
+        Gain::at(Rate::Hz8000, db)
+    }
+
+    /// A gain of this many dB.
+    pub fn at(rate: Rate, db: f32) -> Gain {
         let factor = factor_of(db);
         Gain {
             now: factor,
             target: factor,
+            weight: 1.0 / (5.0 * rate.per_ms()),
         }
     }
 
@@ -77,7 +91,7 @@ impl Gain {
     /// Applies the gain.
     pub fn process(&mut self, samples: &mut [f32]) {
         for sample in samples {
-            self.now += (self.target - self.now) * (1.0 / 40.0);
+            self.now += (self.target - self.now) * self.weight;
             // At 60 dB the largest float would overflow.
             *sample = finite(*sample).clamp(-1e6, 1e6) * self.now;
         }
@@ -90,14 +104,22 @@ pub struct Ramp {
     /// 0 closed, 1 open.
     place: f32,
     open: bool,
+    /// What a sample moves it.
+    step: f32,
 }
 
 impl Ramp {
-    /// Open.
+    /// Open, at 8 kHz.
     pub fn new() -> Ramp {
+        Ramp::at(Rate::Hz8000)
+    }
+
+    /// Open.
+    pub fn at(rate: Rate) -> Ramp {
         Ramp {
             place: 1.0,
             open: true,
+            step: 1.0 / rate.block() as f32,
         }
     }
 
@@ -113,12 +135,12 @@ impl Ramp {
 
     /// Applies it.
     pub fn process(&mut self, samples: &mut [f32]) {
-        let step = if self.open { 1.0 / 80.0 } else { -1.0 / 80.0 };
+        let step = if self.open { self.step } else { -self.step };
         for sample in samples {
             self.place = (self.place + step).clamp(0.0, 1.0);
+            *sample = finite(*sample);
             if self.place < 1.0 {
-                let factor = 0.5 - 0.5 * (std::f32::consts::PI * self.place).cos();
-                *sample = finite(*sample) * factor;
+                *sample *= 0.5 - 0.5 * (std::f32::consts::PI * self.place).cos();
             }
         }
     }
@@ -130,59 +152,93 @@ impl Default for Ramp {
     }
 }
 
-/// Keeps peaks below a limit: down at once, back up slowly.
+/// Most samples that a limiter looks ahead: 0.75 ms at 16 kHz.
+const MOST_AHEAD: usize = 12;
+/// How long the gain stays down before it comes back, ms: about two periods of a voice, which a gain that moves between its peaks
+/// would distort.
+const HOLD_MS: f32 = 20.0;
+
+/// Keeps peaks below a limit: down within the 0.75 ms that it looks ahead, back up slowly.
+///
+/// The gain that every sample needs is held down over the samples before it and then averaged over as many, so it falls in a
+/// straight line that ends at the peak: nothing is clipped, nothing clicks, and the size of the blocks changes nothing.
 #[derive(Debug, Clone)]
 pub struct Limiter {
     limit: f32,
-    gain: f32,
     release: f32,
+    hold: u32,
+    /// Samples looked ahead.
+    ahead: usize,
+    gain: f32,
+    held: u32,
+    /// Rings of the last samples, of the gains that they need and of the gains that were held; `next` is the oldest of each.
+    late: [f32; MOST_AHEAD + 1],
+    needed: [f32; MOST_AHEAD + 1],
+    gains: [f32; MOST_AHEAD + 1],
+    next: usize,
+    /// Samples since any of the gains was below 1.
+    open_for: usize,
 }
 
 impl Limiter {
-    /// Limits magnitudes to `limit` (full scale 1.0); the gain comes back within about `release_ms`.
+    /// How much later the output comes, ms.
+    pub const DELAY_MS: f32 = 0.75;
+
+    /// Limits magnitudes to `limit` (full scale 1.0) at 8 kHz; the gain comes back within about `release_ms`.
     pub fn new(limit: f32, release_ms: f32) -> Limiter {
+        Limiter::at(Rate::Hz8000, limit, release_ms)
+    }
+
+    /// The same at any rate.
+    pub fn at(rate: Rate, limit: f32, release_ms: f32) -> Limiter {
         let limit = if limit.is_finite() {
             limit.clamp(0.001, 1.0)
         } else {
             1.0
         };
-        let samples = release_ms.max(1.0) * 8.0;
+        let samples = release_ms.max(1.0) * rate.per_ms();
         Limiter {
             limit,
-            gain: 1.0,
             release: 1.0 - (-1.0 / samples).exp(),
+            hold: (HOLD_MS * rate.per_ms()) as u32,
+            ahead: (Limiter::DELAY_MS * rate.per_ms()) as usize,
+            gain: 1.0,
+            held: 0,
+            late: [0.0; MOST_AHEAD + 1],
+            needed: [1.0; MOST_AHEAD + 1],
+            gains: [1.0; MOST_AHEAD + 1],
+            next: 0,
+            open_for: MOST_AHEAD + 1,
         }
     }
 
-    /// Limits a block. The gain for the block's largest peak is reached along a ramp that ends at the peak, so that what goes
-    /// before it is turned down without a click; blocks of 5 to 20 ms sound best.
+    /// Replaces samples by the limited ones of 0.75 ms before.
     pub fn process(&mut self, samples: &mut [f32]) {
-        let mut start = 0;
-        while let Some(block) = samples.get_mut(start..) {
-            if block.is_empty() {
-                return;
+        let ring = self.ahead + 1;
+        for sample in samples {
+            let x = finite(*sample).clamp(-1e6, 1e6);
+            let newest = self.next;
+            self.next = (newest + 1) % ring;
+            self.late[newest] = x;
+            let magnitude = x.abs();
+            if magnitude <= self.limit && self.open_for > ring {
+                // Nothing to do for any sample in the rings, which hold ones.
+                *sample = self.late[self.next];
+                continue;
             }
-            block
-                .iter_mut()
-                .for_each(|s| *s = finite(*s).clamp(-1e6, 1e6));
-            let first_over = block.iter().position(|s| s.abs() * self.gain > self.limit);
-            let Some(over) = first_over else {
-                for sample in block {
-                    *sample *= self.gain;
-                    self.recover();
-                    *sample = sample.clamp(-self.limit, self.limit);
-                }
-                return;
+            self.needed[newest] = if magnitude > self.limit {
+                self.limit / magnitude
+            } else {
+                1.0
             };
-            let (to_peak, _) = block.split_at_mut(over + 1);
-            let needed = self.limit / to_peak[over].abs();
-            let step = (needed - self.gain) / (over + 1) as f32;
-            for sample in to_peak {
-                self.gain += step;
-                *sample = (*sample * self.gain).clamp(-self.limit, self.limit);
-            }
-            self.gain = needed;
-            start += over + 1;
+            self.gains[newest] = self.held_gain(ring);
+            let mean = self.gains[..ring].iter().sum::<f32>() / ring as f32;
+            let out = self.late[self.next];
+            *sample = if mean >= 1.0 {
+                out
+            } else {
+                (out * mean).clamp(-self.limit, self.limit)
+            };
         }
     }
 
@@ -191,8 +247,24 @@ impl Limiter {
         -20.0 * self.gain.log10()
     }
 
-    fn recover(&mut self) {
-        self.gain += (1.0 - self.gain) * self.release;
+    /// The gain that none of the samples in the ring exceeds: down at once, held, up slowly.
+    fn held_gain(&mut self, ring: usize) -> f32 {
+        let least = self.needed[..ring].iter().copied().fold(1.0, f32::min);
+        if least <= self.gain {
+            self.gain = least;
+            self.held = self.hold;
+        } else if self.held > 0 {
+            self.held -= 1;
+        } else {
+            self.gain += (least - self.gain) * self.release;
+        }
+        if least >= 1.0 && self.gain > 0.9999 {
+            self.gain = 1.0;
+            self.open_for = self.open_for.saturating_add(1);
+        } else {
+            self.open_for = 0;
+        }
+        self.gain
     }
 }
 
@@ -256,23 +328,44 @@ mod tests {
 
     #[test]
     fn the_limiter_holds_its_limit_and_leaves_quiet_sound_alone() {
-        for size in [1, 13, 80] {
-            let mut limiter = Limiter::new(0.5, 50.0);
-            let mut tone = vec![0.0; 8000];
-            ToneGenerator::sine(440.0, -12.0).fill(&mut tone);
-            let quiet = tone.clone();
-            tone.chunks_mut(size).for_each(|c| limiter.process(c));
-            assert_eq!(tone, quiet);
-            let mut loud = vec![0.0; 8000];
-            ToneGenerator::sine(440.0, 3.0).fill(&mut loud);
-            loud.chunks_mut(size).for_each(|c| limiter.process(c));
-            assert!(loud.iter().all(|s| s.abs() <= 0.5));
-            // Turned down more than clipped: clipping alone would leave two thirds of the samples flat.
-            let flat = loud[4000..].iter().filter(|s| s.abs() > 0.4999).count();
-            assert!(flat < 4000 / 6, "{flat} flat samples");
+        for (rate, late) in [(Rate::Hz8000, 6), (Rate::Hz16000, 12)] {
+            for size in [1, 13, 80] {
+                let mut limiter = Limiter::at(rate, 0.5, 50.0);
+                let mut tone = vec![0.0; 8000];
+                ToneGenerator::sine(440.0, -12.0).fill(&mut tone);
+                let quiet = tone.clone();
+                tone.chunks_mut(size).for_each(|c| limiter.process(c));
+                assert_eq!(tone[late..], quiet[..8000 - late]);
+                let mut loud = vec![0.0; 8000];
+                ToneGenerator::sine(440.0, 3.0).fill(&mut loud);
+                loud.chunks_mut(size).for_each(|c| limiter.process(c));
+                assert!(loud.iter().all(|s| s.abs() <= 0.5));
+                // Turned down, not clipped: clipping alone would leave two thirds of the samples flat, and so does no peak.
+                let flat = loud.iter().filter(|s| s.abs() > 0.4999).count();
+                assert!(flat < 8000 / 20, "{flat} flat samples");
+                assert!(loud[4000..].iter().any(|s| s.abs() > 0.49));
+                // Back to nothing done, bit for bit.
+                let mut silent = vec![0.0; 8000];
+                limiter.process(&mut silent);
+                assert_eq!(limiter.reduction_db(), 0.0);
+                let mut again = quiet.clone();
+                again.chunks_mut(size).for_each(|c| limiter.process(c));
+                assert_eq!(again[late..], quiet[..8000 - late]);
+            }
         }
         let mut limiter = Limiter::new(0.5, 50.0);
-        let mut bad = [f32::NAN, f32::INFINITY, 3e38, 1.0];
+        let mut bad = [
+            f32::NAN,
+            f32::INFINITY,
+            3e38,
+            1.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+        ];
         limiter.process(&mut bad);
         assert!(bad.iter().all(|s| s.abs() <= 0.5));
     }

@@ -12,6 +12,7 @@ pub mod drift;
 pub mod dtmf;
 pub mod duplex;
 pub mod echo;
+mod frames;
 pub mod howl;
 pub mod level;
 pub mod resample;
@@ -50,6 +51,11 @@ impl Rate {
             Rate::Hz8000 => 8000,
             Rate::Hz16000 => 16_000,
         }
+    }
+
+    /// Samples of a millisecond.
+    pub(crate) fn per_ms(self) -> f32 {
+        self.hz() as f32 / 1000.0
     }
 
     /// Samples of a block of 10 ms.

@@ -13,6 +13,7 @@ use realfft::num_complex::Complex32;
 
 use crate::Rate;
 use crate::echo::EchoReport;
+use crate::frames::Frames;
 use crate::sample::finite;
 use crate::spectrum::Fft;
 
@@ -23,7 +24,7 @@ const BAND: usize = 5;
 /// Blocks in one half of the minimum search, 0.6 s.
 const MINIMUM_SPAN: u32 = 60;
 /// How far the doubt about the filter is exceeded: it is right on average, not in each block.
-const DOUBTED: f32 = 4.0;
+const DOUBTED: f32 = 2.0;
 /// Share of the whole echo's regression that counts.
 const WIDE: f32 = 0.7;
 /// Echo that is left in a neighbouring bin spreads by this share.
@@ -33,7 +34,7 @@ const DECAY: f32 = 0.35;
 /// Residual echo counts this many times, so that what rises above its mean is caught...
 const OVER: f32 = 2.0;
 /// ...and so many times more in a block in which there is hardly anything else...
-const OVER_ALONE: f32 = 15.0;
+const OVER_ALONE: f32 = 20.0;
 /// ...which is when the block is less than this many times as strong.
 const ALONE: f32 = 5.0;
 
@@ -58,7 +59,8 @@ impl Default for SuppressorConfig {
     }
 }
 
-/// Noise and residual echo suppression of one stream. Blocks of 10 ms, 7 ms of delay.
+/// Noise and residual echo suppression of one stream. Blocks of 10 ms and 7 ms of delay; [`Suppressor::stream`] takes blocks of any
+/// size, 10 ms later.
 #[derive(Debug, Clone)]
 pub struct Suppressor {
     config: SuppressorConfig,
@@ -88,6 +90,7 @@ pub struct Suppressor {
     blocks: u32,
     random: u32,
     echo_share: f32,
+    frames: Frames,
 }
 
 /// Regression of the output's power on the echo estimate's in one band: the part that rises and falls with it.
@@ -182,12 +185,20 @@ impl Suppressor {
             blocks: 0,
             random: 1,
             echo_share: 0.0,
+            frames: Frames::new(block),
         }
     }
 
     /// Share of the last block's power that is taken for echo, 0 to 1.
     pub fn echo_share(&self) -> f32 {
         self.echo_share
+    }
+
+    /// Replaces `samples`, a block of any size of a stream without echo, by the cleaned sound of 17 ms before.
+    pub fn stream(&mut self, samples: &mut [f32]) {
+        let mut frames = std::mem::take(&mut self.frames);
+        frames.process(samples, |frame| self.process(frame, None));
+        self.frames = frames;
     }
 
     /// Replaces `block` by the cleaned sound of 7 ms before. `echo` is what the canceller said about the same block, if there is

@@ -46,6 +46,7 @@ mod pbx_restart_while_registered;
 mod phones_called_together;
 mod pulse_line;
 mod redirect_elsewhere;
+mod reliable_responses;
 mod ring_group_and_queue;
 mod sip_over_ipv6;
 mod sip_over_tcp;

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+import demo_call
 import echo_lab
 import jitter_lab
 import measure
@@ -42,15 +43,17 @@ def echo(cache, engine, anchors, pictures):
             clocks[name] = (np.median([t["median_us"] for t in times]), np.median([t["p99_us"] for t in times]))
             echo_lab.table(f"{name}, {rate} Hz", prepared, everything[name])
         kinds = [scene.kind for scene, _ in prepared]
-        print(f"\n## Echo at {rate} Hz, espeak scenes: figure, and ratio of ours to it")
-        print(f"{'':38}{'goal':>8}" + "".join(f"{name:>22}" for name in everything))
-        for column, title, goal, _ in ROWS:
-            means = {name: np.mean([r[column] for r, kind in zip(results, kinds) if kind == "espeak"]) for name, results in everything.items()}
-            own = means["own-full"]
-            print(f"{title:38}{goal:8}" + "".join(f"{value:14.2f} x{own / value if abs(value) > 0.01 else float('inf'):6.2f}" for value in means.values()))
-        for column, title, worst in (("steady", "ERLE steady, worst", min), ("dt_pesq", "double-talk PESQ, worst", min)):
-            cells = [worst(r[column] for r, kind in zip(results, kinds) if kind == "espeak") for results in everything.values()]
-            print(f"{title:38}{25 if column == 'steady' else 2.5:8}" + "".join(f"{value:14.2f} x{cells[0] / value:6.2f}" for value in cells))
+        for kind in dict.fromkeys(kinds):
+            print(f"\n## Echo at {rate} Hz, {kind} scenes: figure, and ratio of ours to it")
+            print(f"{'':38}{'goal':>8}" + "".join(f"{name:>22}" for name in everything))
+            chosen = {name: [r for r, of in zip(results, kinds) if of == kind] for name, results in everything.items()}
+            for column, title, goal, _ in ROWS:
+                means = {name: np.mean([r[column] for r in results]) for name, results in chosen.items()}
+                own = means["own-full"]
+                print(f"{title:38}{goal:8}" + "".join(f"{value:14.2f} x{own / value if abs(value) > 0.01 else float('inf'):6.2f}" for value in means.values()))
+            for column, title, worst in (("steady", "ERLE steady, worst", min), ("dt_pesq", "double-talk PESQ, worst", min)):
+                cells = [worst(r[column] for r in results) for results in chosen.values()]
+                print(f"{title:38}{25 if column == 'steady' else 2.5:8}" + "".join(f"{value:14.2f} x{cells[0] / value:6.2f}" for value in cells))
         print(f"{'us per 10 ms, median / p99':38}{17:8}" + "".join(f"{median:14.1f} /{p99:6.1f}" for median, p99 in clocks.values()))
         if rate == 8000 and pictures:
             pictures.mkdir(parents=True, exist_ok=True)
@@ -116,8 +119,9 @@ def digits(cache, engine, anchors):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("parts", nargs="*", default=["echo", "hard", "digits", "talk-off", "noise", "gain", "concealment", "jitter"])
-    parser.add_argument("--hours", type=float, default=1.0, help="hours of espeak-ng in talk-off")
+    parser.add_argument("--hours", type=float, default=1.0, help="hours of espeak-ng in talk-off; with 0 only imitating voices")
     parser.add_argument("--imitating", type=float, default=1.0, help="hours of the imitating voice")
+    parser.add_argument("--seed", type=int, default=7, help="other voices and sentences in talk-off")
     parser.add_argument("--pictures", type=Path)
     chosen = parser.parse_args()
     cache = Path(os.environ["SOUND_CACHE"])
@@ -127,9 +131,10 @@ def main():
         "echo": lambda: echo(cache, engine, anchors, chosen.pictures),
         "hard": lambda: hard(cache, engine, anchors),
         "digits": lambda: digits(cache, engine, anchors),
-        "talk-off": lambda: talk_off.main(engine[0], str(anchors["dtmf"]), chosen.hours, chosen.imitating),
+        "talk-off": lambda: talk_off.main(engine[0], str(anchors["dtmf"]), chosen.hours, chosen.imitating, chosen.seed),
         "noise": lambda: other_labs.noise(engine, anchors["echo"], cache),
         "gain": lambda: other_labs.gain(engine, cache),
+        "demo": lambda: demo_call.main(Path(__file__).parents[3], cache, chosen.pictures),
         "concealment": lambda: other_labs.concealment(engine, str(anchors["plc"]), cache),
         "jitter": lambda: jitter_lab.jitter(cache),
     }

@@ -21,6 +21,7 @@ def prepare(cache, rates=(8000, 16000)):
         found = scenes.espeak_scenes(cache, rate)
         if rate == 8000:
             found += scenes.human_scenes(rate)
+        found += scenes.held_out_scenes(cache, rate)
         for index, scene in enumerate(found):
             stem = folder / f"{rate}-{index}"
             scene.far.tofile(f"{stem}.far")

@@ -35,6 +35,21 @@ TEXTS = {
     "it": "Buonasera, sono il corriere, ho un pacco per l'appartamento quarantadue. Può aprire il portone, per favore? La scatola "
     "è piuttosto pesante e comincia a piovere. Posso lasciarla al vicino del terzo piano oppure tornare domani tra le nove e le "
     "undici. Sì, l'ascensore funziona di nuovo. Grazie mille, salgo subito.",
+    "pl": "Dobry wieczór, tu kurier, mam przesyłkę do mieszkania czterdzieści dwa. Czy może pani otworzyć drzwi na dole? Paczka jest "
+    "ciężka, a zaczyna padać deszcz. Mogę zostawić ją u sąsiada na trzecim piętrze albo przyjechać jutro między dziewiątą a "
+    "jedenastą. Winda znowu działa. Dziękuję bardzo, zaraz będę na górze.",
+    "pt": "Boa noite, sou da transportadora, trago uma encomenda para o apartamento quarenta e dois. Pode abrir a porta, por favor? A "
+    "caixa é pesada e está a começar a chover. Posso deixá-la com o vizinho do terceiro andar ou voltar amanhã entre as nove e as "
+    "onze. O elevador já funciona. Muito obrigado, subo num instante.",
+    "nl": "Goedenavond, de pakketdienst, ik heb een zending voor appartement tweeënveertig. Wilt u de voordeur openen? De doos is nogal "
+    "zwaar en het begint te regenen. Ik kan hem ook bij de buren op de derde verdieping laten of morgen tussen negen en elf "
+    "terugkomen. Ja, de lift doet het weer. Dank u wel, ik kom er zo aan.",
+    "uk": "Добрий вечір, це служба доставки, маю посилку до сорок другої квартири. Відчиніть, будь ласка, двері під'їзду. Коробка "
+    "важка, і починається дощ. Можу залишити її в сусідів на третьому поверсі або приїхати завтра від дев'ятої до одинадцятої. "
+    "Ліфт уже працює. Дуже дякую, за хвилину піднімуся.",
+    "en-gb": "The meeting was moved to Thursday afternoon, so there is no hurry at all. Somebody left a blue bicycle against the wall "
+    "near the letter boxes, and the caretaker would like to know whose it is. Will you be in at half past six, or shall I ring your "
+    "sister instead? I have brought the keys back, together with two jars of plum jam.",
 }
 
 

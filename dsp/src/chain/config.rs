@@ -16,11 +16,23 @@ pub enum EchoMode {
     Full,
 }
 
+/// What blocks a chain is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Blocks {
+    /// Whole tens of milliseconds, which costs no delay. The first block of another length makes it [`Blocks::Any`], with a jump.
+    #[default]
+    Whole,
+    /// Any number of samples: 10 ms of delay for their frames.
+    Any,
+}
+
 /// Settings of a [`super::Chain`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChainConfig {
     /// Sample rate of both directions. The howl guard works at 8 kHz only and is left out at 16 kHz.
     pub rate: Rate,
+    /// What blocks it is given.
+    pub blocks: Blocks,
     /// What is done about echo.
     pub echo: EchoMode,
     /// Longest echo path behind the bulk delay, ms; 10..=500.
@@ -45,6 +57,7 @@ impl Default for ChainConfig {
     fn default() -> ChainConfig {
         ChainConfig {
             rate: Rate::Hz8000,
+            blocks: Blocks::Whole,
             echo: EchoMode::Full,
             tail_ms: 64,
             search_ms: 250,

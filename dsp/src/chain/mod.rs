@@ -1,8 +1,9 @@
 //! The sound of one call between the line and the phone, everything in its order.
 //!
 //! [`Chain::play`] takes what the phone says on its way to the line, [`Chain::hear`] what the line says on its way to the
-//! phone; both are called once for each block of 10 ms, `hear` with what was recorded while the block of the last `play`
-//! sounded.
+//! phone. Both take blocks of any size up to 500 ms, first `play` and then `hear` with what was recorded while that block
+//! sounded. Cut in any other way the same sound gives the same bits; only the voice switch, which leads from one direction to the
+//! other, closes the way to the line as much later as the blocks are longer.
 //!
 //! ```text
 //! phone -> gain -> voice switch -> mute -> howl notches -> limiter -> line
@@ -12,24 +13,27 @@
 //!                                                      Chain::linear: for digits and tones
 //! ```
 //!
-//! Nothing allocates after set-up and the same input gives the same bits. The delay is that of the suppressor
-//! ([`Chain::delay_ms`]); without it there is none.
+//! Nothing allocates after set-up and the same input gives the same bits. The delay is that of the suppressor and of the limiter
+//! ([`Chain::delay_ms`]), and 10 ms more where blocks are not whole tens of milliseconds ([`Blocks`]).
 
 mod config;
+mod played;
 mod status;
 
-pub use config::{ChainConfig, EchoMode};
+pub use config::{Blocks, ChainConfig, EchoMode};
 pub use status::{ChainStatus, Duplex};
 
 use crate::Rate;
 use crate::agc::Agc;
 use crate::duplex::VoiceSwitch;
 use crate::echo::{EchoCanceller, EchoPath, EchoSettings};
+use crate::frames::Frames;
 use crate::howl::HowlGuard;
 use crate::level::{Gain, LevelMeter, Limiter, Ramp};
 use crate::sample::finite;
 use crate::suppressor::Suppressor;
 use crate::talk::{TalkMeter, mean_square};
+use played::Played;
 
 /// Magnitude at which both directions are limited, -1 dBFS.
 const LIMIT: f32 = 0.89;
@@ -38,7 +42,10 @@ const RELEASE_MS: f32 = 80.0;
 /// Time constant of the meters, ms.
 const METER_MS: f32 = 125.0;
 
-/// The sound processing of one call: blocks of 10 ms, full scale at 1.0.
+/// Longest block, ms; longer ones are taken in pieces.
+const LONGEST_MS: usize = 500;
+
+/// The sound processing of one call: blocks of any size, full scale at 1.0.
 #[derive(Debug, Clone)]
 pub struct Chain {
     config: ChainConfig,
@@ -51,8 +58,14 @@ pub struct Chain {
     to_line: Direction,
     to_phone: Direction,
     from_line: LevelMeter,
-    /// What the line plays while the next block is recorded.
+    /// What the line has played and `hear` has not met yet, and the frame of it that belongs to what is heard.
+    played: Played,
     far: Vec<f32>,
+    /// What comes from the line, cut into frames.
+    frames: Frames,
+    /// Whether blocks have been, or may be, other than whole frames.
+    any: bool,
+    frame: Vec<f32>,
     linear: Vec<f32>,
     status: ChainStatus,
 }
@@ -67,12 +80,12 @@ struct Direction {
 }
 
 impl Direction {
-    fn new(gain_db: f32) -> Direction {
+    fn new(rate: Rate, gain_db: f32) -> Direction {
         Direction {
-            gain: Gain::new(gain_db),
-            mute: Ramp::new(),
-            limiter: Limiter::new(LIMIT, RELEASE_MS),
-            meter: LevelMeter::new(METER_MS),
+            gain: Gain::at(rate, gain_db),
+            mute: Ramp::at(rate),
+            limiter: Limiter::at(rate, LIMIT, RELEASE_MS),
+            meter: LevelMeter::at(rate, METER_MS),
         }
     }
 
@@ -89,6 +102,7 @@ impl Chain {
     pub fn new(config: ChainConfig) -> Chain {
         let cancels = config.echo != EchoMode::Off;
         let suppresses = config.echo == EchoMode::Full;
+        let (rate, frame) = (config.rate, config.rate.block());
         Chain {
             canceller: cancels.then(|| {
                 EchoCanceller::with(EchoSettings {
@@ -98,15 +112,19 @@ impl Chain {
                 })
             }),
             suppressor: suppresses.then(|| Suppressor::at(config.rate, config.suppressor)),
-            agc: config.agc.map(Agc::new),
+            agc: config.agc.map(|agc| Agc::at(rate, agc)),
             talk: TalkMeter::new(),
-            switch: VoiceSwitch::new(),
+            switch: VoiceSwitch::at(rate),
             howl: (config.howl_guard && config.rate == Rate::Hz8000).then(HowlGuard::new),
-            to_line: Direction::new(config.to_line_db),
-            to_phone: Direction::new(config.to_phone_db),
-            from_line: LevelMeter::new(METER_MS),
-            far: vec![0.0; config.rate.block()],
-            linear: vec![0.0; config.rate.block()],
+            to_line: Direction::new(rate, config.to_line_db),
+            to_phone: Direction::new(rate, config.to_phone_db),
+            from_line: LevelMeter::at(rate, METER_MS),
+            played: Played::new(LONGEST_MS / 10 * frame, frame),
+            far: vec![0.0; frame],
+            frames: Frames::new(frame),
+            any: config.blocks == Blocks::Any,
+            frame: vec![0.0; frame],
+            linear: Vec::with_capacity((LONGEST_MS / 10 + 1) * frame),
             status: ChainStatus::default(),
             config,
         }
@@ -120,31 +138,52 @@ impl Chain {
     /// Treats `block`, what the phone says, in place: afterwards it is what the line must play, and what the canceller takes
     /// for the source of the echo in the next [`Chain::hear`].
     pub fn play(&mut self, block: &mut [f32]) {
-        block
-            .iter_mut()
-            .for_each(|s| *s = finite(*s).clamp(-8.0, 8.0));
+        clean(block);
         self.to_line.gain.process(block);
         self.switch.to_line(block);
         if let Some(howl) = &mut self.howl {
             howl.process(block);
         }
         self.to_line.finish(block);
-        keep(&mut self.far, block);
+        self.played.push(block);
     }
 
     /// Treats `block`, what was recorded from the line while the last block of [`Chain::play`] sounded, in place: afterwards it
-    /// is what the phone shall hear.
+    /// is what the phone shall hear. Where less was played than was recorded, the line played silence; of what was played
+    /// before the last block and never heard of, nothing is expected back.
     pub fn hear(&mut self, block: &mut [f32]) {
-        block
-            .iter_mut()
-            .for_each(|s| *s = finite(*s).clamp(-8.0, 8.0));
+        self.linear.clear();
+        let frame = self.frames.length();
+        self.any |= !block.len().is_multiple_of(frame);
+        for piece in block.chunks_mut(LONGEST_MS / 10 * frame) {
+            self.hear_piece(piece);
+        }
+    }
+
+    fn hear_piece(&mut self, piece: &mut [f32]) {
+        clean(piece);
+        self.played.meet(self.frames.waiting(), piece.len());
+        if self.any {
+            let mut frames = std::mem::take(&mut self.frames);
+            frames.process(piece, |frame| self.hear_frame(frame));
+            self.frames = frames;
+        } else {
+            for frame in piece.chunks_exact_mut(self.far.len()) {
+                self.hear_frame(frame);
+            }
+        }
+    }
+
+    /// One frame of 10 ms from the line.
+    fn hear_frame(&mut self, block: &mut [f32]) {
+        self.played.take(&mut self.far);
         self.from_line.process(block);
         let mut echo_share = 0.0;
         if let Some(canceller) = &mut self.canceller {
             let report = canceller.process(&self.far, block);
             self.status.erle_db = report.erle_db;
             self.status.echo_delay_ms = report.delay_ms;
-            keep(&mut self.linear, block);
+            self.frame.copy_from_slice(block);
             if let Some(suppressor) = &mut self.suppressor {
                 suppressor.process(block, Some(report));
                 echo_share = suppressor.echo_share();
@@ -152,10 +191,13 @@ impl Chain {
                 echo_share = 10.0_f32.powf(-report.erle_db / 10.0).min(1.0);
             }
         } else {
-            keep(&mut self.linear, block);
+            self.frame.copy_from_slice(block);
         }
-        let echo_left = echo_share * mean_square(&self.linear);
-        let talk = self.talk.judge(&self.far, &self.linear, echo_left);
+        let echo_left = echo_share * mean_square(&self.frame);
+        let talk = self.talk.judge(&self.far, &self.frame, echo_left);
+        if self.linear.len() + self.frame.len() <= self.linear.capacity() {
+            self.linear.extend_from_slice(&self.frame);
+        }
         if self.config.voice_switch {
             self.switch.judge(&self.far, block);
         }
@@ -167,7 +209,8 @@ impl Chain {
         self.to_phone.finish(block);
     }
 
-    /// The last block of [`Chain::hear`] behind the linear canceller and before anything that could harm a digit.
+    /// What became ready in the last [`Chain::hear`] behind the linear canceller and before anything that could harm a digit: the
+    /// block itself, or what whole frames it brought to their end.
     pub fn linear(&self) -> &[f32] {
         &self.linear
     }
@@ -210,11 +253,15 @@ impl Chain {
         self.mute_to_phone(pressed == Some(true));
     }
 
-    /// How long the way from the line to the phone is, ms.
+    /// How long the way from the line to the phone is, ms. It is 10 ms longer from the first block on that is no whole number of
+    /// frames, and from the start with [`Blocks::Any`]. The other way, with the limiter only, it is 0.75 ms.
     pub fn delay_ms(&self) -> f32 {
-        self.suppressor
+        let suppressor = self
+            .suppressor
             .as_ref()
-            .map_or(0.0, |_| Suppressor::DELAY_MS)
+            .map_or(0.0, |_| Suppressor::DELAY_MS);
+        let frames = if self.any { 10.0 } else { 0.0 };
+        suppressor + frames + Limiter::DELAY_MS
     }
 
     /// What is known at the moment.
@@ -235,9 +282,9 @@ impl Chain {
     }
 }
 
-/// Keeps a copy of a block; what is missing of it is silence.
-fn keep(copy: &mut [f32], block: &[f32]) {
-    for (i, slot) in copy.iter_mut().enumerate() {
-        *slot = block.get(i).copied().unwrap_or(0.0);
-    }
+/// Numbers, and none beyond 18 dB over full scale.
+fn clean(block: &mut [f32]) {
+    block
+        .iter_mut()
+        .for_each(|s| *s = finite(*s).clamp(-8.0, 8.0));
 }

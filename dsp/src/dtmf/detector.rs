@@ -12,14 +12,12 @@ use std::collections::VecDeque;
 use std::f64::consts::{PI, TAU};
 
 use super::fit::{CLIPPED, Fit, fit};
+use super::front::{Bins, Front, HOP, Hop, times};
 use super::history::{HISTORY, History};
 use super::voice::is_voice;
 use super::{HIGH_HZ, KEYS, LOW_HZ};
 use crate::sample::{RMS_0_DBM0, dbm0_of_mean_square, finite, rms_of_dbm0};
-use crate::tone::GoertzelBank;
 
-/// Samples between looks.
-const HOP: usize = 34;
 /// Samples in a block, three hops.
 const BLOCK: usize = 3 * HOP;
 /// Looks that an erasure may take up inside a run: 51 ms, of which 8.5 are the length of a block.
@@ -123,18 +121,18 @@ enum Look {
 #[derive(Debug, Clone)]
 pub struct DtmfDetector {
     grade: DtmfGrade,
-    notches: [Notch; 3],
-    bank: GoertzelBank,
-    parts: [[(f32, f32); 8]; 3],
+    /// Energy over a block that each tone must have to be looked at.
+    least_energy: f32,
+    front: Front,
+    /// The last three hops.
+    parts: [Hop; 3],
     erased_parts: [bool; 3],
     erased_now: bool,
-    turns: [(f32, f32); 8],
+    turns: Bins,
     history: History,
-    /// Sum and sum of squares of the last three hops.
-    sums: [(f32, f32); 3],
     part: [f32; HOP],
     filled: usize,
-    last_block: [(f32, f32); 8],
+    last_block: Bins,
     advance: [(f64, f64); 8],
     /// Looks since the candidate was first seen, those at an erasure included.
     run: u32,
@@ -151,23 +149,20 @@ pub struct DtmfDetector {
 impl DtmfDetector {
     /// A detector of this grade.
     pub fn new(grade: DtmfGrade) -> DtmfDetector {
-        let hz: [f32; 8] = std::array::from_fn(|i| if i < 4 { LOW_HZ[i] } else { HIGH_HZ[i - 4] });
+        // 3 dB below the limit: the fit decides exactly.
+        let least = rms_of_dbm0(grade.least_dbm0() - 3.0);
         DtmfDetector {
             grade,
-            notches: [Notch::new(50.0), Notch::new(100.0), Notch::new(150.0)],
-            bank: GoertzelBank::new(hz),
-            parts: [[(0.0, 0.0); 8]; 3],
+            least_energy: least * least * BLOCK as f32,
+            front: Front::new(),
+            parts: [Hop::default(); 3],
             erased_parts: [false; 3],
             erased_now: false,
-            turns: hz.map(|hz| {
-                let angle = -angle_of(hz) * HOP as f64;
-                (angle.cos() as f32, angle.sin() as f32)
-            }),
+            turns: Front::turns(),
             history: History::new(),
-            sums: [(0.0, 0.0); 3],
             part: [0.0; HOP],
             filled: 0,
-            last_block: [(0.0, 0.0); 8],
+            last_block: Bins::default(),
             advance: [(0.0, 0.0); 8],
             run: 0,
             gap: 0,
@@ -211,14 +206,8 @@ impl DtmfDetector {
     }
 
     fn hop(&mut self) {
-        let [mut first, mut second, mut third] = self.notches;
-        let through = |x| third.next(second.next(first.next(x)));
-        self.bank.push_through(&mut self.part, through);
-        self.notches = [first.settled(), second.settled(), third.settled()];
-        self.parts.rotate_left(1);
-        self.parts[2] = self.bank.finish();
-        self.sums.rotate_left(1);
-        self.sums[2] = sums(&self.part);
+        let hop = self.front.take(&mut self.part);
+        self.parts = [self.parts[1], self.parts[2], hop];
         self.erased_parts.rotate_left(1);
         self.erased_parts[2] = self.erased_now;
         if self.erased_now {
@@ -254,35 +243,31 @@ impl DtmfDetector {
         self.last_block = block;
     }
 
-    /// The coefficients of the last three hops together, phase at their first sample.
-    fn block(&self) -> [(f32, f32); 8] {
-        std::array::from_fn(|i| {
-            let turn = self.turns[i];
-            let tail = times(turn, self.parts[2][i]);
-            let middle = (self.parts[1][i].0 + tail.0, self.parts[1][i].1 + tail.1);
-            let rest = times(turn, middle);
-            (self.parts[0][i].0 + rest.0, self.parts[0][i].1 + rest.1)
-        })
+    /// The coefficients of the last three hops together, phase at the middle of the first.
+    fn block(&self) -> Bins {
+        let [first, second, third] = &self.parts;
+        let later = second.bins.and(&self.turns, &third.bins);
+        first.bins.and(&self.turns, &later)
     }
 
     /// The gate.
-    fn look(&self, block: &[(f32, f32); 8]) -> Look {
+    fn look(&self, block: &Bins) -> Look {
         if self.erased_parts.contains(&true) {
             return Look::Erased;
         }
         let n = BLOCK as f32;
-        let (sum, squares) = self.sums.iter().fold((0.0, 0.0), |(sum, squares), part| {
-            (sum + part.0, squares + part.1)
-        });
-        let energy = squares - sum * sum / n;
+        let [first, second, third] = &self.parts;
+        let sum = first.sum + second.sum + third.sum;
+        let energy = first.squares + second.squares + third.squares - sum * sum / n;
         // Energy of a sine over the block whose coefficient this is.
-        let power = block.map(|(re, im)| 2.0 * (re * re + im * im) / n);
+        let mut power = [0.0; 8];
+        for (i, slot) in power.iter_mut().enumerate() {
+            *slot = 2.0 / n * (block.re[i] * block.re[i] + block.im[i] * block.im[i]);
+        }
         let (row, row_rest) = strongest(&power[..4]);
         let (column, column_rest) = strongest(&power[4..]);
         let (low, high) = (power[row], power[4 + column]);
-        // 3 dB below the limit: the fit decides exactly.
-        let least = rms_of_dbm0(self.grade.least_dbm0() - 3.0).powi(2) * n;
-        let loud = low > least && high > least;
+        let loud = low > self.least_energy && high > self.least_energy;
         // 7 dB over the rest of each group, and within relaxed twist.
         let peaks = low > 5.0 * row_rest && high > 5.0 * column_rest;
         let balanced = high < 12.0 * low && low < 6.0 * high;
@@ -293,15 +278,15 @@ impl DtmfDetector {
         }
     }
 
-    fn tone(&mut self, key: Key, block: &[(f32, f32); 8]) {
+    fn tone(&mut self, key: Key, block: &Bins) {
         if self.candidate == Some(key) && self.run > 0 {
             self.run = self.run.saturating_add(1);
             // The look before may have been at an erasure, and its phase means nothing.
             let lanes = [key.row, 4 + key.column];
             for lane in lanes.into_iter().filter(|_| self.gap == 0) {
                 // The phase the tone gained since the last look, less what its nominal frequency gains.
-                let gained = times(block[lane], conjugate(self.last_block[lane]));
-                let beyond = times(gained, self.turns[lane]);
+                let gained = times(block.at(lane), conjugate(self.last_block.at(lane)));
+                let beyond = times(gained, self.turns.at(lane));
                 self.advance[lane].0 += f64::from(beyond.0);
                 self.advance[lane].1 += f64::from(beyond.1);
             }
@@ -492,10 +477,6 @@ fn strongest(power: &[f32]) -> (usize, f32) {
     (best, rest)
 }
 
-fn times(a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
-    (a.0 * b.0 - a.1 * b.1, a.0 * b.1 + a.1 * b.0)
-}
-
 fn conjugate(a: (f32, f32)) -> (f32, f32) {
     (a.0, -a.1)
 }
@@ -506,73 +487,4 @@ fn angle_of(hz: f32) -> f64 {
 
 fn decibels(a: f64, b: f64) -> f64 {
     20.0 * (a.max(1e-9) / b.max(1e-9)).log10()
-}
-
-/// A narrow notch for mains hum. Narrow, because what speech has below 250 Hz is what tells it from a digit: a high-pass
-/// here would raise false digits several times (signal-processing facts 1.3).
-#[derive(Debug, Clone, Copy)]
-struct Notch {
-    twice_cosine: f32,
-    feedback: f32,
-    pole_squared: f32,
-    input: [f32; 2],
-    output: [f32; 2],
-}
-
-/// Radius of a notch's poles: 6 Hz wide.
-const POLE: f32 = 0.9976;
-
-impl Notch {
-    fn new(hz: f32) -> Notch {
-        let twice_cosine = (2.0 * angle_of(hz).cos()) as f32;
-        Notch {
-            twice_cosine,
-            feedback: POLE * twice_cosine,
-            pole_squared: POLE * POLE,
-            input: [0.0; 2],
-            output: [0.0; 2],
-        }
-    }
-
-    #[inline(always)]
-    fn next(&mut self, x: f32) -> f32 {
-        // In this order only one product waits for the sample before.
-        let known = x - self.twice_cosine * self.input[0] + self.input[1]
-            - self.pole_squared * self.output[1];
-        let y = self.feedback * self.output[0] + known;
-        self.input = [x, self.input[0]];
-        self.output = [y, self.output[0]];
-        y
-    }
-
-    /// The same without a decaying tail that would become subnormal and slow.
-    fn settled(mut self) -> Notch {
-        if self
-            .output
-            .iter()
-            .chain(&self.input)
-            .all(|y| y.abs() < 1e-15)
-        {
-            self.output = [0.0; 2];
-            self.input = [0.0; 2];
-        }
-        self
-    }
-}
-
-/// Sum and sum of squares, in a few lanes so that no addition waits for the one before.
-fn sums(part: &[f32; HOP]) -> (f32, f32) {
-    let (mut sum, mut squares) = ([0.0; 4], [0.0; 4]);
-    let (fours, rest) = part.as_chunks::<4>();
-    for four in fours {
-        for lane in 0..4 {
-            sum[lane] += four[lane];
-            squares[lane] += four[lane] * four[lane];
-        }
-    }
-    for x in rest {
-        sum[0] += x;
-        squares[0] += x * x;
-    }
-    (sum.iter().sum(), squares.iter().sum())
 }

@@ -3,6 +3,7 @@
 mod detector;
 mod extent;
 mod fit;
+mod front;
 mod generator;
 mod history;
 mod voice;

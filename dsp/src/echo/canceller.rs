@@ -3,6 +3,7 @@
 
 use realfft::num_complex::Complex32;
 
+use super::bend::Bend;
 use super::bulk::BulkWatch;
 use super::control::{Astray, Control, Verdict};
 use super::far::{EMPHASIS, FarEnd};
@@ -19,6 +20,9 @@ use crate::spectrum::Fft;
 const CLIPPED: f32 = 0.995;
 /// Share of the echo that may be wrong in a path that was kept from an earlier call, and in one that was moved.
 const KEPT: f32 = 0.1;
+
+/// Share of the heard filter's error energy below which the scout's says that it is clearly ahead.
+const AHEAD: f32 = 0.7;
 
 /// What a canceller is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +72,8 @@ pub struct EchoCanceller {
     /// The filter that is heard, and the doubt about it.
     front: Filter,
     kalman: Kalman,
+    /// What the loudspeaker bends.
+    bend: Bend,
     /// The one that learns faster.
     scout: Filter,
     steps: StepControl,
@@ -88,6 +94,8 @@ pub struct EchoCanceller {
 /// Room for the blocks and spectra of one step.
 #[derive(Debug, Clone)]
 struct Scratch {
+    /// What the microphone brought, and the same without what was bent.
+    heard: Vec<f32>,
     near: Vec<f32>,
     echo: Vec<f32>,
     error: Vec<f32>,
@@ -106,6 +114,7 @@ impl Scratch {
         let block = vec![0.0; shape.block];
         let bins = vec![0.0; shape.bins];
         Scratch {
+            heard: block.clone(),
             near: block.clone(),
             echo: block.clone(),
             error: block.clone(),
@@ -149,6 +158,7 @@ impl EchoCanceller {
             bulk: searches.then(|| BulkWatch::new(settings.rate, settings.search_ms)),
             front: Filter::new(shape),
             kalman: Kalman::new(shape),
+            bend: Bend::new(shape, longest),
             scout: Filter::new(shape),
             steps: StepControl::new(shape),
             control: Control::default(),
@@ -212,6 +222,7 @@ impl EchoCanceller {
             *bulk = BulkWatch::new(self.settings.rate, self.settings.search_ms);
         }
         self.far.set_delay(path.delay, &mut self.fft);
+        self.bend.set_delay(path.delay, &mut self.fft);
         self.report.removed_ms = path.delay as f32 * 1000.0 / self.settings.rate.hz() as f32;
         self.front.set_taps(&mut self.fft, &path.taps);
         self.scout.copy_from(&self.front);
@@ -222,6 +233,8 @@ impl EchoCanceller {
     /// without the echo. Both are one block; what is missing is silence, what is more is left alone.
     pub fn process(&mut self, far: &[f32], mic: &mut [f32]) -> &EchoReport {
         let clipped = self.prepare(far, mic);
+        let before = plain_energy(mic);
+        self.bend.cancel(far, &mut self.scratch.near, &mut self.fft);
         let mic_energy = energy(&self.scratch.near);
         let scratch = &mut self.scratch;
         self.front.echo(&self.far, &mut self.fft, &mut scratch.echo);
@@ -241,6 +254,7 @@ impl EchoCanceller {
         let scratch = &mut self.scratch;
         subtract(&mut scratch.scout_error, &scratch.near, &scratch.scout_echo);
         self.compare();
+        self.bend.judge(&mut self.scratch.error);
         self.learn(clipped);
 
         let scratch = &mut self.scratch;
@@ -252,14 +266,14 @@ impl EchoCanceller {
             .report
             .echo
             .iter_mut()
-            .zip(&scratch.near)
+            .zip(&scratch.heard)
             .zip(&scratch.error)
         {
             self.emphasis_echo = settle(finite(near - error + EMPHASIS * self.emphasis_echo));
             *out = self.emphasis_echo;
         }
-        let (out_energy, echo_energy) = (energy(&scratch.error), energy(&scratch.echo));
-        self.describe(mic_energy, out_energy, echo_energy);
+        let echo_energy = energy(&scratch.echo);
+        self.describe(before, plain_energy(mic), echo_energy);
         &self.report
     }
 
@@ -268,8 +282,9 @@ impl EchoCanceller {
         // Another path is about as strong as this one was. With more doubt than that the filter would learn the near end.
         self.kalman.restart(&self.front, 2.0);
         self.front.clear();
+        self.bend.forget();
         self.scout.clear();
-        self.steps = StepControl::new(self.shape);
+        self.steps.reset();
         self.control = Control::default();
     }
 
@@ -289,6 +304,7 @@ impl EchoCanceller {
             *slot = x - EMPHASIS * self.emphasis_mic;
             self.emphasis_mic = x;
         }
+        self.scratch.heard.copy_from_slice(&self.scratch.near);
         // What is clipped now is in the tail for some blocks to come.
         if mic.iter().chain(far).any(|s| s.abs() >= CLIPPED) {
             self.clipped_for = 2;
@@ -302,6 +318,7 @@ impl EchoCanceller {
     fn move_to(&mut self, delay: usize) {
         let before = self.far.delay();
         self.far.set_delay(delay, &mut self.fft);
+        self.bend.set_delay(delay, &mut self.fft);
         let now = self.far.delay();
         let taps = &mut self.scratch.taps;
         self.front.taps(&mut self.fft, taps);
@@ -419,8 +436,19 @@ impl EchoCanceller {
         }
         scratch.padded[block..].copy_from_slice(&scratch.error);
         self.fft.forward(&scratch.padded, &mut scratch.spectrum);
-        self.kalman
-            .learn(&mut self.front, &self.far, &scratch.spectrum);
+        self.kalman.weigh(&self.far);
+        self.bend.weigh();
+        self.kalman.learn(
+            &mut self.front,
+            &self.far,
+            &scratch.spectrum,
+            self.bend.left(),
+        );
+        // While the scout is clearly ahead the path has changed, and the error is not what the loudspeaker bends.
+        if energy(&scratch.scout_error) > AHEAD * energy(&scratch.error) {
+            self.bend
+                .learn(&scratch.spectrum, self.kalman.left(), &mut self.fft);
+        }
         self.kalman.tell(&mut self.report.doubt);
 
         // The first partition holds most of the echo; the others take turns.
@@ -436,7 +464,8 @@ impl EchoCanceller {
         }
     }
 
-    /// Keeps the books for the meters.
+    /// Keeps the books for the meters, without the emphasis that the filters work with: it would count noise for more than a
+    /// listener hears.
     fn describe(&mut self, mic_energy: f32, out_energy: f32, echo_energy: f32) {
         if echo_energy > 1e-5 {
             self.mic_mean += 0.02 * (mic_energy - self.mic_mean);
@@ -467,6 +496,14 @@ fn shares(filter: &Filter, partitions: usize) -> [f32; 50] {
         .take(partitions)
         .for_each(|share| *share /= sum);
     shares
+}
+
+/// Energy of samples that may be nonsense.
+fn plain_energy(samples: &[f32]) -> f32 {
+    samples
+        .iter()
+        .map(|s| finite(*s).clamp(-4.0, 4.0).powi(2))
+        .sum()
 }
 
 fn subtract(out: &mut [f32], from: &[f32], what: &[f32]) {

@@ -26,6 +26,8 @@ pub(super) struct Kalman {
     doubt: Vec<f32>,
     /// Power of what is not echo.
     near: Vec<f32>,
+    /// Power of the echo that the doubt leaves in this block.
+    left: Vec<f32>,
     scale: Vec<f32>,
     doubtful_echo: Vec<f32>,
     echo: Vec<f32>,
@@ -37,6 +39,7 @@ impl Kalman {
             shape,
             doubt: vec![UNKNOWN; shape.partitions * shape.bins],
             near: vec![0.0; shape.bins],
+            left: vec![0.0; shape.bins],
             scale: vec![0.0; shape.bins],
             doubtful_echo: vec![0.0; shape.bins],
             echo: vec![0.0; shape.bins],
@@ -44,7 +47,12 @@ impl Kalman {
     }
 
     pub(super) fn reset(&mut self) {
-        self.doubt.fill(UNKNOWN);
+        self.reset_to(UNKNOWN);
+    }
+
+    /// Forgets what was known of the filter, and doubts each weight that much.
+    pub(super) fn reset_to(&mut self, doubt: f32) {
+        self.doubt.fill(doubt);
     }
 
     /// The filter was replaced by one of which this share of the echo's power may be wrong.
@@ -65,23 +73,34 @@ impl Kalman {
         self.doubt_at_least(filter, share);
     }
 
-    /// One step of the filter.
-    pub(super) fn learn(&mut self, filter: &mut Filter, far: &FarEnd, error: &[Complex32]) {
+    /// Works out how much of the echo the doubt leaves in this block, for [`Kalman::left`] and [`Kalman::learn`].
+    pub(super) fn weigh(&mut self, far: &FarEnd) {
         let bins = self.shape.bins;
-        self.scale.fill(0.0);
+        self.left.fill(0.0);
         for (partition, doubt) in self.doubt.chunks_exact(bins).enumerate() {
-            for ((slot, doubt), x) in self
-                .scale
-                .iter_mut()
-                .zip(doubt)
-                .zip(far.spectrum(partition))
-            {
+            for ((slot, doubt), x) in self.left.iter_mut().zip(doubt).zip(far.spectrum(partition)) {
                 *slot += doubt * (x.re * x.re + x.im * x.im);
             }
         }
+    }
+
+    /// Power of the echo that the doubt leaves in this block, bin by bin.
+    pub(super) fn left(&self) -> &[f32] {
+        &self.left
+    }
+
+    /// One step of the filter, behind [`Kalman::weigh`]. `other` is what the doubt about another filter leaves in the same error.
+    pub(super) fn learn(
+        &mut self,
+        filter: &mut Filter,
+        far: &FarEnd,
+        error: &[Complex32],
+        other: &[f32],
+    ) {
+        let bins = self.shape.bins;
         for (i, now) in error.iter().map(Complex32::norm_sqr).enumerate().take(bins) {
             self.near[i] = settle(NEAR_MEMORY * self.near[i] + (1.0 - NEAR_MEMORY) * now);
-            self.doubtful_echo[i] += TOLD * (self.scale[i] - self.doubtful_echo[i]);
+            self.doubtful_echo[i] += TOLD * (self.left[i] - self.doubtful_echo[i]);
             let echo = filter.echo_spectrum()[i].norm_sqr();
             self.echo[i] += TOLD * (echo - self.echo[i]);
             if self.echo[i] < 1e-15 {
@@ -90,7 +109,7 @@ impl Kalman {
             if self.doubtful_echo[i] < 1e-15 {
                 self.doubtful_echo[i] = 0.0;
             }
-            self.scale[i] = 1.0 / (self.scale[i] + 2.0 * self.near[i].max(now) + 1e-7);
+            self.scale[i] = 1.0 / (self.left[i] + other[i] + 2.0 * self.near[i].max(now) + 1e-7);
         }
         let keep = KEEP * KEEP;
         for (partition, doubt) in self.doubt.chunks_exact_mut(bins).enumerate() {

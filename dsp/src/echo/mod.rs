@@ -11,6 +11,7 @@
 //!                                                  +--> worse than nothing (control): all over again
 //! ```
 
+mod bend;
 mod bulk;
 mod canceller;
 mod control;

@@ -53,6 +53,17 @@ impl StepControl {
         }
     }
 
+    /// As new, without new memory.
+    pub(super) fn reset(&mut self) {
+        self.error_mean.fill(0.0);
+        self.echo_mean.fill(0.0);
+        self.covariance = 1.0;
+        self.variance = 1.0;
+        self.leakage = 1.0;
+        self.adapted = false;
+        self.learned = 0.0;
+    }
+
     /// The numerator of the step in each bin; the caller divides by the far end's power.
     pub(super) fn steps(&mut self, powers: &Powers<'_>, out: &mut [f32]) {
         self.update_leakage(powers);

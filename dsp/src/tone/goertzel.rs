@@ -44,19 +44,6 @@ impl GoertzelBank {
         self.count += samples.len() as u32;
     }
 
-    /// Takes samples of the current block, each of which `filter` replaces first. In one loop the recurrences of filter and bank
-    /// wait for each other less than one after the other.
-    pub(crate) fn push_through(&mut self, samples: &mut [f32], mut filter: impl FnMut(f32) -> f32) {
-        let (mut previous, mut before) = (self.previous, self.before);
-        for sample in samples.iter_mut() {
-            *sample = filter(*sample);
-            self.step(*sample, &mut previous, &mut before);
-        }
-        self.previous = previous;
-        self.before = before;
-        self.count += samples.len() as u32;
-    }
-
     #[inline(always)]
     fn step(&self, sample: f32, previous: &mut [f32; 8], before: &mut [f32; 8]) {
         for lane in 0..8 {

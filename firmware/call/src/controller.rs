@@ -1,5 +1,6 @@
 //! One state machine per line, joined by the legs of calls.
 
+mod early;
 mod feature;
 mod incoming;
 mod outgoing;
@@ -135,6 +136,10 @@ struct Calls {
     waiting: VecDeque<Target>,
     /// Addresses called so far, so that redirections cannot go round in circles.
     tried: Vec<String>,
+    /// The line was taken for what a PBX plays before a phone answers.
+    taken: bool,
+    /// Whose it is.
+    early: Option<LegId>,
 }
 
 /// Who talks with the visitor.
@@ -475,6 +480,7 @@ impl Controller {
         for line in 0..self.phases.len() {
             self.end_announcement(line);
             self.drop_forks(now, line, "shutting down");
+            self.leave_early(line);
             self.end_talk(now, line, "shutting down", true);
         }
     }

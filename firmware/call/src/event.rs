@@ -188,6 +188,13 @@ pub enum Event {
         /// Account name.
         account: String,
     },
+    /// The line was taken for what the PBX of a called phone plays before the answer.
+    CallEarlyMedia {
+        /// Line name.
+        line: String,
+        /// Target.
+        party: String,
+    },
     /// The phone rings.
     CallRinging {
         /// Line name.
@@ -470,6 +477,7 @@ impl Event {
             Event::UnknownApartment { .. } => "unknown_apartment",
             Event::PanelTone { .. } => "panel_tone",
             Event::CallPlaced { .. } => "call_placed",
+            Event::CallEarlyMedia { .. } => "call_early_media",
             Event::CallRinging { .. } => "call_ringing",
             Event::CallAnswered { .. } => "call_answered",
             Event::CallFailed { .. } => "call_failed",
@@ -507,6 +515,7 @@ impl Event {
         !matches!(
             self,
             Event::CallRinging { .. }
+                | Event::CallEarlyMedia { .. }
                 | Event::PanelTone { .. }
                 | Event::Digit { .. }
                 | Event::DoorReleaseStarted { .. }

@@ -8,12 +8,11 @@ mod controller;
 mod digits;
 mod door;
 pub mod event;
-mod figures;
 mod leg;
 
 pub use access::{Opener, may_forward, may_open};
+pub use control::figures::CallFigures;
 pub use controller::{AccountSettings, Controller, LineSettings, LineView, Settings};
 pub use digits::DigitMatcher;
 pub use event::{Cause, Event, Refusal};
-pub use figures::CallFigures;
 pub use leg::{Action, LegId, RecordId, Sound};

@@ -521,6 +521,8 @@ pub struct Call {
     pub max_redirects: u8,
     /// What happens when nobody answers.
     pub unanswered: Unanswered,
+    /// Whether the line is taken for what a PBX plays before a phone answers.
+    pub early_media: bool,
     /// Recording played then, instead of the tone.
     pub unanswered_wav: Option<PathBuf>,
     /// Longest ringing.

@@ -2,6 +2,7 @@
 //! and the local socket all speak through this crate. See docs/reference/control.md.
 
 mod client;
+pub mod figures;
 pub mod render;
 pub mod reply;
 pub mod table;

@@ -183,22 +183,22 @@ pub fn status(status: &Status) -> String {
             "CALL", "PARTY", "STATE", "CODEC", "RX", "TX", "LOST", "JITTER"
         );
         for call in &status.calls {
-            let line = if call.line.is_empty() {
+            let line = if call.figures.line.is_empty() {
                 "test"
             } else {
-                &call.line
+                &call.figures.line
             };
             let _ = writeln!(
                 out,
                 "{:<12} {:<14} {:<9} {:<6} {:>7} {:>7} {:>5} {:>4.1} ms",
                 clip(line, 12),
-                clip(&call.party, 14),
+                clip(&call.figures.party, 14),
                 call.state,
-                call.codec,
-                call.packets_received,
-                call.packets_sent,
-                call.lost,
-                call.jitter_ms,
+                call.figures.codec,
+                call.figures.packets_received,
+                call.figures.packets_sent,
+                call.figures.lost,
+                call.figures.jitter_ms,
             );
         }
     }
@@ -212,12 +212,12 @@ pub fn rtp_stats(calls: &[CallStatus]) -> String {
     }
     let mut out = String::new();
     for call in calls {
-        let line = if call.line.is_empty() {
+        let line = if call.figures.line.is_empty() {
             "test"
         } else {
-            &call.line
+            &call.figures.line
         };
-        let head = format!("{line} with {} ({})", call.party, call.state);
+        let head = format!("{line} with {} ({})", call.figures.party, call.state);
         let _ = writeln!(out, "{}", clip(&head, WIDTH));
         let known = |value: Option<f32>, unit: &str| {
             value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}{unit}"))
@@ -229,44 +229,52 @@ pub fn rtp_stats(calls: &[CallStatus]) -> String {
             "codec",
             format!(
                 "{} {} ms, encryption {}, keys {}",
-                call.codec, call.ptime_ms, call.encryption, call.dtmf_mode
+                call.figures.codec,
+                call.figures.ptime_ms,
+                call.figures.encryption,
+                call.figures.dtmf_mode
             ),
         );
         row(
             "received",
             format!(
                 "{} packets, lost {} ({:.1} %), late {}, dropped {}",
-                call.packets_received, call.lost, call.lost_percent, call.late, call.dropped
+                call.figures.packets_received,
+                call.figures.lost,
+                call.figures.lost_percent,
+                call.figures.late,
+                call.figures.dropped
             ),
         );
         row(
             "sent",
             format!(
                 "{} packets, lost {} on the way, round trip {}",
-                call.packets_sent,
-                known(call.remote_lost_percent, " %"),
-                known(call.rtt_ms, " ms")
+                call.figures.packets_sent,
+                known(call.figures.remote_lost_percent, " %"),
+                known(call.figures.rtt_ms, " ms")
             ),
         );
         row(
             "sound",
             format!(
                 "score {}, jitter {:.1} ms, buffer {} ms, made up {} ms ({:.1} %)",
-                call.mos
+                call.figures
+                    .mos
                     .map_or_else(|| "-".to_owned(), |mos| format!("{mos:.2}")),
-                call.jitter_ms,
-                call.buffer_ms,
-                call.concealed_ms,
-                call.concealed_percent
+                call.figures.jitter_ms,
+                call.figures.buffer_ms,
+                call.figures.concealed_ms,
+                call.figures.concealed_percent
             ),
         );
         row(
             "echo",
             format!(
                 "cancelled {:.1} dB, delay {}, {}",
-                call.erle_db,
-                known(call.echo_delay_ms, " ms"),
-                if call.half_duplex {
+                call.figures.erle_db,
+                known(call.figures.echo_delay_ms, " ms"),
+                if call.figures.half_duplex {
                     "one side at a time"
                 } else {
                     "both sides at once"
@@ -277,16 +285,16 @@ pub fn rtp_stats(calls: &[CallStatus]) -> String {
             "visitor",
             format!(
                 "{} from the line, {} to the phone",
-                known(call.from_line_dbm0, " dBm0"),
-                known(call.to_phone_dbm0, " dBm0")
+                known(call.figures.from_line_dbm0, " dBm0"),
+                known(call.figures.to_phone_dbm0, " dBm0")
             ),
         );
         row(
             "resident",
             format!(
                 "{} from the phone, {} to the line",
-                known(call.from_phone_dbm0, " dBm0"),
-                known(call.to_line_dbm0, " dBm0")
+                known(call.figures.from_phone_dbm0, " dBm0"),
+                known(call.figures.to_line_dbm0, " dBm0")
             ),
         );
     }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::figures::CallFigures;
+
 /// Answer to `status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -138,73 +140,14 @@ pub struct AccountStatus {
     pub hint: String,
 }
 
-/// A call leg. Levels are dBm0 of the parts in which somebody speaks; what is not known is left out.
+/// A call leg.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallStatus {
-    /// Line name; empty for a test call.
-    pub line: String,
-    /// The party.
-    pub party: String,
-    /// Account name; empty for a call of none.
-    pub account: String,
     /// `calling`, `talking`, `incoming`.
     pub state: String,
-    /// Codec, once agreed.
-    pub codec: String,
-    /// Packet length sent, in milliseconds.
-    pub ptime_ms: u32,
-    /// What the sound is encrypted with, by its name in RFC 4568; `none` in the clear.
-    pub encryption: String,
-    /// How keys come: `rfc4733`, `info` or `inband`.
-    pub dtmf_mode: String,
-    /// Packets received.
-    pub packets_received: u64,
-    /// Packets sent.
-    pub packets_sent: u64,
-    /// Packets lost on the way to us.
-    pub lost: u64,
-    /// The same, percent.
-    pub lost_percent: f32,
-    /// Packets that came too late to be played.
-    pub late: u64,
-    /// Interarrival jitter in milliseconds.
-    pub jitter_ms: f32,
-    /// Audio waiting in the jitter buffer, in milliseconds.
-    pub buffer_ms: u32,
-    /// Audio that was made up for missing packets, in milliseconds.
-    pub concealed_ms: u64,
-    /// The same, percent of what was played.
-    pub concealed_percent: f32,
-    /// Round trip in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub rtt_ms: Option<f32>,
-    /// Share of our packets that the other side lost lately, percent.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub remote_lost_percent: Option<f32>,
-    /// Estimated mean opinion score of what we hear (E-model), 1.0..=4.5.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub mos: Option<f32>,
-    /// Packets dropped because they came from elsewhere, were forged or were not agreed.
-    pub dropped: u64,
-    /// How much of the phone's echo on the line is cancelled, in decibels; 0 until it is known.
-    pub erle_db: f32,
-    /// Delay of the echo on the line, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub echo_delay_ms: Option<f32>,
-    /// The visitor as he comes from the line.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub from_line_dbm0: Option<f32>,
-    /// The visitor as the phone hears him.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub to_phone_dbm0: Option<f32>,
-    /// The resident as he comes from the phone.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub from_phone_dbm0: Option<f32>,
-    /// The resident as the line plays him.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub to_line_dbm0: Option<f32>,
-    /// Whether only one side at a time can be heard, because the echo is too strong for both.
-    pub half_duplex: bool,
+    /// What it sounds like.
+    #[serde(flatten)]
+    pub figures: CallFigures,
 }
 
 /// Answer to `rtp stats`.

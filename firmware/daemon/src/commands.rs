@@ -123,7 +123,7 @@ impl Commands {
         }
         let argument = |index: usize| request.arguments.get(index).map(String::as_str);
         for call in gateway.call_statuses() {
-            self.last_codec = Some(call.codec)
+            self.last_codec = Some(call.figures.codec)
                 .filter(|codec| !codec.is_empty())
                 .or(self.last_codec.take());
         }
@@ -334,7 +334,7 @@ fn rtp_stats(gateway: &Gateway, name: Option<&str>) -> Result<Answer, Failure> {
         gateway
             .line_named(name)
             .ok_or_else(|| no_line(name, gateway))?;
-        calls.retain(|call| call.line == name);
+        calls.retain(|call| call.figures.line == name);
     }
     now_json(&RtpStats { calls })
 }

@@ -9,8 +9,8 @@ use crate::Gateway;
 use crate::leg::Leg;
 
 impl Gateway {
-    /// What a leg that was answered `talk` ago sounds like.
-    pub(crate) fn figures(&self, leg: &Leg, talk: Duration) -> CallFigures {
+    /// What a leg sounds like; `talk` is how long it was up, once it is over.
+    pub(crate) fn figures(&self, leg: &Leg, talk: Option<Duration>) -> CallFigures {
         let stats = leg.session.stats();
         let account = leg
             .account
@@ -25,7 +25,7 @@ impl Gateway {
                 .unwrap_or_default(),
             party: leg.party.clone(),
             account: account.map_or_else(String::new, |account| account.name.clone()),
-            talk_ms: talk.as_millis() as u64,
+            talk_ms: talk.map(|talk| talk.as_millis() as u64),
             codec: stats
                 .codec
                 .map(|codec| codec.name().to_owned())
@@ -71,7 +71,7 @@ impl Gateway {
         let Some(leg) = self.legs.get(&id) else {
             return;
         };
-        let figures = self.figures(leg, talk);
+        let figures = self.figures(leg, Some(talk));
         self.tell(call::Event::CallQuality(Box::new(figures)));
     }
 }

@@ -32,6 +32,7 @@ use sip::{CallId, UserAgent};
 pub use accounts::SipServer;
 pub use headset::HeadsetMode;
 pub use plan::line_plan;
+pub use snapshot::UnderWay;
 
 use accounts::{AccountSlot, Placed};
 use leg::Leg;
@@ -433,6 +434,10 @@ impl Gateway {
                     audio = headset.towards_phone(&audio);
                 }
                 if let Some(leg) = leg {
+                    // Before the answer nobody hears the visitor.
+                    if !leg.connected {
+                        audio.fill(0);
+                    }
                     leg.session.push_audio(now, &audio);
                 }
             }

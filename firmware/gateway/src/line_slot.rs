@@ -45,22 +45,35 @@ pub(crate) struct LineSlot {
     pub(crate) player: Option<Player>,
     /// Until then the codec still swings from the step of a load that changed.
     mute_until: Duration,
+    /// What comes from the line is far louder than anybody speaks.
+    blasts: bool,
 }
 
 /// How long the coupling capacitors take to settle after our load changed.
 const STEP_SETTLES: Duration = Duration::from_millis(60);
+/// Mean square of a block, full scale 1, that is no voice: -6 dBFS. Some panels ring on when the visitor has left, for a second or more
+/// before the line says that he has...
+const BLAST: f32 = 0.25;
+/// ...and it has ended when the block is below -20 dBFS.
+const BLAST_OVER: f32 = 0.01;
 /// The ring signal drives the codec far over this, half of full scale; speech stays below it.
 const RING_PEAK: u16 = 16_384;
 
 impl LineSlot {
     /// Whether the codec hears something that is not the visitor and would hurt the resident's
     /// ear: the step of a load that comes or goes, or the ring signal, which goes on until the
-    /// panel has seen us off-hook.
+    /// panel has seen us off-hook and comes again where a panel rings on after its visitor has left.
     pub(crate) fn is_muted(&mut self, now: Duration, audio: &[i16]) -> bool {
         let switching = self.line.drive().load != Load::OffHook;
         let connecting = self.line.status().state == LineState::Answering;
         let loud = |sample: &i16| sample.unsigned_abs() > RING_PEAK;
-        if switching || connecting && audio.iter().any(loud) {
+        let energy: f32 = audio
+            .iter()
+            .map(|sample| (f32::from(*sample) / 32_768.0).powi(2))
+            .sum();
+        let mean_square = energy / audio.len().max(1) as f32;
+        self.blasts = mean_square > if self.blasts { BLAST_OVER } else { BLAST };
+        if switching || self.blasts || connecting && audio.iter().any(loud) {
             self.mute_until = now + STEP_SETTLES;
         }
         now < self.mute_until
@@ -81,6 +94,7 @@ impl LineSlot {
             faults: Vec::new(),
             last: Reading::default(),
             mute_until: Duration::ZERO,
+            blasts: false,
             voice: Voice::new(media),
             player: None,
         }

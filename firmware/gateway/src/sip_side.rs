@@ -90,9 +90,12 @@ impl Gateway {
                 };
                 self.incoming(now, call, &caller, &request_user, sdp);
             }
-            UaEvent::Provisional { call, status, .. } => {
+            UaEvent::Provisional { call, status, sdp } => {
                 if let Some(leg) = self.calls.get(&call).copied() {
                     self.order_is_heard(leg);
+                    if let Some(sdp) = sdp {
+                        self.early_media(now, leg, &sdp);
+                    }
                     self.controller.leg_provisional(leg, status);
                 }
             }
@@ -321,6 +324,24 @@ impl Gateway {
                 self.controller.leg_ended(now, id, Some(488), &why);
                 self.finish_leg(now, id);
             }
+        }
+    }
+
+    /// A description comes before the answer. Of several phones that ring behind one call the last
+    /// one is heard; whose sound is taken in the end is decided by the answer.
+    fn early_media(&mut self, now: Duration, id: LegId, sdp: &[u8]) {
+        if !self.config.call.early_media {
+            return;
+        }
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| !leg.connected) else {
+            return;
+        };
+        // What is wrong with it may be right in the answer.
+        if leg.session.accept_answer(now, sdp).is_ok()
+            && self.controller.leg_early_media(id)
+            && let Some(leg) = self.legs.get_mut(&id)
+        {
+            leg.session.start(now);
         }
     }
 

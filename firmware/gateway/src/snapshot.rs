@@ -1,7 +1,5 @@
 //! What the tools show.
 
-use std::time::Duration;
-
 use control::reply::{
     AccountStatus, Bus as BusReply, CallStatus, CardStatus, LineReading, LineStatus,
 };
@@ -10,6 +8,23 @@ use line_interface::{BusLevels, LineCode, LineState};
 
 use crate::Gateway;
 use crate::sip_side::registration_words;
+
+/// What a gateway keeps of calls; all of it is zero a while after the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UnderWay {
+    /// Legs.
+    pub legs: usize,
+    /// SIP calls, those still being closed included.
+    pub sip_calls: usize,
+    /// SIP transactions.
+    pub transactions: usize,
+    /// Deadlines of SIP calls and transactions.
+    pub timers: usize,
+    /// Pairs of audio ports.
+    pub audio_ports: usize,
+    /// Calls that another account would take over.
+    pub orders: usize,
+}
 
 fn bus(levels: &BusLevels) -> BusReply {
     let letter = match levels.bus {
@@ -25,6 +40,18 @@ fn bus(levels: &BusLevels) -> BusReply {
 }
 
 impl Gateway {
+    /// What is kept of calls.
+    pub fn under_way(&self) -> UnderWay {
+        UnderWay {
+            legs: self.legs.len().max(self.calls.len()),
+            sip_calls: self.ua.call_count(),
+            transactions: self.ua.transaction_count(),
+            timers: self.ua.timer_count(),
+            audio_ports: self.audio_ports_in_use(),
+            orders: self.placed.len(),
+        }
+    }
+
     /// Every line as it is now.
     pub fn line_statuses(&self) -> Vec<LineStatus> {
         self.lines
@@ -123,38 +150,9 @@ impl Gateway {
     pub fn call_statuses(&self) -> Vec<CallStatus> {
         self.legs
             .values()
-            .map(|leg| {
-                let figures = self.figures(leg, Duration::ZERO);
-                CallStatus {
-                    line: figures.line,
-                    party: figures.party,
-                    account: figures.account,
-                    state: leg.state().to_owned(),
-                    codec: figures.codec,
-                    ptime_ms: figures.ptime_ms,
-                    encryption: figures.encryption,
-                    dtmf_mode: figures.dtmf_mode,
-                    packets_received: figures.packets_received,
-                    packets_sent: figures.packets_sent,
-                    lost: figures.lost,
-                    lost_percent: figures.lost_percent,
-                    late: figures.late,
-                    jitter_ms: figures.jitter_ms,
-                    buffer_ms: figures.buffer_ms,
-                    concealed_ms: figures.concealed_ms,
-                    concealed_percent: figures.concealed_percent,
-                    rtt_ms: figures.rtt_ms,
-                    remote_lost_percent: figures.remote_lost_percent,
-                    mos: figures.mos,
-                    dropped: figures.dropped,
-                    erle_db: figures.erle_db,
-                    echo_delay_ms: figures.echo_delay_ms,
-                    from_line_dbm0: figures.from_line_dbm0,
-                    to_phone_dbm0: figures.to_phone_dbm0,
-                    from_phone_dbm0: figures.from_phone_dbm0,
-                    to_line_dbm0: figures.to_line_dbm0,
-                    half_duplex: figures.half_duplex,
-                }
+            .map(|leg| CallStatus {
+                state: leg.state().to_owned(),
+                figures: self.figures(leg, None),
             })
             .collect()
     }

@@ -29,6 +29,11 @@ impl<K: Ord + Copy> Timers<K> {
         }
     }
 
+    /// Everything that has a deadline.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.by_key.keys()
+    }
+
     pub(crate) fn next(&self) -> Option<Duration> {
         self.by_time.first().map(|(at, _)| *at)
     }

@@ -45,6 +45,8 @@ fn existing() -> BTreeSet<String> {
     collect(&root.join("src"), "", &mut tests);
     collect(&root.join("tests"), "", &mut tests);
     collect(&root.join("../trace/tests"), "", &mut tests);
+    // The whole gateway in virtual time.
+    collect(&root.join("../gateway/tests/virtual_time"), "", &mut tests);
     // Behaviours against real peers.
     collect(&root.join("../../tests/tests"), "", &mut tests);
     collect(&root.join("../../tests/fuzz/tests"), "", &mut tests);

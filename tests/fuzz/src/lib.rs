@@ -11,6 +11,7 @@ mod dialog;
 mod media_side;
 pub mod mutate;
 mod sip_side;
+mod sound;
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     target("stun", media_side::stun),
     target("keys", media_side::keys),
     target("tones", media_side::tones),
+    target("sound_chain", sound::chain),
     target("card_frames", border::card_frames),
     target("config", border::config),
     target("control", border::control),

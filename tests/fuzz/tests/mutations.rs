@@ -96,6 +96,7 @@ targets!(
     stun,
     keys,
     tones,
+    sound_chain,
     card_frames,
     config,
     control,

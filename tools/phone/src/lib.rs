@@ -287,6 +287,11 @@ impl Phone {
         self.line.is_some()
     }
 
+    /// Whether nothing is left of any call, the copies of its last messages included.
+    pub fn is_quiet(&self) -> bool {
+        self.ua.call_count() == 0 && self.ua.transaction_count() == 0 && self.ua.timer_count() == 0
+    }
+
     /// What the phone does with the calls from now on.
     pub fn set_script(&mut self, script: Script) {
         self.config.script = script;

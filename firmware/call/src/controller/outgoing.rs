@@ -384,11 +384,18 @@ impl Controller {
             reason: why.to_owned(),
         };
         let plays = settings.plays_failure;
+        let taken = self.is_taken(line);
         self.tell(event);
         if plays {
             let until = now + LONGEST_ANNOUNCEMENT;
             self.phases[line] = Phase::Announcing { until };
-            self.actions.push_back(Action::TakeLine { line });
+            self.actions.push_back(if taken {
+                Action::PlayFailure { line }
+            } else {
+                Action::TakeLine { line }
+            });
+        } else {
+            self.leave_early(line);
         }
     }
 

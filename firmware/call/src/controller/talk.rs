@@ -37,6 +37,7 @@ impl Controller {
             };
             self.actions.push_back(Action::Tell(event));
         }
+        let taken = self.is_taken(line);
         let digits = DigitMatcher::new(&self.settings.door.digits);
         let talk = Talk {
             leg,
@@ -52,7 +53,13 @@ impl Controller {
         };
         self.phases[line] = Phase::Talking(Box::new(talk));
         if let Some(leg) = leg {
-            self.actions.push_back(Action::AnswerLine { line, leg });
+            self.actions.push_back(if taken {
+                Action::JoinLine { line, leg }
+            } else {
+                Action::AnswerLine { line, leg }
+            });
+        } else if !taken {
+            self.actions.push_back(Action::TakeLine { line });
         }
     }
 
@@ -103,7 +110,6 @@ impl Controller {
         if ringing {
             self.drop_forks(now, line, "technician took the line");
             self.begin_talk(now, line, None, Talker::Technician);
-            self.actions.push_back(Action::TakeLine { line });
         } else if !talking {
             self.refuse_door(line, cause, Refusal::NoCall);
             return Err(Refusal::NoCall);
@@ -232,6 +238,7 @@ impl Controller {
             "the panel ended the call"
         };
         self.drop_forks(now, line, why);
+        self.leave_early(line);
         self.end_talk(now, line, why, true);
         self.give_up_opening(line, why);
         self.end_announcement(line);

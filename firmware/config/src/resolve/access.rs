@@ -57,6 +57,7 @@ impl Resolver<'_> {
             decline_stops: entry.text("when_declined") == "stop",
             max_redirects: number(entry, "max_redirects") as u8,
             unanswered,
+            early_media: entry.text("early_media") == "line",
             unanswered_wav,
         }
     }

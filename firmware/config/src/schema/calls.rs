@@ -281,6 +281,12 @@ pub(super) const CALL: Section = Section {
             "How many 3xx answers of one target are followed (a phone that forwards to a mobile), and only where access.forward_hosts and forward_targets allow; 0 follows none.",
         ),
         key(
+            "early_media",
+            Kind::OneOf(&["off", "line"]),
+            Literal("\"off\""),
+            "What a PBX plays before a phone answers (a ringing tone, an announcement): off, the visitor hears the panel's own ringing; line takes the line for it as for an answered call, so that he hears the PBX, an old handset falls silent and the panel's talk time begins. Nothing goes to the PBX and no key counts before the answer.",
+        ),
+        key(
             "unanswered",
             Kind::OneOf(&["auto", "tone", "leave"]),
             Literal("\"auto\""),

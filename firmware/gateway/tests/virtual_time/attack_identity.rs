@@ -106,22 +106,3 @@ fn other_headers_that_name_a_caller_do_not_count() {
         );
     }
 }
-
-#[test]
-fn a_caller_who_replaces_the_call_does_not_become_the_party() {
-    let mut world = World::ready(Options::with(answers(ms(300))));
-    world.visit_until("call_answered");
-    world.run_for(seconds(1));
-    let d = world.dialog();
-    let extra = format!(
-        "Content-Type: application/sdp\r\nReplaces: {};to-tag={};from-tag={}\r\n",
-        d.call_id, d.gateway_tag, d.phone_tag
-    );
-    let invite =
-        crate::world::outside_request("INVITE", "rep", "600", "<sip:201@127.77.0.2>", &extra, SDP);
-    world.inject(Port::GatewaySip, PBX_SIP, invite);
-    world.run_for(ms(100));
-    assert_eq!(world.last_status_to("INVITE"), Some(486));
-    assert_eq!(world.gateway.call_statuses().len(), 1);
-    world.next_visit_works();
-}

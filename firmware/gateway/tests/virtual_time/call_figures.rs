@@ -41,7 +41,10 @@ fn every_answered_call_leaves_its_figures_once() {
     let mut world = house(Options::default());
     let status = world.gateway.call_statuses().remove(0);
     assert_eq!(
-        (status.codec.as_str(), status.encryption.as_str()),
+        (
+            status.figures.codec.as_str(),
+            status.figures.encryption.as_str()
+        ),
         ("PCMA", "none")
     );
     world.panel.visitor_leave();
@@ -53,7 +56,10 @@ fn every_answered_call_leaves_its_figures_once() {
         (told.account.as_str(), told.dtmf_mode.as_str()),
         ("pbx", "rfc4733")
     );
-    assert!((10_000..14_000).contains(&told.talk_ms), "{told:?}");
+    assert!(
+        (10_000..14_000).contains(&told.talk_ms.unwrap()),
+        "{told:?}"
+    );
     assert!(told.packets_received > 500 && told.lost == 0, "{told:?}");
     assert_eq!(told.concealed_percent, 0.0, "{told:?}");
     assert!(told.mos.is_some_and(|mos| mos > 4.3), "{told:?}");
@@ -165,12 +171,12 @@ fn what_was_learned_of_the_echo_is_kept_and_used() {
     let first_second = |world: &mut World| {
         world.visit_until("call_answered");
         world.run_for(ms(1500));
-        world.gateway.call_statuses()[0].erle_db
+        world.gateway.call_statuses()[0].figures.erle_db
     };
     let mut world = World::ready(options());
     let untaught = first_second(&mut world);
     world.run_for(seconds(9));
-    let learned = world.gateway.call_statuses()[0].erle_db;
+    let learned = world.gateway.call_statuses()[0].figures.erle_db;
     assert!(learned > 6.0, "{learned} dB");
     world.panel.visitor_leave();
     world.run_for(seconds(5));

@@ -16,6 +16,8 @@ pub(crate) enum Does {
     Rings,
     /// Rings and answers so much later, however that fits to what happens meanwhile.
     Answers(Duration),
+    /// Says reliably that it rings, with a description (RFC 3262), and answers so much later without one.
+    AnswersReliably(Duration),
     /// Gives this final status at once.
     Refuses(u16),
     /// Sends the caller to the address of this Contact value.
@@ -70,6 +72,13 @@ fn replies(does: Does, request: &Message, number: &str) -> Vec<(Duration, Vec<u8
             redirect.headers.push("Contact", contact);
             vec![(ms(0), redirect.to_bytes())]
         }
+        Does::AnswersReliably(after) => {
+            let mut early = response(request, 183, number);
+            early.headers.push("Require", "100rel");
+            early.headers.push("RSeq", "7");
+            early.set_body("application/sdp", SDP.as_bytes().to_vec());
+            vec![(ms(0), early.to_bytes()), say(after, 200)]
+        }
         Does::Answers(after) => {
             let mut ok = response(request, 200, number);
             ok.set_body("application/sdp", SDP.as_bytes().to_vec());
@@ -121,7 +130,7 @@ pub(crate) fn extra_phones(world: &mut World, phones: &[(&'static str, Does)]) -
                 };
                 let mut back = vec![response(&request, 200, number).to_bytes()];
                 if let Some(invite) = invites.iter().find(|one| branch(one) == branch(&request))
-                    && !matches!(does, Does::Answers(_))
+                    && !matches!(does, Does::Answers(_) | Does::AnswersReliably(_))
                 {
                     back.push(response(invite, 487, number).to_bytes());
                 }

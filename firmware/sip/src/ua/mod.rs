@@ -244,6 +244,17 @@ impl UserAgent {
         self.clients.len() + self.servers.len()
     }
 
+    /// Deadlines of calls and transactions; those of registrations and probes are not counted.
+    pub fn timer_count(&self) -> usize {
+        let of_account = |key: &&TimerKey| {
+            matches!(
+                key,
+                TimerKey::Register(_) | TimerKey::Keepalive(_) | TimerKey::Comeback(_)
+            )
+        };
+        self.timers.keys().filter(|key| !of_account(key)).count()
+    }
+
     /// State of an account's registration.
     pub fn registration(&self, account: usize) -> RegistrationState {
         self.accounts

@@ -41,6 +41,7 @@ impl RealAsterisk {
             password: PASSWORD,
             visitor_speaks_after_s: speech.len() as f32 / 8000.0 + 0.2,
             speech,
+            together: None,
         };
         Ok(RealAsterisk { asterisk, address })
     }

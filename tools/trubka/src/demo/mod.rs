@@ -26,7 +26,7 @@ use story::{Source, Story, Told};
 /// The panels that the simulator plays.
 pub(crate) const BRANDS: [&str; 4] = ["vizit", "cyfral", "eltis", "metakom"];
 
-/// The whole play, with a margin; it takes about 25 s.
+/// The whole play, with a margin; it takes about 30 s.
 const LIMIT: Duration = Duration::from_secs(90);
 
 pub(crate) fn run(globals: &Globals, matches: &ArgMatches) -> Result<(), Failed> {

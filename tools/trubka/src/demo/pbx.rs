@@ -13,7 +13,7 @@ use phone::{
     PhoneTransmit, Script,
 };
 
-use super::stage::{PHONE, PbxAddress, Stage, free_address, write_wav};
+use super::stage::{PHONE, PbxAddress, Stage, Together, free_address, write_wav};
 use super::story::{Source, Told};
 use crate::exit::{FAILURE, Failed};
 
@@ -21,7 +21,11 @@ use crate::exit::{FAILURE, Failed};
 pub(crate) const RINGS_FOR: Duration = Duration::from_millis(1_500);
 /// From the answer to the first word and to the key.
 const SPEAKS_AFTER_MS: usize = 3_600;
-const PRESSES_AFTER: Duration = Duration::from_millis(7_000);
+const PRESSES_AFTER: Duration = Duration::from_millis(10_600);
+/// Each of the three parts: the visitor's words, the phone's, both at once.
+const PART_MS: u32 = 3_000;
+/// Between the phone's words and those that it says while the visitor speaks.
+const PAUSE_MS: u32 = 500;
 
 /// The PBX of the play.
 pub(crate) trait Pbx {
@@ -52,14 +56,25 @@ pub(crate) fn prepare(name: &str) -> Result<Box<dyn Pbx>, Failed> {
         ip: free_address(2)?,
         extension: "600",
         password: "demo-only",
-        speech: phone::speak(phone::Speaker::Resident, 3_000),
+        speech: phone::speak(phone::Speaker::Resident, PART_MS),
         visitor_speaks_after_s: 0.3,
+        together: Some(Together {
+            visitor_after_s: (SPEAKS_AFTER_MS as u32 + PART_MS + PAUSE_MS) as f32 / 1000.0,
+            visitor: second_part(phone::Speaker::Visitor),
+            resident: second_part(phone::Speaker::Resident),
+        }),
     };
     Ok(Box::new(Builtin {
         address,
         stop: Arc::new(AtomicBool::new(false)),
         thread: None,
     }))
+}
+
+/// What a speaker goes on to say after the first part.
+fn second_part(speaker: phone::Speaker) -> Vec<i16> {
+    let mut words = phone::speak(speaker, 2 * PART_MS);
+    words.split_off(PART_MS as usize * 8)
 }
 
 struct Builtin {
@@ -90,6 +105,10 @@ impl Pbx for Builtin {
         };
         let mut says = vec![0; SPEAKS_AFTER_MS * 8];
         says.extend(&self.address.speech);
+        if let Some(together) = &self.address.together {
+            says.resize(says.len() + PAUSE_MS as usize * 8, 0);
+            says.extend(&together.resident);
+        }
         let mut seed = [0; 32];
         let time = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)

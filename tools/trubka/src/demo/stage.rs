@@ -68,6 +68,17 @@ pub(crate) struct PbxAddress {
     /// From the panel's answer to the visitor's first word: one speaks after the other, so that
     /// each recording tells clearly who is heard.
     pub(crate) visitor_speaks_after_s: f32,
+    /// What both say at once, afterwards.
+    pub(crate) together: Option<Together>,
+}
+
+/// Words that fall together.
+#[derive(Debug, Clone)]
+pub(crate) struct Together {
+    /// From the panel's answer to the visitor's words.
+    pub(crate) visitor_after_s: f32,
+    pub(crate) visitor: Vec<i16>,
+    pub(crate) resident: Vec<i16>,
 }
 
 /// The stage.
@@ -126,6 +137,13 @@ impl Stage {
         }
         write_wav(&stage.path("visitor-says.wav"), &stage.visitor_speech)?;
         write_wav(&stage.path("phone-says.wav"), &stage.resident_speech)?;
+        for old in ["visitor-says-too.wav", "phone-says-too.wav"] {
+            let _ = std::fs::remove_file(stage.path(old));
+        }
+        if let Some(together) = &stage.pbx.together {
+            write_wav(&stage.path("visitor-says-too.wav"), &together.visitor)?;
+            write_wav(&stage.path("phone-says-too.wav"), &together.resident)?;
+        }
         write_private(&stage.path("trubka.toml"), &stage.configuration())?;
         std::fs::write(stage.path("visitor.toml"), stage.script())?;
         Ok(stage)
@@ -233,10 +251,17 @@ impl Stage {
     fn script(&self) -> String {
         let speech = toml_text(&self.path("visitor-says.wav"));
         let after = self.pbx.visitor_speaks_after_s;
+        let too = self.pbx.together.as_ref().map_or_else(String::new, |too| {
+            format!(
+                "[[step]]\nafter_answer_s = {:.1}\nsays = {}\n\n",
+                too.visitor_after_s,
+                toml_text(&self.path("visitor-says-too.wav"))
+            )
+        });
         format!(
             "# Written by trubka demo.\n\
              [[step]]\nat_s = 0.5\ndials = {APARTMENT}\n\n\
-             [[step]]\nafter_answer_s = {after:.1}\nsays = {speech}\n\n\
+             [[step]]\nafter_answer_s = {after:.1}\nsays = {speech}\n\n{too}\
              [[step]]\nat_s = 60.0\nleaves = true\n"
         )
     }

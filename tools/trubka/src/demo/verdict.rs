@@ -20,6 +20,8 @@ pub(crate) struct Verdict {
     records: usize,
     visitor_heard_resident: f32,
     phone_heard_visitor: f32,
+    /// The same while both spoke, where they did.
+    heard_while_both_spoke: Option<f32>,
     own_share_ms: Option<u64>,
     steps: Vec<(&'static str, Option<u64>)>,
 }
@@ -47,6 +49,11 @@ pub(crate) fn judge(stage: &Stage, story: &Story, phone_heard: &[i16]) -> Result
         records: story.count(Gateway, "door_opened"),
         visitor_heard_resident: Recording::likeness_of(&stage.resident_speech, &visitor_heard),
         phone_heard_visitor: Recording::likeness_of(&stage.visitor_speech, phone_heard),
+        heard_while_both_spoke: stage
+            .pbx
+            .together
+            .as_ref()
+            .map(|together| Recording::likeness_of(&together.visitor, phone_heard)),
         own_share_ms,
         steps: vec![
             (
@@ -81,7 +88,12 @@ pub(crate) fn judge(stage: &Stage, story: &Story, phone_heard: &[i16]) -> Result
 
 impl Verdict {
     pub(crate) fn good(&self) -> bool {
-        self.right_door() && self.visitor_heard_resident > FOUND && self.phone_heard_visitor > FOUND
+        self.right_door()
+            && self.visitor_heard_resident > FOUND
+            && self.phone_heard_visitor > FOUND
+            && self
+                .heard_while_both_spoke
+                .is_none_or(|likeness| likeness > FOUND)
     }
 
     /// The called apartment's, once, and nothing of ours on any other pair.
@@ -109,6 +121,7 @@ impl Verdict {
             "journal_records_of_the_opening": self.records,
             "visitor_heard_resident": self.visitor_heard_resident,
             "phone_heard_visitor": self.phone_heard_visitor,
+            "phone_heard_visitor_while_both_spoke": self.heard_while_both_spoke,
             "gateway_share_ms": self.own_share_ms,
             "steps_ms": steps,
         })
@@ -146,6 +159,13 @@ impl Verdict {
             mark(self.phone_heard_visitor > FOUND),
             self.phone_heard_visitor
         );
+        if let Some(likeness) = self.heard_while_both_spoke {
+            let _ = writeln!(
+                text,
+                "{} the same while both spoke      (likeness {likeness:.2})",
+                mark(likeness > FOUND)
+            );
+        }
         let _ = writeln!(text, "\nlook and listen in {}:", stage.path("").display());
         for (file, what) in [
             ("line.svg", "the line's voltage over time, events marked"),

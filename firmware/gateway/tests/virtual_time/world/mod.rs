@@ -54,6 +54,9 @@ pub(crate) struct World {
     pub(crate) verdicts: Vec<(Duration, PanelEvent)>,
     pub(crate) phone_events: Vec<(Duration, PhoneEvent)>,
     pub(crate) heard_by_visitor: Vec<i16>,
+    /// What our codec played to the line and what it heard in the same time, while sound is kept.
+    pub(crate) line_played: Vec<i16>,
+    pub(crate) line_heard: Vec<i16>,
     /// What do-not-disturb was to be kept as, oldest first.
     pub(crate) kept: Vec<bool>,
     pub(crate) echo_paths: std::collections::BTreeMap<u16, dsp::echo::EchoPath>,
@@ -130,6 +133,8 @@ impl World {
             verdicts: Vec::new(),
             phone_events: Vec::new(),
             heard_by_visitor: Vec::new(),
+            line_played: Vec::new(),
+            line_heard: Vec::new(),
             kept: Vec::new(),
             echo_paths: std::collections::BTreeMap::new(),
             weather: options.weather,
@@ -291,6 +296,8 @@ impl World {
         let heard = self.panel.heard_by_visitor();
         if self.keep_sound {
             self.heard_by_visitor.extend(heard);
+            self.line_played.extend(self.drive.audio);
+            self.line_heard.extend(self.sense.audio);
         }
         if self.card_up {
             let mut drive = [self.drive];

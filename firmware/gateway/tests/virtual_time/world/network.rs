@@ -54,6 +54,8 @@ pub(crate) struct Network {
     pub(crate) gateway_rtp_packets: u64,
     /// Every RTP packet with the time it was sent, `true` for the gateway's, while it is `Some`.
     pub(crate) tap: Option<Vec<(Duration, bool, Vec<u8>)>>,
+    /// Every RTP packet that reached the gateway, while it is `Some`.
+    pub(crate) arrived: Option<Vec<(Duration, Vec<u8>)>>,
     pub(crate) watcher: Option<Watcher>,
 }
 
@@ -149,6 +151,9 @@ impl World {
             match flight.to {
                 Port::GatewaySip => self.gateway.handle_sip(now, source, &flight.payload),
                 Port::GatewayRtp { slot, rtcp } => {
+                    if let Some(arrived) = self.network.arrived.as_mut().filter(|_| !rtcp) {
+                        arrived.push((now, flight.payload.clone()));
+                    }
                     self.gateway
                         .handle_rtp(now, slot, rtcp, source, &flight.payload);
                 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use call::Event;
 use line_simulation::{PanelEvent, PanelState};
 use phone::PhoneEvent;
+use trubka_gateway::UnderWay;
 
 use super::{Weather, World, ms, seconds};
 
@@ -155,6 +156,14 @@ impl World {
             world.gateway.is_quiet() && !world.phone.is_busy()
         });
         self.check_quiet();
+    }
+
+    /// After `settle`: neither side keeps anything of a call, a timer or a port.
+    pub(crate) fn nothing_is_left(&mut self) {
+        // The longest transaction lives 32 s, and one may have begun just now.
+        self.run_until("nothing left of calls", seconds(70), |world| {
+            world.gateway.under_way() == UnderWay::default() && world.phone.is_quiet()
+        });
     }
 
     /// The next visit works: a phone that answers and presses the right key opens once.

@@ -1,4 +1,4 @@
-//! What a call sounded like.
+//! What a call sounds like: the same figures in the answer to `rtp stats` and in the journal.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,9 @@ pub struct CallFigures {
     pub party: String,
     /// Account name; empty for a call of none.
     pub account: String,
-    /// Since the answer, milliseconds.
-    pub talk_ms: u64,
+    /// From the answer to the end, milliseconds; absent while the call goes on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub talk_ms: Option<u64>,
     /// Codec sent.
     pub codec: String,
     /// Packet length sent, milliseconds.

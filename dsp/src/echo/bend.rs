@@ -1,0 +1,117 @@
+//! What a loudspeaker bends: the echo of a signal that is clipped softly.
+//!
+//! A small loudspeaker near its limit, or an amplifier near its supply, adds harmonics that no linear filter makes. They rise where
+//! the far end is loud, so a second, shorter filter learns the way of what soft clipping takes off the far end (a Hammerstein
+//! model with one branch besides the linear one; Stenger and Kellermann 2000). Where nothing is clipped it stays near zero.
+
+use realfft::num_complex::Complex32;
+
+use super::control::Astray;
+use super::far::FarEnd;
+use super::filter::Filter;
+use super::kalman::Kalman;
+use super::{Shape, energy};
+use crate::sample::finite;
+use crate::spectrum::Fft;
+
+/// Steepness of the soft clipping: a sample of 1 / `STEEP` (-9.5 dBFS) loses 3 dB.
+const STEEP: f32 = 3.0;
+/// Gain of what is taken off, so that its power is about that of the far end at a usual level.
+const GAIN: f32 = 4.0;
+/// Doubt about a weight of which nothing is known: less than about the linear ones, which must learn first.
+const UNKNOWN: f32 = 0.003;
+
+/// The second filter.
+#[derive(Debug, Clone)]
+pub(super) struct Bend {
+    far: FarEnd,
+    filter: Filter,
+    kalman: Kalman,
+    astray: Astray,
+    block: Vec<f32>,
+    echo: Vec<f32>,
+    constrained: usize,
+    partitions: usize,
+}
+
+impl Bend {
+    /// `longest` is the longest bulk delay, samples. The filter has half the length of the linear one.
+    pub(super) fn new(shape: Shape, longest: usize) -> Bend {
+        let short = Shape {
+            partitions: shape.partitions.div_ceil(2),
+            ..shape
+        };
+        let mut bend = Bend {
+            far: FarEnd::new(short, longest),
+            filter: Filter::new(short),
+            kalman: Kalman::new(short),
+            astray: Astray::default(),
+            block: vec![0.0; shape.block],
+            echo: vec![0.0; shape.block],
+            constrained: 0,
+            partitions: short.partitions,
+        };
+        bend.forget();
+        bend
+    }
+
+    /// Starts over.
+    pub(super) fn forget(&mut self) {
+        self.filter.clear();
+        self.kalman.reset_to(UNKNOWN);
+    }
+
+    /// Holds the far end back by this many samples; what was learned at another delay is forgotten.
+    pub(super) fn set_delay(&mut self, delay: usize, fft: &mut Fft) {
+        self.far.set_delay(delay, fft);
+        self.forget();
+    }
+
+    /// Takes the next block of the far end and its bent echo out of `near`.
+    pub(super) fn cancel(&mut self, far: &[f32], near: &mut [f32], fft: &mut Fft) {
+        for (i, slot) in self.block.iter_mut().enumerate() {
+            let x = finite(far.get(i).copied().unwrap_or(0.0)).clamp(-1.0, 1.0);
+            *slot = GAIN * (x - x / (1.0 + STEEP * STEEP * x * x).sqrt());
+        }
+        self.far.push(&self.block, fft);
+        self.filter.echo(&self.far, fft, &mut self.echo);
+        for (near, echo) in near.iter_mut().zip(&self.echo) {
+            *near -= echo;
+        }
+    }
+
+    /// Gives up what was learned when it does more harm than good to `error`, what both filters leave, and takes its part back out
+    /// of it. A talker who is far louder than any echo could have taught it nonsense.
+    pub(super) fn judge(&mut self, error: &mut [f32]) {
+        for (slot, (error, echo)) in self.block.iter_mut().zip(error.iter().zip(&self.echo)) {
+            *slot = error + echo;
+        }
+        let (with, without) = (energy(error), energy(&self.block));
+        if self.astray.judge(with, without, energy(&self.echo)) {
+            error.copy_from_slice(&self.block);
+            self.forget();
+        }
+    }
+
+    /// To be called before [`Bend::learn`].
+    pub(super) fn weigh(&mut self) {
+        self.kalman.weigh(&self.far);
+    }
+
+    /// Power of the bent echo that the doubt leaves in this block, bin by bin.
+    pub(super) fn left(&self) -> &[f32] {
+        self.kalman.left()
+    }
+
+    /// One step, behind [`Bend::weigh`]; `linear` is what the doubt about the linear filter leaves.
+    pub(super) fn learn(&mut self, error: &[Complex32], linear: &[f32], fft: &mut Fft) {
+        self.kalman
+            .learn(&mut self.filter, &self.far, error, linear);
+        self.filter.constrain(0, fft);
+        let others = self.partitions - 1;
+        if others > 0 {
+            self.constrained = self.constrained % others + 1;
+            self.filter.constrain(self.constrained, fft);
+        }
+    }
+}
