@@ -193,6 +193,21 @@ fn digits_are_found_in_noise_hum_offset_and_clipping() {
 }
 
 #[test]
+fn every_key_is_found_clipped_by_6_db_and_over_hum_that_is_half_a_hertz_off() {
+    for grade in GRADES {
+        for condition in [
+            Condition::Clipped(6.0),
+            Condition::Tones(49.5, 0.0, -13.0),
+            Condition::Tones(50.5, 0.0, -13.0),
+        ] {
+            // Four of each key.
+            let found = score(grade, Burst::new('5', 80.0, -13.0), condition, 64).0;
+            assert!(found >= 98.0, "{grade:?}: {found} %");
+        }
+    }
+}
+
+#[test]
 fn a_dial_tone_hides_digits_from_the_door_grade_only() {
     let digit = Burst::new('5', 80.0, -13.0);
     for condition in [
@@ -319,6 +334,63 @@ fn digits_off_by_1_8_percent_to_either_side_are_taken() {
             always(grade, burst, Condition::Noise(15.0));
         }
     }
+}
+
+#[test]
+fn digits_are_found_behind_either_law_and_wide_band_sound() {
+    for grade in GRADES {
+        for way in [Way::ALaw, Way::MuLaw, Way::WideBand] {
+            for trial in 0..TRIALS {
+                let mut noise = Noise(trial * 91 + 7);
+                noise.unit();
+                let digit = "0123456789*#ABCD".as_bytes()[trial as usize % 16] as char;
+                let burst = Burst {
+                    low_dbm0: -25.0,
+                    high_dbm0: -20.0,
+                    low_error: 0.015,
+                    high_error: -0.015,
+                    ..Burst::new(digit, 70.0, 0.0)
+                };
+                let mut line = vec![0.0_f32; 4000];
+                burst.add(&mut line, 1500 + trial as usize * 5, &mut noise);
+                let line = through(way, line);
+                assert_eq!(hits(grade, &line), 1, "{grade:?}, {way:?}, {digit}");
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    ALaw,
+    MuLaw,
+    WideBand,
+}
+
+fn through(way: Way, mut line: Vec<f32>) -> Vec<f32> {
+    match way {
+        Way::ALaw => code(&mut line),
+        Way::MuLaw => {
+            use audio_codec_algorithms::{decode_ulaw, encode_ulaw};
+            for sample in &mut line {
+                let coded = encode_ulaw(dsp::sample::to_i16(*sample));
+                *sample = dsp::sample::to_f32(decode_ulaw(coded));
+            }
+        }
+        Way::WideBand => {
+            // To 16 kHz, 16 bits, and back to what the detector takes.
+            for (from, to) in [(8000, 16_000), (16_000, 8000)] {
+                let mut resampler = dsp::resample::Resampler::new(from, to).unwrap();
+                let mut out = vec![0.0; resampler.most_outputs(line.len())];
+                let count = resampler.process(&line, &mut out);
+                out.truncate(count);
+                out.iter_mut()
+                    .for_each(|x| *x = dsp::sample::to_f32(dsp::sample::to_i16(*x)));
+                line = out;
+            }
+        }
+    }
+    line
 }
 
 #[test]

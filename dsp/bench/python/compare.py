@@ -119,8 +119,9 @@ def digits(cache, engine, anchors):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("parts", nargs="*", default=["echo", "hard", "digits", "talk-off", "noise", "gain", "concealment", "jitter"])
-    parser.add_argument("--hours", type=float, default=1.0, help="hours of espeak-ng in talk-off")
+    parser.add_argument("--hours", type=float, default=1.0, help="hours of espeak-ng in talk-off; with 0 only imitating voices")
     parser.add_argument("--imitating", type=float, default=1.0, help="hours of the imitating voice")
+    parser.add_argument("--seed", type=int, default=7, help="other voices and sentences in talk-off")
     parser.add_argument("--pictures", type=Path)
     chosen = parser.parse_args()
     cache = Path(os.environ["SOUND_CACHE"])
@@ -130,7 +131,7 @@ def main():
         "echo": lambda: echo(cache, engine, anchors, chosen.pictures),
         "hard": lambda: hard(cache, engine, anchors),
         "digits": lambda: digits(cache, engine, anchors),
-        "talk-off": lambda: talk_off.main(engine[0], str(anchors["dtmf"]), chosen.hours, chosen.imitating),
+        "talk-off": lambda: talk_off.main(engine[0], str(anchors["dtmf"]), chosen.hours, chosen.imitating, chosen.seed),
         "noise": lambda: other_labs.noise(engine, anchors["echo"], cache),
         "gain": lambda: other_labs.gain(engine, cache),
         "demo": lambda: demo_call.main(Path(__file__).parents[3], cache, chosen.pictures),

@@ -2,7 +2,8 @@
 
 Hours are counted honestly by kind: `prompts` are Debian's Asterisk prompts of five languages at seven speeds and two levels (2.3 h of distinct
 speech), `espeak` is random sentences of sixteen languages, every one distinct, `music` is Debian's music on hold at three speeds and two
-levels, `imitating` a synthetic voice whose formants sit on digits. All are A-law coded."""
+levels, `imitating` a synthetic voice whose formants sit on digits, and the rest other voices of that kind (`OTHER_VOICES`). All are A-law
+coded. Another seed gives other voices and sentences."""
 
 import random
 import subprocess
@@ -106,14 +107,71 @@ def imitating(hours, seed=7):
             out = np.zeros(count)
             for hz in (dice.choice(low), dice.choice(high)):
                 hz = hz * (1 + dice.uniform(-0.015, 0.015))
-                radius = np.exp(-np.pi * dice.uniform(30, 90) / RATE)
-                formant = lfilter([1 - radius], [1, -2 * radius * np.cos(2 * np.pi * hz / RATE), radius**2], pulses)
-                out += formant / (np.sqrt((formant**2).mean()) + 1e-9) * 10 ** (dice.uniform(-3, 3) / 20)
-            out *= np.minimum(1, np.minimum(t, t[::-1]) / 0.008)
-            out *= 0.08 / (np.sqrt((out**2).mean()) + 1e-9)
-            pause = np.zeros(int(dice.uniform(0.03, 0.3) * RATE))
-            parts += [out, pause]
-            made += count + len(pause)
+                out += formant(pulses, hz, dice.uniform(30, 90), dice.uniform(-3, 3))
+            parts += syllable(out, t, dice, 0.08)
+            made += sum(map(len, parts[-2:]))
+        yield np.concatenate(parts).astype(np.float32)
+
+
+def formant(source, hz, bandwidth, db):
+    radius = np.exp(-np.pi * bandwidth / RATE)
+    out = lfilter([1 - radius], [1, -2 * radius * np.cos(2 * np.pi * hz / RATE), radius**2], source)
+    return out / (np.sqrt((out**2).mean()) + 1e-9) * 10 ** (db / 20)
+
+
+def syllable(out, t, dice, rms):
+    """The sound with soft edges at its level, and a pause."""
+    out = out * np.minimum(1, np.minimum(t, t[::-1]) / 0.008)
+    return [out * rms / (np.sqrt((out**2).mean()) + 1e-9), np.zeros(int(dice.uniform(0.03, 0.3) * RATE))]
+
+
+# Pitch in Hz, share by which it glides, vibrato, error of the formants, their bandwidth in Hz, level, clipped by dB.
+OTHER_VOICES = {
+    "monotone": ((130, 450), 0.0, 0.004, 0.02, (20, 60), 0.08, None),
+    "child": ((250, 900), 0.1, 0.02, 0.024, (30, 90), 0.08, None),
+    "glottal": ((80, 420), 0.2, 0.03, 0.02, (30, 90), 0.08, None),
+    "quiet": ((70, 420), 0.2, 0.03, 0.015, (30, 90), 0.02, None),
+    "clipped": ((70, 420), 0.2, 0.03, 0.015, (30, 90), 0.08, (3, 9)),
+}
+
+
+def other_voice(kind, hours, seed):
+    """Voices that imitate digits in other ways. `glottal` has the pulses of a throat that jitter and shimmer, and a third formant."""
+    pitches, glide, vibrato, error, bandwidth, rms, clipped = OTHER_VOICES[kind]
+    dice = np.random.default_rng(seed)
+    low, high = [697, 770, 852, 941], [1209, 1336, 1477, 1633]
+    for _ in range(int(hours * 60)):
+        parts, made = [], 0
+        while made < 60 * RATE:
+            count = int(dice.uniform(0.08, 0.6) * RATE)
+            t = np.arange(count) / RATE
+            start = np.exp(dice.uniform(*np.log(pitches)))
+            pitch = start * (1 + dice.uniform(-glide, glide) * t / t[-1])
+            pitch *= 1 + dice.uniform(0, vibrato) * np.sin(2 * np.pi * dice.uniform(4, 7) * t)
+            if kind == "glottal":
+                pitch *= 1 + 0.02 * lfilter([0.1], [1, -0.9], dice.standard_normal(count))
+            phase = np.cumsum(pitch) / RATE
+            if kind == "glottal":
+                at, open_for = phase % 1, dice.uniform(0.4, 0.7)
+                rising = 0.5 * (1 - np.cos(np.pi * at / (0.7 * open_for)))
+                falling = np.cos(np.pi * (at - 0.7 * open_for) / (0.6 * open_for))
+                flow = np.where(at < 0.7 * open_for, rising, np.where(at < open_for, falling, 0))
+                shimmer = 1 + 0.25 * lfilter([0.02], [1, -0.98], dice.standard_normal(count))
+                source = np.diff(flow, prepend=0) * shimmer + 0.002 * dice.standard_normal(count)
+            else:
+                source = np.diff(np.floor(phase), prepend=0) + 0.003 * dice.standard_normal(count)
+            out = sum(
+                formant(source, dice.choice(group) * (1 + dice.uniform(-error, error)), dice.uniform(*bandwidth), dice.uniform(-3, 3))
+                for group in (low, high)
+            )
+            if kind == "glottal":
+                out += formant(source, dice.uniform(2200, 3000), 120, dice.uniform(-30, -14))
+            sound, pause = syllable(out, t, dice, rms)
+            if clipped:
+                most = np.abs(sound).max() / 10 ** (dice.uniform(*clipped) / 20)
+                sound = np.clip(sound, -most, most)
+            parts += [sound, pause]
+            made += len(sound) + len(pause)
         yield np.concatenate(parts).astype(np.float32)
 
 
@@ -138,13 +196,17 @@ def run(name, pieces, engine, anchor, out=sys.stdout):
     return hours, hits
 
 
-def main(engine, anchor, espeak_hours, imitating_hours):
-    run("imitating", imitating(imitating_hours), engine, anchor)
+def main(engine, anchor, espeak_hours, imitating_hours, seed):
+    run("imitating", imitating(imitating_hours, seed), engine, anchor)
+    for kind in OTHER_VOICES:
+        run(kind, other_voice(kind, imitating_hours / 4, seed), engine, anchor)
+    if espeak_hours <= 0:
+        return
     total = [run("prompts", prompts(), engine, anchor), run("music", music(), engine, anchor)]
-    total.append(run("espeak", espeak(espeak_hours), engine, anchor))
+    total.append(run("espeak", espeak(espeak_hours, seed), engine, anchor))
     hours = sum(hours for hours, _ in total)
     print(f"talk-off speech and music together {hours:.1f} h: " + ", ".join(f"{key} {sum(hits[key] for _, hits in total)}" for key in total[0][1]))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5]))

@@ -155,10 +155,10 @@ fn add_tone(line: &mut [f32], hz: f32, dbm0: f32, phase: f32) {
 
 /// Share of trials, in %, in which the digit was found exactly once and nothing else; and in which it was found twice.
 pub fn score(grade: DtmfGrade, burst: Burst, condition: Condition, trials: u64) -> (f64, f64) {
-    let digits = ['1', '5', '9', 'D'];
+    let digits: Vec<char> = "159D#04A8*27B3C6".chars().collect();
     let (mut once, mut more) = (0, 0);
     for trial in 0..trials {
-        let digit = digits[trial as usize % 4];
+        let digit = digits[trial as usize % 16];
         let found = presses(grade, Burst { digit, ..burst }, condition, trial * 7919 + 1);
         once += u64::from(found == [digit]);
         more += u64::from(found.len() > 1);

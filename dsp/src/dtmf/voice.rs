@@ -19,10 +19,14 @@ const IN_TUNE: f64 = 0.004;
 /// Share of the whole energy that may lie on other harmonics when the low tone is this harmonic. At their nominal frequencies no
 /// two digit tones are in tune with a low tone up to the sixth harmonic (the nearest, A, is 0.4 % off), but those of 4, 8, *
 /// and # are with the seventh of 110 to 134 Hz, and a sender's distortion lies on other harmonics as well. So does what is left
-/// of clipping.
+/// of clipping, and then there is no telling.
 fn allowed(number: u32, clipped: bool) -> f64 {
-    let share = if number <= 6 { 0.002 } else { 0.006 };
-    if clipped { 4.0 * share } else { share }
+    match (number <= 6, clipped) {
+        (true, false) => 0.002,
+        (false, false) => 0.006,
+        (true, true) => 0.008,
+        (false, true) => 1.0,
+    }
 }
 /// What noise puts on the harmonics has this many standard deviations to spare.
 const DEVIATIONS: f64 = 3.0;

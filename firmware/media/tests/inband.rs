@@ -60,6 +60,34 @@ fn heard(inband_keys: InbandKeys, agree: bool, conditions: Conditions) -> (Strin
     (call.a.digits(), call.a.session.stats().digit_mode)
 }
 
+/// The detector hears 8 kHz whatever the codec: both laws of G.711 and the lower band of G.722, with a twentieth of the packets lost.
+#[test]
+fn tones_are_keys_behind_every_codec_of_a_pbx() {
+    use trubka_media::Codec::{G722, Pcma, Pcmu};
+    for codec in [Pcma, Pcmu, G722] {
+        for loss in [0.0, 0.05] {
+            let with = |host, inband_keys| SessionConfig {
+                codecs: vec![codec],
+                ..config(host, inband_keys)
+            };
+            let mut phone = Side::new(with(2, InbandKeys::Off), 2);
+            phone.voice = nines;
+            let us = Side::new(with(1, InbandKeys::Always), 1);
+            let conditions = Conditions {
+                loss,
+                ..Conditions::default()
+            };
+            let mut call = Call::between(us, phone, conditions, 3);
+            call.run_until(ms(5400));
+            assert_eq!(call.a.session.stats().codec, Some(codec));
+            let found = call.a.digits();
+            // Two losses in one press may take it, never double it.
+            let least = if loss > 0.0 { 8 } else { 10 };
+            assert!((least..=10).contains(&found.len()), "{codec:?}: {found}");
+        }
+    }
+}
+
 #[test]
 fn tones_are_keys_only_where_wanted() {
     let fine = Conditions::default();

@@ -27,6 +27,7 @@ struct User {
 #[derive(Debug, Clone)]
 enum Action {
     Ring(CallId),
+    Early(CallId),
     Answer(CallId),
     Reject(CallId, u16),
     HangUp(CallId),
@@ -65,6 +66,7 @@ impl User {
                 UaEvent::Incoming { call, .. } => {
                     if net.below(2) == 0 {
                         self.plan(net, 500, Action::Ring(call));
+                        self.plan(net, 3000, Action::Early(call));
                     }
                     match net.below(10) {
                         0 => self.plan(net, 4000, Action::Reject(call, 486)),
@@ -109,6 +111,7 @@ impl User {
             let sdp = b"v=0\r\n".to_vec();
             match action {
                 Action::Ring(c) => self.ua.ring(now, c),
+                Action::Early(c) => self.ua.ring_with_media(now, c, sdp),
                 Action::Answer(c) => self.ua.answer(now, c, sdp),
                 Action::Reject(c, status) => self.ua.reject(now, c, status, None),
                 Action::HangUp(c) => self.ua.hang_up(now, c, None),

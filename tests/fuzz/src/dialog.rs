@@ -153,6 +153,7 @@ impl Stage {
                 }
             }
             27 => self.ua.stream_closed(now, Transport::Tcp, source),
+            28 => self.each(call, |ua, call| ua.ring_with_media(now, call, SDP.into())),
             _ => self.request(source, what, detail),
         }
     }
@@ -228,19 +229,42 @@ impl Stage {
                 }
             }
         }
+        let reliable = self.answered.iter().rev();
+        let rseq = reliable
+            .filter_map(|response| response.headers.get("RSeq"))
+            .next()
+            .unwrap_or("1")
+            .to_owned();
         let number = 1 + u32::from(detail >> 4) + u32::from(what >> 5);
         let mut text = format!(
             "{method} sip:42@127.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP {source};branch=z9hG4bK{id}-{}-{method};rport\r\n\
              From: {from}\r\nTo: {to}\r\nCall-ID: {id}\r\nCSeq: {number} {method}\r\nMax-Forwards: 70\r\n\
-             Contact: <sip:400@{source}>\r\nRAck: 1 1 INVITE\r\nRefer-To: <sip:{detail}@127.0.0.1>\r\n",
+             Contact: <sip:400@{source}>\r\nRAck: {rseq} {} INVITE\r\nRefer-To: <sip:{detail}@127.0.0.1>\r\n",
             if matches!(method, "ACK" | "CANCEL") {
                 0
             } else {
                 number
-            }
+            },
+            number.saturating_sub(u32::from(what >> 5 & 1)),
         );
+        if method == "INVITE" {
+            if detail & 0x40 != 0 {
+                text.push_str("Supported: 100rel, timer\r\n");
+            }
+            if let Some((_, of)) = self.asked.last().filter(|_| what & 0x40 != 0) {
+                let (call_id, tag) = (
+                    of.call_id().unwrap_or(""),
+                    of.from_tag().unwrap_or_default(),
+                );
+                let peer = detail & 3;
+                let _ = write!(
+                    text,
+                    "Replaces: {call_id};to-tag={tag};from-tag=t{peer}\r\n"
+                );
+            }
+        }
         let body = match method {
-            "INVITE" | "UPDATE" | "ACK" if detail & 0x80 != 0 => ("application/sdp", SDP),
+            "INVITE" | "UPDATE" | "ACK" | "PRACK" if detail & 0x80 != 0 => ("application/sdp", SDP),
             "INFO" => ("application/dtmf-relay", "Signal=9\r\n"),
             _ => ("", ""),
         };

@@ -32,6 +32,7 @@ mod replaced_calls;
 mod ring_together;
 mod schedules;
 mod shutdown;
+mod stand_in;
 mod topologies;
 mod transfers;
 mod ugly_orders;
