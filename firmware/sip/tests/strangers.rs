@@ -148,6 +148,21 @@ fn headers_of_the_caller_cannot_replace_ours() {
 }
 
 #[test]
+fn a_box_places_as_many_calls_as_it_has_ports_and_no_more() {
+    let mut b = Bench::new();
+    let placed = (0..400)
+        .filter(|_| b.ua.invite(ms(0), 0, call_to("400")).is_ok())
+        .count();
+    assert_eq!((placed, b.ua.call_count()), (320, 320));
+    // Calls that come in have no place beside them.
+    let text = incoming_invite("1", "").replace('\n', "\r\n");
+    while b.ua.poll_transmit().is_some() {}
+    b.ua.handle_datagram(ms(0), addr(PBX), text.as_bytes());
+    let answer = b.ua.poll_transmit().unwrap();
+    assert!(answer.payload.starts_with(b"SIP/2.0 503"));
+}
+
+#[test]
 fn floods_leave_the_tables_bounded() {
     let mut b = Bench::new();
     for n in 0..10_000 {

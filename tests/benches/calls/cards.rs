@@ -100,7 +100,9 @@ impl Cards {
         let shown = shown()?;
         let mut listeners = Vec::new();
         for (path, lines) in sockets {
-            listeners.push((UnixListener::bind(path)?, *lines));
+            let listener = UnixListener::bind(path)?;
+            listener.set_nonblocking(true)?;
+            listeners.push((listener, *lines));
         }
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
@@ -128,7 +130,17 @@ impl Drop for Cards {
 fn serve(shown: &Shown, listeners: &[(UnixListener, usize)], stop: &AtomicBool) -> Outcome {
     let mut cards = Vec::new();
     for (listener, lines) in listeners {
-        let (mut stream, _) = listener.accept()?;
+        let mut stream = loop {
+            match listener.accept() {
+                Ok((stream, _)) => break stream,
+                Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => {
+                    return Err(error.into());
+                }
+                Err(_) if stop.load(Ordering::Relaxed) => return Ok(()),
+                Err(_) => std::thread::sleep(BLOCK),
+            }
+        };
+        stream.set_nonblocking(false)?;
         let mut hello = Vec::new();
         Frame::Hello {
             lines: vec![LineKind::Pair; *lines],

@@ -3,7 +3,7 @@
 //!
 //! Daemon and peer each run on one processor core of their own, the phones and the line cards on the other. The daemon's lines
 //! are virtual cards; baresip's microphone and loudspeaker are its `aubridge`, so that its echo is whole.
-//! `TRUBKA_SECONDS` sets the length of each measurement (10).
+//! `TRUBKA_SECONDS` sets the length of each measurement (10), `TRUBKA_SHARE` how many percent of the calls are made (100).
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 #![allow(clippy::indexing_slicing, reason = "a bench may end loudly")]
@@ -12,6 +12,7 @@ mod cards;
 mod crowd;
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -38,10 +39,10 @@ struct Figure {
 }
 
 fn main() -> Outcome {
-    let length = std::env::var("TRUBKA_SECONDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let length = seconds(length.unwrap_or(10.0));
+    let number = |name: &str| std::env::var(name).ok()?.parse::<f64>().ok();
+    let length = seconds(number("TRUBKA_SECONDS").unwrap_or(10.0));
+    let share = number("TRUBKA_SHARE").unwrap_or(100.0) / 100.0;
+    let part = |calls: usize| ((calls as f64 * share) as usize).max(1);
     // The phones' threads are those of this process.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if cores > 1 {
@@ -51,10 +52,10 @@ fn main() -> Outcome {
     println!(
         "processor time for a call, G.711, packets of 20 ms; {cores} cores, the measured program on one"
     );
-    let plain = daemon("off", 400, length)?;
-    let whole = daemon("full", 200, length)?;
-    let peer_plain = baresip(false, length)?;
-    let peer_whole = baresip(true, length)?;
+    let plain = daemons("off", 2, part(200), length)?;
+    let whole = daemons("full", 1, part(200), length)?;
+    let peer_plain = baresip(false, part(PEER_CALLS), length)?;
+    let peer_whole = baresip(true, part(PEER_CALLS), length)?;
     println!(
         "\n{:<34}{:>14}{:>14}{:>8}{:>8}",
         "calls that one core could carry", "trubkad", "baresip", "ratio", "goal"
@@ -87,16 +88,22 @@ fn alone(program: &Command) -> Command {
 fn measure(
     name: &str,
     calls: usize,
-    pid: u32,
+    ids: &[u32],
     crowd: &mut Crowd,
     length: Duration,
 ) -> Result<Figure, Failure> {
     crowd.talk(SETTLE);
-    let before = cpu_ms(pid)?;
+    let used = || {
+        ids.iter()
+            .map(|id| cpu_ms(*id))
+            .sum::<Result<u64, Failure>>()
+    };
+    let before = used()?;
     let heard = crowd.talk(length);
-    let used_ms = cpu_ms(pid)?.saturating_sub(before);
+    let used_ms = used()?.saturating_sub(before);
+    let resident: Result<Vec<u32>, Failure> = ids.iter().map(|id| resident_kib(*id)).collect();
     let cost = used_ms as f64 / 1000.0 / length.as_secs_f64() / calls as f64;
-    tell(name, calls, cost, &heard, resident_kib(pid)?);
+    tell(name, calls, cost, &heard, resident?.iter().sum());
     let expected = calls as f64 * length.as_secs_f64() * 50.0;
     ensure(heard.came as f64 > expected * 0.9, || {
         format!(
@@ -131,22 +138,59 @@ fn tell(name: &str, calls: usize, cost: f64, heard: &Heard, resident_kib: u32) {
     );
 }
 
-fn daemon(echo: &str, calls: usize, length: Duration) -> Result<Figure, Failure> {
-    let folder = Folder::new("calls")?;
-    let (ours, phones) = (Address::take()?, Address::take()?);
-    let mut crowd = Crowd::new(phones.ip(), 5060)?;
-    let mut sockets: Vec<(PathBuf, usize)> = Vec::new();
+/// A running daemon with its cards.
+struct Daemon {
+    trubkad: Process,
+    // Dropped after the process would be an error to them, so they are taken away first.
+    cards: Option<Cards>,
+    _folder: Folder,
+    _ip: Address,
+}
+
+impl Daemon {
+    fn start(echo: &str, calls: usize, phones: Ipv4Addr) -> Result<Self, Failure> {
+        let folder = Folder::new("calls")?;
+        let ours = Address::take()?;
+        let (text, sockets) = configuration(echo, calls, &folder, ours.ip(), phones);
+        folder.write("trubka.toml", &text)?;
+        let cards = Cards::start(&sockets)?;
+        let mut plain = program("trubkad")?;
+        plain.arg("--config").arg(folder.join("trubka.toml"));
+        let trubkad = Process::start("trubkad", &mut alone(&plain), folder.path())?;
+        Ok(Self {
+            trubkad,
+            cards: Some(cards),
+            _folder: folder,
+            _ip: ours,
+        })
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.cards = None;
+        self.trubkad.kill();
+    }
+}
+
+/// A box with so many lines and routes, and the sockets of its cards with the lines of each.
+fn configuration(
+    echo: &str,
+    calls: usize,
+    folder: &Folder,
+    ours: Ipv4Addr,
+    phones: Ipv4Addr,
+) -> (String, Vec<(PathBuf, usize)>) {
     let path = |name: &str| folder.join(name).display().to_string();
+    let mut sockets = Vec::new();
     let mut text = format!(
-        "[sip]\nlisten = \"{}:5060\"\ndirect_calls = true\n[media]\nrtp_port_first = 20000\nrtp_port_last = {}\n\
+        "[sip]\nlisten = \"{ours}:5060\"\ndirect_calls = true\n[media]\nrtp_port_first = 20000\nrtp_port_last = {}\n\
          echo_control = \"{echo}\"\necho_paths_file = \"{}\"\n[journal]\npath = \"{}\"\n[control]\nsocket = \"{}\"\n\
-         [[account]]\nname = \"pbx\"\nextension = \"100\"\ndomain = \"{}\"\npassword = \"none\"\n",
-        ours.ip(),
+         [[account]]\nname = \"pbx\"\nextension = \"100\"\ndomain = \"{phones}\"\npassword = \"none\"\n",
         20000 + 2 * calls - 1,
         path("echo-paths"),
         path("journal"),
         path("control.sock"),
-        phones.ip(),
     );
     for call in 0..calls {
         let (card, channel, apartment) = (call / LINES, call % LINES, call + 1);
@@ -162,30 +206,31 @@ fn daemon(echo: &str, calls: usize, length: Duration) -> Result<Figure, Failure>
         let _ = writeln!(
             text,
             "[[line]]\nname = \"l{call}\"\nprofile = \"vizit\"\ncard = \"c{card}\"\nchannel = {channel}\napartment = {apartment}\n\
-             [[route]]\napartment = {apartment}\ntargets = [\"sip:{apartment}@{}\"]",
-            phones.ip()
+             [[route]]\napartment = {apartment}\ntargets = [\"sip:{apartment}@{phones}\"]"
         );
     }
-    folder.write("trubka.toml", &text)?;
-    let cards = Cards::start(&sockets)?;
-    let mut plain = program("trubkad")?;
-    plain.arg("--config").arg(folder.join("trubka.toml"));
-    let mut trubkad = Process::start("trubkad", &mut alone(&plain), folder.path())?;
-    let name = format!("trubkad, echo_control {echo}");
-    let up = crowd
-        .answer(calls, seconds(30.0))
-        .and_then(|()| trubkad.must_live());
-    up?;
-    let figure = measure(&name, calls, trubkad.id(), &mut crowd, length);
-    if figure.is_ok() {
-        trubkad.keep_quiet();
-    }
-    trubkad.kill();
-    drop(cards);
-    figure
+    (text, sockets)
 }
 
-fn baresip(filter: bool, length: Duration) -> Result<Figure, Failure> {
+/// So many calls of daemons that share the core: one opens 256 pairs of ports at the most.
+fn daemons(echo: &str, boxes: usize, calls: usize, length: Duration) -> Result<Figure, Failure> {
+    let phones = Address::take()?;
+    let mut crowd = Crowd::new(phones.ip(), 5060)?;
+    let mut all = Vec::new();
+    for _ in 0..boxes {
+        all.push(Daemon::start(echo, calls, phones.ip())?);
+    }
+    crowd.answer(boxes * calls, seconds(30.0))?;
+    let ids: Vec<u32> = all.iter().map(|daemon| daemon.trubkad.id()).collect();
+    let name = format!("trubkad x {boxes}, echo_control {echo}");
+    let figure = measure(&name, boxes * calls, &ids, &mut crowd, length)?;
+    for daemon in &mut all {
+        daemon.trubkad.keep_quiet();
+    }
+    Ok(figure)
+}
+
+fn baresip(filter: bool, calls: usize, length: Duration) -> Result<Figure, Failure> {
     let folder = Folder::new("peer")?;
     let ports = Ports::take()?;
     let port = ports.first();
@@ -217,11 +262,11 @@ fn baresip(filter: bool, length: Duration) -> Result<Figure, Failure> {
              audio_source aubridge,a\naudio_player aubridge,a\naudio_alert aubridge,bell\nausrc_srate 8000\nauplay_srate 8000\n\
              ausrc_channels 1\nauplay_channels 1\naudio_buffer 20-160\nrtcp_mux no\nmodule_path {}\nmodule g711.so\n\
              module aubridge.so\n{more}module_app account.so\nmodule_app menu.so\n",
-            21000 + 4 * PEER_CALLS,
+            21000 + 4 * calls,
             modules.display()
         ),
     )?;
-    let accounts: String = (0..PEER_CALLS)
+    let accounts: String = (0..calls)
         .map(|call| {
             format!("<sip:c{call}@127.0.0.1:{port}>;regint=0;answermode=auto;audio_source=aubridge,b{call};audio_player=aubridge,b{call}\n")
         })
@@ -235,14 +280,14 @@ fn baresip(filter: bool, length: Duration) -> Result<Figure, Failure> {
         peer.must_live()?;
         Ok(peer.output().contains("baresip is ready"))
     })?;
-    let mut crowd = Crowd::new(std::net::Ipv4Addr::LOCALHOST, port + 6)?;
-    crowd.call(([127, 0, 0, 1], port).into(), PEER_CALLS, seconds(60.0))?;
+    let mut crowd = Crowd::new(Ipv4Addr::LOCALHOST, port + 6)?;
+    crowd.call(([127, 0, 0, 1], port).into(), calls, seconds(60.0))?;
     let name = if filter {
         "baresip, SpeexDSP's canceller"
     } else {
         "baresip"
     };
-    let figure = measure(name, PEER_CALLS, peer.id(), &mut crowd, length);
+    let figure = measure(name, calls, &[peer.id()], &mut crowd, length);
     if figure.is_ok() {
         peer.keep_quiet();
     }

@@ -3,7 +3,7 @@
 use super::call::{Call, Phase, party, reason_text, visible};
 use super::reliable::add_extensions;
 use super::wire::ACCEPT;
-use super::{ALLOW, MAX_CALLS, UserAgent};
+use super::{ALLOW, MAX_CALLS, MAX_INCOMING, UserAgent};
 use crate::dialog::Dialog;
 use crate::hop::Hop;
 use crate::message::{Message, Uri};
@@ -17,7 +17,8 @@ const LONGEST_RINGING: u32 = 10;
 
 impl UserAgent {
     pub(super) fn on_invite(&mut self, now: Duration, source: Hop, invite: Message) {
-        if self.calls.len() >= MAX_CALLS || self.shutting_down {
+        let incoming = self.calls.values().filter(|call| !call.outgoing).count();
+        if incoming >= MAX_INCOMING || self.calls.len() >= MAX_CALLS || self.shutting_down {
             self.refuse(now, source, &invite, 503, "too many calls");
             return;
         }

@@ -36,8 +36,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Most calls at once, closing ones included.
-const MAX_CALLS: usize = 64;
+/// Most calls at once, closing ones included: a box opens 256 pairs of audio ports at the most.
+const MAX_CALLS: usize = 320;
+/// Most incoming calls among them: they are the ones that others decide about.
+const MAX_INCOMING: usize = 64;
 /// Most client transactions at once.
 const MAX_CLIENT_TRANSACTIONS: usize = 1024;
 /// Most server transactions at once.
