@@ -7,8 +7,14 @@ use trubka_tests::failure::ensure;
 use trubka_tests::gateway::{Gateway, Settings, Visit, words};
 use trubka_tests::wait::seconds;
 
+/// One after the other: both need the ports of `[::1]`, of which there is only one.
 #[test]
-fn a_visit_over_ipv6() -> Outcome {
+fn a_visit_over_ipv6_and_one_with_tls() -> Outcome {
+    over_udp()?;
+    over_tls()
+}
+
+fn over_udp() -> Outcome {
     let pbx = Asterisk::start_with(PbxSettings {
         ipv6: true,
         ..PbxSettings::default()
@@ -37,8 +43,7 @@ fn a_visit_over_ipv6() -> Outcome {
     Ok(())
 }
 
-#[test]
-fn a_visit_over_ipv6_and_tls() -> Outcome {
+fn over_tls() -> Outcome {
     let authority = Authority::new()?;
     let pbx = Asterisk::start_with(PbxSettings {
         ipv6: true,
