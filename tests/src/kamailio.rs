@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// Its realm.
 pub const REALM: &str = "house.test";
+/// The realm of an edge.
+pub const EDGE_REALM: &str = "edge.test";
 
 /// A running Kamailio. Dropped, it is killed and what it wrote is printed.
 #[derive(Debug)]
@@ -22,14 +24,36 @@ impl Kamailio {
     /// # Errors
     /// When it is missing or does not come up.
     pub fn start(user: &str, password: &str, phone: SocketAddr) -> Result<Self, Failure> {
+        let template = include_str!("../kamailio/kamailio.cfg");
+        Self::run(template, REALM, user, password, phone)
+    }
+
+    /// Starts one that wants a login of its own, of the realm [`EDGE_REALM`], and passes everything on to `next`, which has logins of
+    /// its own.
+    ///
+    /// # Errors
+    /// As [`Kamailio::start`].
+    pub fn edge(user: &str, password: &str, next: SocketAddr) -> Result<Self, Failure> {
+        let template = include_str!("../kamailio/edge.cfg");
+        Self::run(template, EDGE_REALM, user, password, next)
+    }
+
+    fn run(
+        template: &str,
+        realm: &str,
+        user: &str,
+        password: &str,
+        phone: SocketAddr,
+    ) -> Result<Self, Failure> {
         let address = Address::take()?;
         let folder = Folder::new("kamailio")?;
-        let text = include_str!("../kamailio/kamailio.cfg")
+        let text = template
             .replace("{{address}}", &address.to_string())
             .replace("{{phone}}", &phone.to_string())
+            .replace("{{phone_ip}}", &phone.ip().to_string())
             .replace("{{user}}", user)
             .replace("{{password}}", password)
-            .replace("{{realm}}", REALM);
+            .replace("{{realm}}", realm);
         folder.write("kamailio.cfg", &text)?;
         // Debian puts it where only root's PATH leads.
         let mut command = Command::new("/usr/sbin/kamailio");

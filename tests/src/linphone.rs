@@ -36,9 +36,24 @@ impl Linphone {
     /// # Errors
     /// When it is missing or does not come up.
     pub fn start(keys: Keys) -> Result<Self, Failure> {
+        Self::start_with(keys, "")
+    }
+
+    /// Starts one that encrypts its sound with this suite alone.
+    ///
+    /// # Errors
+    /// As [`Linphone::start`].
+    pub fn start_encrypting(keys: Keys, suite: &str) -> Result<Self, Failure> {
+        let sip = format!(
+            "media_encryption=srtp\nmedia_encryption_mandatory=1\nsrtp_crypto_suites={suite}\n"
+        );
+        Self::start_with(keys, &sip)
+    }
+
+    fn start_with(keys: Keys, sip: &str) -> Result<Self, Failure> {
         let ports = address::Ports::take()?;
         let folder = Folder::new("linphone")?;
-        let settings = folder.write("linphonerc", &configuration(ports.first(), keys))?;
+        let settings = folder.write("linphonerc", &configuration(ports.first(), keys, sip))?;
         // It does not make the folder of its database, and goes no further without.
         std::fs::create_dir_all(folder.join(".local/share/linphone"))?;
         let name = format!("trubka-linphone-{}", ports.first());
@@ -132,7 +147,7 @@ impl Drop for Linphone {
     }
 }
 
-fn configuration(port: u16, keys: Keys) -> String {
+fn configuration(port: u16, keys: Keys, sip: &str) -> String {
     let info = i32::from(keys == Keys::Info);
     format!(
         "[sip]
@@ -145,7 +160,7 @@ guess_hostname=0
 use_info={info}
 use_rfc2833={}
 register_only_when_network_is_up=0
-[rtp]
+{sip}[rtp]
 bind_address=127.0.0.1
 audio_rtp_port={}
 [sound]

@@ -43,8 +43,10 @@ impl Scripted {
         mut settings: Settings,
     ) -> Result<Self, Failure> {
         let address = Address::take()?;
-        let target = format!("sip:400@{address};transport=tcp");
-        settings.targets.insert(0, target);
+        settings.targets.insert(0, "400".to_owned());
+        settings.account = format!(
+            "registrar = \"{address}\"\ntransport = \"tcp\"\nregister = false\nkeepalive = \"crlf\""
+        );
         Self::start(scenario, pause_ms, &settings, address, true, |_| Ok(()))
     }
 
@@ -74,7 +76,8 @@ impl Scripted {
     ) -> Result<Self, Failure> {
         let pbx = Asterisk::start_with(Pbx::default())?;
         let mut gateway = Gateway::start(settings, pbx.ip())?;
-        gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+        let state = if tcp { "direct" } else { words::REGISTERED };
+        gateway.wait_account(state, seconds(10.0))?;
         before(&mut gateway)?;
         let socket = media_socket(address.ip())?;
         let (media, pause) = (

@@ -14,7 +14,7 @@ fn settings(sources: &str) -> Settings {
         targets: vec!["sip:403@127.0.0.1:9".into(), "403".into()],
         sip: format!("direct_sources = [{sources}]"),
         account: "register = false".into(),
-        may_open: vec!["called".into(), "400".into()],
+        may_open: vec!["called".into(), "400@127.0.0.1".into()],
         ..Settings::new("403", Visit::default().dials(4.0).speaks().leaves(40.0))
     }
 }

@@ -5,10 +5,10 @@ use trubka_tests::Outcome;
 use trubka_tests::asterisk::Asterisk;
 use trubka_tests::failure::ensure;
 use trubka_tests::gateway::{Gateway, Settings, Visit, words};
+use trubka_tests::linphone::{Keys, Linphone};
 use trubka_tests::wait::{self, seconds};
 
-/// Keys of `suites`, in that order. Debian's Asterisk knows only those of 128 bits; those of 256 are held against the
-/// packets of libsrtp in `firmware/media/src/srtp/tests.rs`.
+/// Keys of `suites`, in that order. Debian's Asterisk knows only those of 128 bits, linphone also those of 256.
 fn settings(extension: &str, wish: &str, suites: &[&str]) -> Settings {
     Settings {
         extension: extension.into(),
@@ -79,6 +79,40 @@ fn a_pbx_that_does_not_and_a_box_that_may() -> Outcome {
     )
 }
 
+/// The phone takes nothing but keys of 256 bits.
+fn with_linphone(suite: &str) -> Outcome {
+    let pbx = Asterisk::start()?;
+    let mut phone = Linphone::start_encrypting(Keys::Rfc4733, suite)?;
+    let settings = Settings {
+        targets: vec![phone.target()],
+        visit: Visit::usual(3.0, 60.0),
+        ..settings("100", "required", &["AES_CM_128_HMAC_SHA1_80", suite])
+    };
+    let mut gateway = Gateway::start(&settings, pbx.ip())?;
+    gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
+    must_be_encrypted(&mut gateway, suite)?;
+    phone.says(&pbx.folder().join("speech.wav"))?;
+    let speech = pbx.speech()?;
+    wait::until_true("the resident's words", seconds(15.0), || {
+        Ok(gateway.visitor_heard()?.likeness(&speech).correlation > 0.6)
+    })?;
+    phone.presses('9')?;
+    gateway.wait_panel(words::LOCK_OPENED, seconds(5.0))?;
+    gateway.wait_idle(seconds(20.0))?;
+    gateway.must_have_opened(1)
+}
+
+#[test]
+fn a_phone_with_keys_of_256_bits() -> Outcome {
+    with_linphone("AES_256_CM_HMAC_SHA1_80")
+}
+
+#[test]
+fn a_phone_with_keys_of_256_bits_and_a_short_tag() -> Outcome {
+    with_linphone("AES_256_CM_HMAC_SHA1_32")
+}
+
 #[test]
 fn a_pbx_that_does_not_and_a_box_that_must() -> Outcome {
     let pbx = Asterisk::start()?;
@@ -94,6 +128,10 @@ fn a_pbx_that_does_not_and_a_box_that_must() -> Outcome {
     ensure(gateway.panel_count(words::ANSWERED)? == 0, || {
         "the call was answered without encryption".into()
     })?;
+    // Told once for the visitor, however often the phones are tried.
+    gateway.wait_idle(seconds(40.0))?;
+    let told = gateway.journal("encryption_refused")?;
+    ensure(told.len() == 1, || format!("told not once: {told:?}"))?;
     ensure(
         gateway.log().contains("media_encryption_without_tls"),
         || "the log does not warn of keys in the clear".into(),

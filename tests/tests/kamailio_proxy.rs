@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::time::Instant;
+use trubka_tests::asterisk::Asterisk;
 use trubka_tests::baresip::Baresip;
 use trubka_tests::dns::{Dns, Record};
 use trubka_tests::failure::ensure;
@@ -157,4 +158,45 @@ fn a_name_that_does_not_resolve_is_told_once_and_found_later() -> Outcome {
     gateway.wait_account(words::REGISTERED, seconds(25.0))?;
     let told = gateway.journal("name_service")?;
     ensure(told.len() == 2, || format!("told: {told:?}"))
+}
+
+/// An edge that wants its own login in front of a PBX that wants the account's: each gets what is its, and neither what is the
+/// other's.
+#[test]
+fn an_edge_with_a_login_of_its_own() -> Outcome {
+    let pbx = Asterisk::start()?;
+    pbx.rx("pjsip set logger on")?;
+    let edge = Kamailio::edge("gate-7", "edge secret", (pbx.ip(), 5060).into())?;
+    let settings = Settings {
+        account: format!(
+            "outbound_proxy = \"{}\"\nproxy_user = \"gate-7\"\nproxy_password = \"edge secret\"",
+            edge.ip()
+        ),
+        ..Settings::new("408", Visit::usual(3.0, 40.0))
+    };
+    let mut gateway = Gateway::start(&settings, pbx.ip())?;
+    gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.wait_panel(words::LOCK_OPENED, seconds(25.0))?;
+    gateway.wait_idle(seconds(20.0))?;
+    gateway.must_have_opened(1)?;
+    for method in ["REGISTER", "INVITE"] {
+        let (challenged, passed) = (
+            edge.count(&format!("CHALLENGED {method}")),
+            edge.count(&format!("PASSED {method}")),
+        );
+        ensure(challenged >= 1 && passed >= 1, || {
+            format!("{method}: challenged {challenged}, passed {passed}")
+        })?;
+    }
+    ensure(edge.count("ROUTED BYE") == 1, || {
+        "BYE did not go through the edge".into()
+    })?;
+    // The edge never sees the PBX's login under its own realm, nor the PBX the edge's.
+    ensure(!pbx.log().contains("gate-7"), || {
+        "the PBX was shown the edge's login".into()
+    })?;
+    ensure(
+        edge.count("username=\"100\", realm=\"edge.test\"") == 0,
+        || "the edge was shown the account's login".into(),
+    )
 }

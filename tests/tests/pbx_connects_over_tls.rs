@@ -20,8 +20,19 @@ fn accepted(gateway: &Gateway) -> Result<usize, Failure> {
     Ok(table.lines().filter(established).count())
 }
 
+/// It is known by its address alone.
 #[test]
 fn pbx_connects_over_tls() -> Outcome {
+    connects("")
+}
+
+/// It must show a certificate of the right authority.
+#[test]
+fn with_a_certificate() -> Outcome {
+    connects("tls_listen_ca_file = \"{folder}/ca.pem\"")
+}
+
+fn connects(wanted: &str) -> Outcome {
     let authority = Authority::new()?;
     let own = authority.issue("box.test", Until::Far)?;
     let pbx = Asterisk::start_with(Pbx {
@@ -29,8 +40,13 @@ fn pbx_connects_over_tls() -> Outcome {
         ..Pbx::default()
     })?;
     let settings = Settings {
-        account: "transport = \"tls\"\ntls_server_name = \"pbx.test\"\ntls_ca_file = \"{folder}/ca.pem\"".into(),
-        sip: "tls_listen = \"LOCAL:5061\"\ntls_certificate_file = \"{folder}/box.pem\"\ntls_key_file = \"{folder}/box.key\"".into(),
+        account:
+            "transport = \"tls\"\ntls_server_name = \"pbx.test\"\ntls_ca_file = \"{folder}/ca.pem\""
+                .into(),
+        sip: format!(
+            "{wanted}\n{}",
+            "tls_listen = \"LOCAL:5061\"\ntls_certificate_file = \"{folder}/box.pem\"\ntls_key_file = \"{folder}/box.key\""
+        ),
         ..Settings::new("403", Visit::default().dials(4.0).speaks().leaves(40.0))
     };
     let mut gateway = Gateway::start_with(&settings, pbx.ip(), |folder| {

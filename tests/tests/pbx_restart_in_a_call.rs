@@ -11,7 +11,7 @@ use trubka_tests::wait::{self, seconds};
 fn pbx_restart_in_a_call() -> Outcome {
     let mut pbx = Asterisk::start()?;
     // Phone 406 answers and presses nothing. The second visitor comes after the PBX is back.
-    let visit = Visit::usual(3.0, 60.0).dials(125.0).leaves(138.0);
+    let visit = Visit::usual(3.0, 36.0).dials(48.0).leaves(58.0);
     let mut gateway = Gateway::start(&Settings::new("406", visit), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
     gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
@@ -25,8 +25,8 @@ fn pbx_restart_in_a_call() -> Outcome {
     gateway.must_have_stayed_shut()?;
 
     pbx.start_again(false)?;
-    pbx.wait_registered("100", seconds(60.0))?;
-    wait::until_true("second answer", seconds(110.0), || {
+    pbx.wait_registered("100", seconds(20.0))?;
+    wait::until_true("second answer", seconds(45.0), || {
         Ok(gateway.panel_count(words::ANSWERED)? == 2)
     })?;
     ensure(pbx.channels()? == 1, || {

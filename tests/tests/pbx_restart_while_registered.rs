@@ -9,21 +9,21 @@ use trubka_tests::wait::{self, seconds};
 #[test]
 fn pbx_restart_while_registered() -> Outcome {
     let mut pbx = Asterisk::start()?;
-    let mut gateway = Gateway::start(&Settings::new("408", Visit::usual(130.0, 155.0)), pbx.ip())?;
+    let mut gateway = Gateway::start(&Settings::new("408", Visit::usual(40.0, 60.0)), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
     pbx.wait_registered("100", seconds(5.0))?;
 
     pbx.kill();
     // The keep-alive tells, at the latest when two questions went unanswered.
-    wait::until_true("journal record that the PBX is away", seconds(80.0), || {
+    wait::until_true("journal record that the PBX is away", seconds(20.0), || {
         let away = |record: &serde_json::Value| record["reachable"] == false;
         Ok(gateway.journal(words::PBX_REACHABLE)?.iter().any(away))
     })?;
     pbx.start_again(false)?;
-    pbx.wait_registered("100", seconds(40.0))?;
+    pbx.wait_registered("100", seconds(20.0))?;
     gateway.wait_account(words::REGISTERED, seconds(5.0))?;
 
-    gateway.wait_panel(words::LOCK_OPENED, seconds(140.0))?;
+    gateway.wait_panel(words::LOCK_OPENED, seconds(60.0))?;
     gateway.wait_idle(seconds(20.0))?;
     pbx.wait_idle(seconds(5.0))?;
     gateway.must_have_opened(1)?;

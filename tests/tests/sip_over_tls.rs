@@ -95,6 +95,13 @@ fn must_fail(pbx: Pair, ca: &str, account: &str, own: &Pair, kind: &str, hint: &
     })
 }
 
+/// Nothing is configured: the system's authorities do not know the PBX.
+#[test]
+fn a_self_signed_pbx_and_the_systems_authorities() -> Outcome {
+    let own = Authority::new()?.issue("box", Until::Far)?;
+    must_fail(self_signed(NAME)?, "", "", &own, "untrusted", "tls_ca_file")
+}
+
 #[test]
 fn a_self_signed_pbx_without_ca() -> Outcome {
     let authority = Authority::new()?;

@@ -42,6 +42,9 @@ const LARGEST_SPREAD: f64 = 0.0362;
 const NORMAL_TWIST_DB: f64 = 8.5;
 const REVERSE_TWIST_DB: f64 = 4.5;
 
+/// What quantisation and the notches may take of a tone that lies at the lowest level.
+const LEVEL_ERROR_DB: f64 = 0.2;
+
 /// How strict a detector is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DtmfGrade {
@@ -403,7 +406,7 @@ impl DtmfDetector {
         if unsteady(0)
             || unsteady(1)
             || !(-REVERSE_TWIST_DB..=NORMAL_TWIST_DB).contains(&twist)
-            || level < f64::from(self.grade.least_dbm0())
+            || level < f64::from(self.grade.least_dbm0()) - LEVEL_ERROR_DB
         {
             return None;
         }

@@ -19,7 +19,11 @@ const STEEP: f32 = 3.0;
 /// Gain of what is taken off, so that its power is about that of the far end at a usual level.
 const GAIN: f32 = 4.0;
 /// Doubt about a weight of which nothing is known: less than about the linear ones, which must learn first.
-const UNKNOWN: f32 = 0.003;
+const UNKNOWN: f32 = 0.001;
+
+/// Squared harm over its variance from which it is given up: more than for the linear filter, since it takes longer to learn and
+/// does less harm.
+const HARM: f32 = 2.0;
 
 /// The second filter.
 #[derive(Debug, Clone)]
@@ -87,7 +91,8 @@ impl Bend {
             *slot = error + echo;
         }
         let (with, without) = (energy(error), energy(&self.block));
-        if self.astray.judge(with, without, energy(&self.echo)) {
+        let bent = energy(&self.echo);
+        if self.astray.judge_by(with, without, bent, HARM) {
             error.copy_from_slice(&self.block);
             self.forget();
         }

@@ -77,9 +77,14 @@ impl Astray {
     /// `error` and `mic` are the energies with and without the filter, `echo` that of what it takes out. True once the harm
     /// cannot be chance: then everything starts over.
     pub(super) fn judge(&mut self, error: f32, mic: f32, echo: f32) -> bool {
+        self.judge_by(error, mic, echo, HARM)
+    }
+
+    /// The same with another squared harm over its variance.
+    pub(super) fn judge_by(&mut self, error: f32, mic: f32, echo: f32, harm: f32) -> bool {
         follow(&mut self.harm, error - mic, 0.15);
         self.variance = super::settle(0.7225 * self.variance + 0.0225 * error * echo);
-        let astray = self.harm > 0.0 && self.harm * self.harm > HARM * self.variance;
+        let astray = self.harm > 0.0 && self.harm * self.harm > harm * self.variance;
         if astray {
             *self = Astray::default();
         }

@@ -86,6 +86,8 @@ pub struct Sip {
     pub listen_ipv6: Option<SocketAddr>,
     /// Bound address for TLS connections of others.
     pub tls_listen: Option<SocketAddr>,
+    /// Who must vouch for those who connect there.
+    pub tls_listen_ca_file: Option<PathBuf>,
     /// Our certificate and key.
     pub tls_identity: Option<TlsIdentity>,
     /// Name servers; empty takes the system's.

@@ -84,7 +84,7 @@ impl Gateway {
                 let asserted = asserted.filter(|_| self.config.access.asserted_identity);
                 let caller = Caller {
                     account,
-                    name: self.caller(asserted.as_deref().unwrap_or(&from), source),
+                    name: self.caller(asserted.as_deref().unwrap_or(&from), account, source),
                     ipv6: source.is_ipv6(),
                     replaces,
                 };
@@ -216,11 +216,18 @@ impl Gateway {
         self.tell(Event::PbxReachable { account, reachable });
     }
 
-    /// The name a caller is compared and recorded by: the user part alone for the PBX's own
-    /// extensions, with the host for everybody whom the PBX only passes on.
-    fn caller(&self, from: &sip::Party, source: SocketAddr) -> String {
+    /// The name a caller is compared and recorded by: the user part alone for the own extensions
+    /// of the PBX that the call came from, with the host for everybody whom that PBX only passes on.
+    /// Who calls directly is known by his address alone: what he writes could be anybody's.
+    fn caller(&self, from: &sip::Party, account: Option<usize>, source: SocketAddr) -> String {
         let host = from.host.trim_matches(['[', ']']);
-        let ours = |account: &config::Account| account.domain.host.eq_ignore_ascii_case(host);
+        let Some(account) = account.and_then(|account| self.config.accounts.get(account)) else {
+            return format!("{}@{}", from.user, source.ip().to_canonical());
+        };
+        // Several accounts may be extensions of one PBX.
+        let ours = |other: &config::Account| {
+            other.registrar == account.registrar && other.domain.host.eq_ignore_ascii_case(host)
+        };
         let own = host.parse() == Ok(source.ip()) || self.config.accounts.iter().any(ours);
         if own {
             from.user.clone()

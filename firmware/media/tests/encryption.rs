@@ -379,6 +379,47 @@ fn a_new_key_of_the_peer_is_followed_and_the_old_one_dies() {
     assert_eq!((stats.packets_received, stats.dropped.forged), (3, 1));
 }
 
+/// A key that comes back, after another one or after a stretch in the clear, remembers which packets were taken: somebody who
+/// recorded a key press cannot have it pressed again.
+#[test]
+fn a_key_that_comes_back_lets_no_recording_in() {
+    for clear_between in [false, true] {
+        let mut us = session(1, Encryption::Optional);
+        let mut first = session(2, Encryption::Optional);
+        let offer = first.create_offer();
+        let answer = us.answer_offer(ms(0), &offer).unwrap();
+        first.accept_answer(ms(0), &answer).unwrap();
+        us.start(ms(0));
+        first.start(ms(0));
+        let peer = address(2, 4000);
+        first.send_digit(ms(0), '9', 60).unwrap();
+        let mut recorded = Vec::new();
+        for at in (0..300).step_by(10) {
+            first.handle_timeout(ms(at));
+            while let Some(sent) = first.poll_transmit() {
+                if sent.kind == TransmitKind::Rtp {
+                    us.handle_rtp(ms(at), peer, &sent.payload);
+                    recorded.push(sent.payload);
+                }
+            }
+        }
+        let digits = |us: &Session| us.stats().digits;
+        assert_eq!(digits(&us), 1);
+        let between = match clear_between {
+            true => session(2, Encryption::Off).create_offer(),
+            false => Session::new(config(2, Encryption::Optional), [77; 32]).create_offer(),
+        };
+        us.answer_offer(ms(1000), &between).unwrap();
+        us.answer_offer(ms(4000), &offer).unwrap();
+        // Long after the press is forgotten.
+        for packet in &recorded {
+            us.handle_rtp(ms(40_000), peer, packet);
+        }
+        assert_eq!(digits(&us), 1, "clear between: {clear_between}");
+        assert_eq!(us.stats().dropped.replayed, recorded.len() as u64);
+    }
+}
+
 #[test]
 fn a_call_that_must_be_encrypted_cannot_be_taken_into_the_clear() {
     let mut us = session(1, Encryption::Required);

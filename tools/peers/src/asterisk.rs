@@ -416,8 +416,10 @@ impl Asterisk {
     /// # Errors
     /// When the file cannot be put in place.
     pub fn call(&self, extension: &str) -> Outcome {
+        // A semicolon begins a comment there.
+        let channel = extension.replace(';', "\\;");
         let text = format!(
-            "Channel: PJSIP/{extension}\nCallerID: \"Concierge\" <406>\nMaxRetries: 0\n\
+            "Channel: PJSIP/{channel}\nCallerID: \"Concierge\" <406>\nMaxRetries: 0\n\
              WaitTime: 30\nContext: house\nExtension: hello\nPriority: 1\n"
         );
         // Written beside and moved, so that it is never seen half.

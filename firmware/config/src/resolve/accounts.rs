@@ -40,6 +40,14 @@ impl Resolver<'_> {
             let hint = "TLS has a port of its own, usually 5061";
             self.problem(entry, "tls_listen", ProblemKind::Duplicate, cause, hint);
         }
+        let tls_listen_ca_file = entry.optional_text("tls_listen_ca_file").map(PathBuf::from);
+        if tls_listen_ca_file.is_some() && tls_listen.is_none() {
+            let cause = "tls_listen_ca_file stands without tls_listen".to_owned();
+            let hint =
+                "set sip.tls_listen, or an account's tls_ca_file for the PBX that we connect to";
+            let kind = ProblemKind::MissingKey;
+            self.problem(entry, "tls_listen_ca_file", kind, cause, hint);
+        }
         let mut dns_servers = Vec::new();
         for text in entry.list("dns_servers") {
             match HostPort::parse(&text)
@@ -73,6 +81,7 @@ impl Resolver<'_> {
             listen,
             listen_ipv6,
             tls_listen,
+            tls_listen_ca_file,
             tls_identity,
             dns_servers,
             direct_calls: entry.bool("direct_calls"),

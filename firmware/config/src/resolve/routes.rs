@@ -13,6 +13,17 @@ use crate::template::Template;
 /// Most targets of one route: each that rings takes a pair of audio ports.
 const MOST_TARGETS: usize = 16;
 
+/// A party that is no extension of the PBX: "200@host".
+fn is_elsewhere(party: &str) -> bool {
+    let plain = |host: &str| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || ".-:".contains(c);
+        !host.is_empty() && host.chars().all(allowed)
+    };
+    party
+        .split_once('@')
+        .is_some_and(|(user, host)| is_extension(user) && plain(host))
+}
+
 impl Resolver<'_> {
     pub(super) fn schedules(&mut self) -> Vec<Schedule> {
         self.unique("schedule", "name", |entry| entry.text("name"));
@@ -146,10 +157,10 @@ impl Resolver<'_> {
         let may_open = entry.list("may_open");
         for party in may_open
             .iter()
-            .filter(|party| *party != "called" && !is_extension(party))
+            .filter(|party| *party != "called" && !is_extension(party) && !is_elsewhere(party))
         {
             let cause = format!("\"{party}\" is neither \"called\" nor an extension");
-            let hint = "write for example may_open = [\"called\", \"200\"]";
+            let hint = "write for example may_open = [\"called\", \"200\"], or \"200@192.168.1.50\" for a phone of sip.direct_sources";
             self.problem(entry, "may_open", ProblemKind::OutOfRange, cause, hint);
         }
         Route {

@@ -60,7 +60,7 @@ pub(super) const ROUTE: Section = Section {
             "may_open",
             Kind::TextList,
             Literal("[\"called\"]"),
-            "Who may open the door: \"called\" is the party the box called; other entries are extensions that may call in and open.",
+            "Who may open the door: \"called\" is the party the box called; other entries are extensions that may call in and open, or \"200@192.168.1.50\" for a phone of direct_sources.",
         ),
         key(
             "gain_to_line_db",

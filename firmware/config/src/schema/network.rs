@@ -27,6 +27,12 @@ pub(super) const SIP: Section = Section {
             "Address and port on which TLS connections of a PBX are taken, usually port 5061. Needs tls_certificate_file and tls_key_file. Without it only the connections that the box opens itself are used, which is what most PBXs want.",
         ),
         key(
+            "tls_listen_ca_file",
+            Kind::Path,
+            Unset,
+            "PEM file with the CA that must vouch for the certificate of whoever connects on tls_listen; without it a PBX that connects is known by its address alone, which somebody on the way could take.",
+        ),
+        key(
             "tls_certificate_file",
             Kind::Path,
             Unset,

@@ -172,7 +172,7 @@ impl Links {
             }
         }
         if let (Some(identity), Some(_)) = (&config.sip.tls_identity, config.sip.tls_listen) {
-            match tls::server(identity) {
+            match tls::server(identity, config.sip.tls_listen_ca_file.as_deref()) {
                 Ok(server) => links.server_tls = Some(server),
                 Err(fault) => links.events.push(fault_event("", &fault)),
             }

@@ -12,6 +12,7 @@ use tokio_rustls::rustls::client::danger::{
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig,
     SignatureScheme,
@@ -89,17 +90,32 @@ pub(crate) fn client(account: &config::Account) -> Result<Client, TlsFault> {
     })
 }
 
-/// Settings for connections that others open.
+/// Settings for connections that others open; with a `ca`, only those whose certificate it vouches for.
 ///
 /// # Errors
 /// As [`client`].
-pub(crate) fn server(identity: &TlsIdentity) -> Result<Arc<ServerConfig>, TlsFault> {
+pub(crate) fn server(
+    identity: &TlsIdentity,
+    ca: Option<&Path>,
+) -> Result<Arc<ServerConfig>, TlsFault> {
     let (chain, key) = pair(identity)?;
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| TlsFault::of(&error))?;
-    Ok(Arc::new(config))
+    let builder = match ca {
+        Some(path) => {
+            let (roots, _) = roots(path)?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = verifier
+                .build()
+                .map_err(|error| TlsFault::file(path, error))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let config = builder.with_single_cert(chain, key);
+    Ok(Arc::new(config.map_err(|error| TlsFault::of(&error))?))
 }
 
 fn roots(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsFault> {
@@ -192,5 +208,112 @@ impl ServerCertVerifier for Verifier {
         self.provider
             .signature_verification_algorithms
             .supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    use super::*;
+
+    struct Authority {
+        issuer: Issuer<'static, KeyPair>,
+        pem: String,
+    }
+
+    fn authority() -> Authority {
+        let mut parameters = CertificateParams::new(Vec::<String>::new()).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = parameters.self_signed(&key).unwrap().pem();
+        let issuer = Issuer::new(parameters, key);
+        Authority { issuer, pem }
+    }
+
+    impl Authority {
+        /// Files of a pair for `name`.
+        fn pair(&self, folder: &Path, name: &str) -> TlsIdentity {
+            let key = KeyPair::generate().unwrap();
+            let parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
+            let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
+            let identity = TlsIdentity {
+                certificate_file: folder.join(format!("{name}.pem")),
+                key_file: folder.join(format!("{name}.key")),
+            };
+            std::fs::write(&identity.certificate_file, certificate.pem()).unwrap();
+            std::fs::write(&identity.key_file, key.serialize_pem()).unwrap();
+            identity
+        }
+    }
+
+    /// Whether a word of a client with this identity gets to the server.
+    async fn is_heard(
+        server: Arc<ServerConfig>,
+        trusted: &Path,
+        identity: Option<&TlsIdentity>,
+    ) -> bool {
+        let (near, far) = tokio::io::duplex(65_536);
+        let (roots, _) = roots(trusted).unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match identity {
+            Some(identity) => {
+                let (chain, key) = pair(identity).unwrap();
+                builder.with_client_auth_cert(chain, key).unwrap()
+            }
+            None => builder.with_no_client_auth(),
+        };
+        let speak = async {
+            let name = ServerName::try_from("box.test").unwrap();
+            let connector = TlsConnector::from(Arc::new(config));
+            if let Ok(mut stream) = connector.connect(name, near).await {
+                let _ = stream.write_all(b"word").await;
+                let _ = stream.flush().await;
+                let _ = stream.read(&mut [0; 8]).await;
+            }
+        };
+        let hear = async {
+            let Ok(mut stream) = TlsAcceptor::from(server).accept(far).await else {
+                return false;
+            };
+            let mut word = [0; 4];
+            stream
+                .read_exact(&mut word)
+                .await
+                .is_ok_and(|_| word == *b"word")
+        };
+        tokio::select! {
+            heard = hear => heard,
+            () = async { speak.await; std::future::pending().await } => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_connects_must_be_vouched_for_where_that_is_wanted() {
+        let folder = std::env::temp_dir().join(format!("trubka-tls-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (ours, other) = (authority(), authority());
+        let ca = folder.join("ca.pem");
+        std::fs::write(&ca, &ours.pem).unwrap();
+        let own = ours.pair(&folder, "box.test");
+        let (pbx, stranger) = (
+            ours.pair(&folder, "pbx.test"),
+            other.pair(&folder, "stranger"),
+        );
+        let strict = server(&own, Some(&ca)).unwrap();
+        assert!(is_heard(strict.clone(), &ca, Some(&pbx)).await);
+        assert!(!is_heard(strict.clone(), &ca, Some(&stranger)).await);
+        assert!(!is_heard(strict, &ca, None).await);
+        let open = server(&own, None).unwrap();
+        assert!(is_heard(open, &ca, None).await);
+        std::fs::write(&ca, "nothing").unwrap();
+        let fault = server(&own, Some(&ca)).unwrap_err();
+        assert_eq!(fault.kind, "unreadable_file");
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

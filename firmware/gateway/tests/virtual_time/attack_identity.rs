@@ -8,19 +8,28 @@ const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.77.0.2\r\ns=-\r\nc=IN IP4 127.77.0.
 
 /// A caller whose From is `from` is joined to the visitor, acknowledges, and presses 9.
 fn calls_and_presses(from: &str, extra: &str) -> World {
-    let mut world = World::ready(Options {
+    let options = Options {
         route: "may_open = [\"200\"]",
         ..Options::with(answers(ms(300)))
-    });
+    };
+    calls_from(PBX_SIP, options, from, extra)
+}
+
+/// The same from anywhere.
+fn calls_from(source: &'static str, options: Options, from: &str, extra: &str) -> World {
+    let mut world = World::ready(options);
     answer_invites(&mut world, "400", 180, "");
     world.visit_until("call_placed");
     world.run_for(ms(500));
     let kind = format!("Content-Type: application/sdp\r\n{extra}");
     let invite = crate::world::outside_request("INVITE", "look", "42", from, &kind, SDP);
-    world.inject(Port::GatewaySip, PBX_SIP, invite);
+    world.inject(Port::GatewaySip, source, invite);
     world.run_for(ms(50));
-    let Some(answer) = world.network.sip.iter().rev().find_map(|(_, ours, bytes)| {
-        let message = sip::message::read(bytes).ok().filter(|_| *ours)?;
+    let to_pbx = world.network.sip.iter().filter(|(_, ours, _)| *ours);
+    let to_pbx = to_pbx.map(|(_, _, bytes)| bytes);
+    let to_others = world.network.to_strangers.iter().map(|(_, bytes)| bytes);
+    let Some(answer) = to_pbx.chain(to_others).rev().find_map(|bytes| {
+        let message = sip::message::read(bytes).ok()?;
         (message.status() == Some(200) && message.call_id() == Some("look@forged"))
             .then_some(message)
     }) else {
@@ -32,10 +41,10 @@ fn calls_and_presses(from: &str, extra: &str) -> World {
         phone_tag: "fromlook".into(),
         invite_branch: String::new(),
     };
-    world.inject(Port::GatewaySip, PBX_SIP, dialog.request("ACK", 1, "", ""));
+    world.inject(Port::GatewaySip, source, dialog.request("ACK", 1, "", ""));
     world.run_for(seconds(2));
     world.promises.without_key = 1;
-    world.inject(Port::GatewaySip, PBX_SIP, dialog.info(2));
+    world.inject(Port::GatewaySip, source, dialog.info(2));
     world.run_for(seconds(3));
     world
 }
@@ -105,4 +114,45 @@ fn other_headers_that_name_a_caller_do_not_count() {
             world.story()
         );
     }
+}
+
+/// A phone that may call directly is what its address says, whatever name it writes: it is no extension of the PBX.
+#[test]
+fn a_direct_caller_is_known_by_his_address_alone() {
+    let phone = "127.77.0.66:5060";
+    let with = |route: &'static str| Options {
+        route,
+        sip: "direct_calls = true\ndirect_sources = [\"127.77.0.66\"]",
+        ..Options::with(answers(ms(300)))
+    };
+    for from in [
+        "<sip:200@127.77.0.2>",
+        "<sip:200@127.77.0.66>",
+        "<sip:200@127.77.0.1>",
+        "<sip:200>",
+        "<sip:200@elsewhere.example>",
+    ] {
+        let world = calls_from(phone, with("may_open = [\"200\"]"), from, "");
+        assert_eq!(world.happened("call_answered"), 1, "{from}");
+        assert_eq!(world.opened(), 0, "{from} opened\n{}", world.story());
+        assert_eq!(world.records("door_refused"), 1, "{from}");
+    }
+    let route = "may_open = [\"200@127.77.0.66\"]";
+    let world = calls_from(phone, with(route), "<sip:200@anything.example>", "");
+    assert_eq!(world.opened(), 1, "{}", world.story());
+}
+
+/// The PBX of one account does not speak for the extensions of another one's.
+#[test]
+fn one_pbx_does_not_speak_for_another() {
+    let other = "127.77.0.67:5060";
+    let second = "[[account]]\nname = \"second\"\nextension = \"700\"\ndomain = \"127.77.0.67\"\nregister = false\n";
+    let options = Options {
+        route: "may_open = [\"200\"]",
+        config: second,
+        ..Options::with(answers(ms(300)))
+    };
+    let world = calls_from(other, options, "<sip:200@127.77.0.2>", "");
+    assert_eq!(world.opened(), 0, "{}", world.story());
+    assert_eq!(world.records("door_opened"), 0);
 }

@@ -10,6 +10,8 @@ use crate::CryptoSuite;
 
 /// How long packets under the peer's last key are still taken after it has changed: they may be on their way.
 const GRACE: Duration = Duration::from_secs(2);
+/// Keys of a peer in one call at most; with more, nothing of the peer is heard. Forgetting one would let its packets in again.
+const MAX_KEYS: usize = 32;
 
 /// What both sides agreed to encrypt with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +29,18 @@ pub(crate) struct Vault {
     agreed: Option<AgreedKeys>,
     /// One for each key of ours that was ever in force: a key that comes back must not begin its counters anew.
     sending: Vec<(MasterKey, Box<dyn Protect>)>,
-    receiving: Option<Box<dyn Unprotect>>,
-    previous: Option<(Duration, Box<dyn Unprotect>)>,
+    /// One for each key of the peer that was ever in force, the one in force last: a key that comes back must not forget which
+    /// packets have been taken, or a recording of them would be taken again.
+    receiving: Vec<Receiver>,
+    /// Until when packets under the key before the last are taken.
+    grace: Option<Duration>,
+}
+
+/// The receiving side under one key of the peer, with its name.
+struct Receiver {
+    key: MasterKey,
+    identifier: Vec<u8>,
+    context: Box<dyn Unprotect>,
 }
 
 impl fmt::Debug for Vault {
@@ -42,8 +54,8 @@ impl Vault {
         Vault {
             agreed: None,
             sending: Vec::new(),
-            receiving: None,
-            previous: None,
+            receiving: Vec::new(),
+            grace: None,
         }
     }
 
@@ -56,16 +68,14 @@ impl Vault {
     pub(crate) fn set(&mut self, now: Duration, agreed: Option<&AgreedKeys>) {
         let Some(agreed) = agreed else {
             self.agreed = None;
-            self.receiving = None;
-            self.previous = None;
+            self.grace = None;
             return;
         };
         let peer = |keys: &AgreedKeys| (keys.peer.clone(), keys.identifier.clone());
-        if self.agreed.as_ref().map(peer) != Some(peer(agreed)) {
-            let next = Inbound::new(&agreed.peer, &agreed.identifier);
-            let next = next.map(|inbound| Box::new(inbound) as Box<dyn Unprotect>);
-            let last = std::mem::replace(&mut self.receiving, next);
-            self.previous = last.map(|last| (now + GRACE, last));
+        let before = self.agreed.as_ref().map(peer);
+        if before != Some(peer(agreed)) {
+            self.grace = before.map(|_| now + GRACE);
+            self.receive_with(agreed);
         }
         if !self.sending.iter().any(|(key, _)| *key == agreed.own)
             && let Some(outbound) = Outbound::new(&agreed.own)
@@ -73,6 +83,26 @@ impl Vault {
             self.sending.push((agreed.own.clone(), Box::new(outbound)));
         }
         self.agreed = Some(agreed.clone());
+    }
+
+    /// Puts a key of the peer in force, with what is remembered of it.
+    fn receive_with(&mut self, agreed: &AgreedKeys) {
+        let same =
+            |known: &Receiver| known.key == agreed.peer && known.identifier == agreed.identifier;
+        if let Some(known) = self.receiving.iter().position(same) {
+            let known = self.receiving.remove(known);
+            self.receiving.push(known);
+            return;
+        }
+        if self.receiving.len() < MAX_KEYS
+            && let Some(context) = Inbound::new(&agreed.peer, &agreed.identifier)
+        {
+            self.receiving.push(Receiver {
+                key: agreed.peer.clone(),
+                identifier: agreed.identifier.clone(),
+                context: Box::new(context),
+            });
+        }
     }
 
     /// Encrypts a packet that is about to leave, when the call is encrypted; false when it must not leave.
@@ -107,9 +137,9 @@ impl Vault {
         packet: &'a [u8],
         out: &'a mut Vec<u8>,
     ) -> Result<&'a [u8], Refused> {
-        if self.agreed.is_none() {
+        let Some(agreed) = &self.agreed else {
             return Ok(packet);
-        }
+        };
         let mut open = |context: &mut Box<dyn Unprotect>| {
             if rtcp {
                 context.unprotect_rtcp(packet, out)
@@ -117,18 +147,20 @@ impl Vault {
                 context.unprotect_rtp(packet, out)
             }
         };
-        let mut outcome = match &mut self.receiving {
-            Some(context) => open(context),
+        let mut newest = self.receiving.iter_mut().rev();
+        // No other than the one that was agreed, even if there is no room for it.
+        let current = newest
+            .next()
+            .filter(|known| known.key == agreed.peer && known.identifier == agreed.identifier);
+        let mut outcome = match current {
+            Some(known) => open(&mut known.context),
             None => Err(Refused::Forged),
         };
-        if let Some((until, context)) = &mut self.previous
-            && outcome == Err(Refused::Forged)
+        if outcome == Err(Refused::Forged)
+            && self.grace.is_some_and(|until| now <= until)
+            && let Some(previous) = newest.next()
         {
-            if now <= *until {
-                outcome = open(context);
-            } else {
-                self.previous = None;
-            }
+            outcome = open(&mut previous.context);
         }
         outcome.map(|()| out.as_slice())
     }
