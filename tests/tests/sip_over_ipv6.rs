@@ -1,4 +1,4 @@
-//! A PBX that is reached over IPv6 while the box lives on IPv4: SIP, sound both ways and the key.
+//! A PBX that is reached over IPv6 while the box lives on IPv4, over UDP and over TLS: SIP, sound both ways and the key.
 
 use trubka_tests::Outcome;
 use trubka_tests::asterisk::{Asterisk, Settings as PbxSettings};
@@ -7,9 +7,9 @@ use trubka_tests::failure::ensure;
 use trubka_tests::gateway::{Gateway, Settings, Visit, words};
 use trubka_tests::wait::seconds;
 
-/// One after the other: both need the ports of `[::1]`, of which there is only one.
+/// One after the other: IPv6 has but one loopback address, and both want its ports.
 #[test]
-fn a_visit_over_ipv6_and_one_with_tls() -> Outcome {
+fn visits_over_ipv6() -> Outcome {
     over_udp()?;
     over_tls()
 }
