@@ -150,10 +150,11 @@ impl Baresip {
         let last = found
             .last()
             .ok_or_else(|| Failure::new("baresip recorded nothing"))?;
-        // It records at the rate and with the channels of the codec.
+        // It records at the rate and with the channels of the codec, and tells the length at the end.
         let plain = self.folder.join("heard.wav");
         crate::process::run(
             Command::new("sox")
+                .arg("--ignore-length")
                 .arg(last)
                 .args(["-r", "8000", "-c", "1"])
                 .arg(&plain),
