@@ -757,6 +757,21 @@ fn direct_calls_have_to_be_wanted() {
 }
 
 #[test]
+fn hosts_of_forwarded_calls_are_compared_as_they_are_written_in_an_address() {
+    let listed = |host: &str| {
+        let text = format!("{GOOD}\n[access]\nforward_hosts = [\"{host}\"]\n");
+        text.replacen("[sip]", "[sip]\ndirect_calls = true", 1)
+    };
+    for (host, kept) in [("Gate.Test", "gate.test"), ("[2001:DB8::7]", "2001:db8::7")] {
+        let config = Config::parse(&listed(host), "box.toml").unwrap();
+        assert_eq!(config.access.forward_hosts, [kept]);
+    }
+    let found = problems(&listed("gate.test:5080"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].hint.contains("leave the port out"));
+}
+
+#[test]
 fn a_proxy_takes_the_place_of_the_registrar_and_tls_checks_the_domain() {
     let text = GOOD.replacen(
         "domain = \"192.0.2.10\"",

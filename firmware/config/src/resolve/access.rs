@@ -90,13 +90,24 @@ impl Resolver<'_> {
                 hint,
             );
         }
-        let forward_hosts = entry.list("forward_hosts");
-        for host in &forward_hosts {
-            if let Err(why) = HostPort::parse(host) {
-                let cause = format!("\"{host}\": {why}");
-                let hint = "write host names or addresses, for example [\"sip.example.org\"]";
-                self.problem(entry, "forward_hosts", ProblemKind::OutOfRange, cause, hint);
-            }
+        let mut forward_hosts = Vec::new();
+        for host in &entry.list("forward_hosts") {
+            let (why, hint) = match HostPort::parse(host) {
+                Ok(HostPort { host, port: None }) => {
+                    forward_hosts.push(host.to_ascii_lowercase());
+                    continue;
+                }
+                Ok(_) => (
+                    "a host with a port",
+                    "leave the port out: a host is allowed whatever the port",
+                ),
+                Err(why) => (
+                    why,
+                    "write host names or addresses, for example [\"sip.example.org\"]",
+                ),
+            };
+            let cause = format!("\"{host}\": {why}");
+            self.problem(entry, "forward_hosts", ProblemKind::OutOfRange, cause, hint);
         }
         let forward_targets = entry.list("forward_targets");
         for target in &forward_targets {
@@ -123,10 +134,7 @@ impl Resolver<'_> {
             dnd_on,
             dnd_off,
             feature_callers: self.parties(entry, "feature_callers"),
-            forward_hosts: forward_hosts
-                .iter()
-                .map(|host| host.to_ascii_lowercase())
-                .collect(),
+            forward_hosts,
             forward_targets,
             transfer: entry.bool("transfer"),
             requests_per_second: number(entry, "requests_per_second"),
