@@ -4,6 +4,7 @@
 //! Every text that the programs read is made in `configuration` and [`Visit::text`], and every word of
 //! the programs' answers that the tests rely on is in [`words`].
 
+use crate::asterisk::Asterisk;
 use crate::failure::{Doing, ensure};
 use crate::speech::{self, Voice};
 use crate::wav::Recording;
@@ -583,6 +584,20 @@ impl Gateway {
     /// When it cannot be read.
     pub fn visitor_speech(&self) -> Result<Recording, Failure> {
         Recording::read(&self.folder.join("visitor.wav"))
+    }
+
+    /// Visitor and resident heard each other, the resident through phone 400 of the PBX. Ends both
+    /// programs, so that their recordings are complete.
+    ///
+    /// # Errors
+    /// When one of them lacks the other's words.
+    pub fn must_have_joined_the_voices(&mut self, pbx: &Asterisk) -> Outcome {
+        pbx.heard("400")?
+            .must_hold("the visitor's", &self.visitor_speech()?)?;
+        self.stop();
+        self.visitor_heard()?
+            .must_hold("the resident's", &pbx.speech()?)?;
+        Ok(())
     }
 
     /// Ends both programs as a system stop would, so that their recordings are complete.

@@ -31,13 +31,7 @@ fn answered_and_rfc4733_digit_opens() -> Outcome {
     )?;
     gateway.must_be_clean_for_the_panel()?;
 
-    pbx.heard("400")?
-        .must_hold("the visitor's", &gateway.visitor_speech()?)?;
-    gateway.stop();
-    gateway
-        .visitor_heard()?
-        .must_hold("the resident's", &pbx.speech()?)?;
-    Ok(())
+    gateway.must_have_joined_the_voices(&pbx)
 }
 
 #[test]

@@ -36,13 +36,7 @@ fn visit(settings: &Settings, suite: &str) -> Outcome {
     ensure(pbx.log().contains(&told), || {
         format!("the PBX does not say '{told}'")
     })?;
-    pbx.heard("400")?
-        .must_hold("the visitor's", &gateway.visitor_speech()?)?;
-    gateway.stop();
-    gateway
-        .visitor_heard()?
-        .must_hold("the resident's", &pbx.speech()?)?;
-    Ok(())
+    gateway.must_have_joined_the_voices(&pbx)
 }
 
 fn must_be_encrypted(gateway: &mut Gateway, suite: &str) -> Outcome {

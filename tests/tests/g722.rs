@@ -34,11 +34,5 @@ fn a_visit_over_g722() -> Outcome {
         }),
         || format!("the journal does not say how the call sounded: {told:?}"),
     )?;
-    pbx.heard("400")?
-        .must_hold("the visitor's", &gateway.visitor_speech()?)?;
-    gateway.stop();
-    gateway
-        .visitor_heard()?
-        .must_hold("the resident's", &pbx.speech()?)?;
-    Ok(())
+    gateway.must_have_joined_the_voices(&pbx)
 }

@@ -78,13 +78,7 @@ fn the_read_apartment_is_called_and_opened_and_an_unknown_one_is_left_alone() ->
         levels["lines"][0]["buses"].as_array().map(Vec::len) == Some(2),
         || format!("{levels:#}"),
     )?;
-    pbx.heard("400")?
-        .must_hold("the visitor's", &gateway.visitor_speech()?)?;
-    gateway.stop();
-    gateway
-        .visitor_heard()?
-        .must_hold("the resident's", &pbx.speech()?)?;
-    Ok(())
+    gateway.must_have_joined_the_voices(&pbx)
 }
 
 #[test]

@@ -40,13 +40,7 @@ fn a_visit_with_asterisk() -> Outcome {
     ensure(told.iter().any(good), || {
         format!("the journal does not say how the call sounded: {told:?}")
     })?;
-    pbx.heard("400")?
-        .must_hold("the visitor's", &gateway.visitor_speech()?)?;
-    gateway.stop();
-    gateway
-        .visitor_heard()?
-        .must_hold("the resident's", &pbx.speech()?)
-        .map(drop)
+    gateway.must_have_joined_the_voices(&pbx)
 }
 
 #[test]

@@ -53,13 +53,7 @@ fn the_counted_address_is_called_and_its_door_opens() -> Outcome {
     ensure(gateway.journal("line_fault")?.is_empty(), || {
         "a fault on a healthy line".to_owned()
     })?;
-    pbx.heard("400")?
-        .must_hold("the visitor's", &gateway.visitor_speech()?)?;
-    gateway.stop();
-    gateway
-        .visitor_heard()?
-        .must_hold("the resident's", &pbx.speech()?)?;
-    Ok(())
+    gateway.must_have_joined_the_voices(&pbx)
 }
 
 #[test]

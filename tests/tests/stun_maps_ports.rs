@@ -44,11 +44,5 @@ fn stun_maps_ports() -> Outcome {
     ensure(log.contains(&reports), || {
         format!("the offer does not say {reports}")
     })?;
-    pbx.heard("400")?
-        .must_hold("the visitor's", &gateway.visitor_speech()?)?;
-    gateway.stop();
-    gateway
-        .visitor_heard()?
-        .must_hold("the resident's", &pbx.speech()?)
-        .map(drop)
+    gateway.must_have_joined_the_voices(&pbx)
 }

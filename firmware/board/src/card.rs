@@ -5,13 +5,11 @@ use std::time::Instant;
 use embedded_hal::digital::OutputPin;
 use embedded_hal::i2c::I2c;
 use line_interface::chips::{BoardMap, Conversions, PairCard};
-use line_interface::{
-    CardError, CardErrorKind, CardInfo, DriveBlock, LineCard, LineKind, SenseBlock,
-};
+use line_interface::{CardError, CardInfo, DriveBlock, LineCard, LineKind, SenseBlock};
 
-use crate::chip_error;
 use crate::sampling::{Last, Sampling, first_look};
 use crate::sound::Port;
+use crate::{chip_error, only_line};
 
 /// Chips, readings and sound put together. Dropping it, also in a panic, switches everything off.
 #[derive(Debug)]
@@ -65,13 +63,7 @@ impl<I: I2c + Send, P: OutputPin + Send> LineCard for BoardCard<I, P> {
         drive: &[DriveBlock],
         sense: &mut [SenseBlock],
     ) -> Result<(), CardError> {
-        let ([drive], [sense]) = (drive, sense) else {
-            return Err(CardError {
-                kind: CardErrorKind::LineCount,
-                cause: "the board carries one line".to_owned(),
-                hint: "channel of the [[line]] must be 0",
-            });
-        };
+        let (drive, sense) = only_line(drive, sense)?;
         let now = self.began.elapsed();
         self.outputs
             .exchange(now, &self.last.readings.supplies, drive.drive)

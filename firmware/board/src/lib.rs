@@ -17,7 +17,7 @@ pub use card::BoardCard;
 pub use matrix::{MatrixBoardCard, SwitchWires};
 
 use line_interface::chips::ChipError;
-use line_interface::{CardError, CardErrorKind};
+use line_interface::{CardError, CardErrorKind, DriveBlock, SenseBlock};
 
 /// The board on this computer's devices, as the configuration names them; `wires` are those of a line
 /// at a switch.
@@ -55,5 +55,20 @@ fn chip_error(error: &ChipError) -> CardError {
         kind: CardErrorKind::Lost,
         cause: error.cause.clone(),
         hint: error.hint(),
+    }
+}
+
+/// The blocks of the one line that a board carries.
+fn only_line<'a>(
+    drive: &'a [DriveBlock],
+    sense: &'a mut [SenseBlock],
+) -> Result<(&'a DriveBlock, &'a mut SenseBlock), CardError> {
+    match (drive, sense) {
+        ([drive], [sense]) => Ok((drive, sense)),
+        _ => Err(CardError {
+            kind: CardErrorKind::LineCount,
+            cause: "the board carries one line".to_owned(),
+            hint: "channel of the [[line]] must be 0",
+        }),
     }
 }

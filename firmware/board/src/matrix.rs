@@ -14,9 +14,9 @@ use line_interface::{
     LineKind, SenseBlock,
 };
 
-use crate::chip_error;
 use crate::sampling::{Last, Sampling, first_look};
 use crate::sound::Port;
+use crate::{chip_error, only_line};
 
 /// What the card is wired to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,13 +136,7 @@ impl<I: I2c + Send, P: OutputPin + Send> LineCard for MatrixBoardCard<I, P> {
         drive: &[DriveBlock],
         sense: &mut [SenseBlock],
     ) -> Result<(), CardError> {
-        let ([drive], [sense]) = (drive, sense) else {
-            return Err(CardError {
-                kind: CardErrorKind::LineCount,
-                cause: "the board carries one line".to_owned(),
-                hint: "channel of the [[line]] must be 0",
-            });
-        };
+        let (drive, sense) = only_line(drive, sense)?;
         let first = self.select(0);
         let connect = drive.connect.and_then(|cell| self.lines(cell));
         self.outputs

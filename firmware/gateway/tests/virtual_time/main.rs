@@ -9,6 +9,7 @@ mod attack_sip;
 mod attack_sound;
 mod call_figures;
 mod call_truth;
+mod dice;
 mod disk;
 mod early_media;
 mod encrypted_sound;

@@ -7,24 +7,9 @@
 use call::{Cause, Event};
 use phone::Behaviour;
 
+use crate::dice::Dice;
 use crate::extra_phones::{Does, Seen, extra_phones, presses_nine};
 use crate::world::{Options, PBX_SIP, Port, Weather, World, answers, ms, never_answers};
-
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % n
-    }
-
-    fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len() as u64) as usize]
-    }
-}
 
 fn does(dice: &mut Dice) -> Does {
     match dice.below(8) {

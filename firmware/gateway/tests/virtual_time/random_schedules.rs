@@ -10,6 +10,7 @@ use phone::{Behaviour, KeyBy, KeyPress, Script};
 
 use line_interface::DriveSide;
 
+use crate::dice::Dice;
 use crate::world::{Disk, Options, Topology, Weather, World, ms, seconds};
 
 const DEFAULT_SCHEDULES: u64 = 400;
@@ -54,23 +55,6 @@ impl Tally {
         self.handset += other.handset;
         self.card_lost += other.card_lost;
         self.faults += other.faults;
-    }
-}
-
-/// A small generator: the schedules must be the same on every machine.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % n
-    }
-
-    fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len() as u64) as usize]
     }
 }
 
