@@ -14,6 +14,7 @@ use std::time::Duration;
 use config::{Config, LocalTime, Route, Schedule, Unanswered};
 use line_interface::{AddressDoubt, LineEvent};
 
+use crate::access::Caller;
 use crate::digits::{DigitMatcher, KeyPace};
 use crate::door::Opening;
 use crate::event::{Cause, Event};
@@ -150,8 +151,8 @@ struct Calls {
 enum Talker {
     /// The phone we called; the target as configured.
     Called(String),
-    /// A caller through the PBX; the user part.
-    Caller(String),
+    /// Who called in.
+    Caller(Caller),
     /// A technician's test opening, without a phone.
     Technician,
 }
@@ -159,7 +160,8 @@ enum Talker {
 impl Talker {
     fn shown(&self) -> &str {
         match self {
-            Talker::Called(party) | Talker::Caller(party) => party,
+            Talker::Called(party) => party,
+            Talker::Caller(caller) => caller.name(),
             Talker::Technician => "technician",
         }
     }

@@ -125,7 +125,7 @@ impl Controller {
         let opener = match (&talk.talker, cause) {
             (_, Cause::Cli | Cause::Console | Cause::Handset) => None,
             (Talker::Called(_) | Talker::Technician, Cause::Dtmf) => Some(Opener::Called),
-            (Talker::Caller(user), Cause::Dtmf) => Some(Opener::Caller(user)),
+            (Talker::Caller(caller), Cause::Dtmf) => Some(Opener::Caller(caller)),
         };
         let refusal = if opener.is_some_and(|opener| {
             !self

@@ -93,16 +93,20 @@ impl World {
             .map(|slot| SocketAddr::new(rtp.ip(), rtp.port() + 2 * slot))
             .collect();
         let promises = Promises::new(&config, options.handset);
+        // Every account's server is known by its address.
+        let server = |account: &config::Account| SipServer {
+            address: account.registrar.socket_addr(5060).unwrap(),
+            backup: false,
+        };
+        let registrars = config.accounts.iter().map(|one| vec![server(one)]);
+        let registrars = registrars.collect();
         let setup = Setup {
             plans: config
                 .lines
                 .iter()
                 .map(|line| line_plan(&config, line, |_| unreachable!()).unwrap())
                 .collect(),
-            registrars: vec![vec![SipServer {
-                address: address(PBX_SIP),
-                backup: false,
-            }]],
+            registrars,
             sip_local: address(GATEWAY_SIP),
             public: None,
             stun_server: None,
