@@ -44,6 +44,7 @@ mod pbx_connects_over_tls;
 mod pbx_restart_in_a_call;
 mod pbx_restart_while_registered;
 mod phones_called_together;
+mod phones_own_transfer;
 mod pulse_line;
 mod redirect_elsewhere;
 mod reliable_responses;
