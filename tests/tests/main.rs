@@ -13,6 +13,7 @@ mod compact_headers;
 mod cseq_gap;
 mod daemon_holds_no_simulator;
 mod daemon_killed_in_a_call;
+mod daemon_stood_still;
 mod demo;
 mod direct_incoming_call;
 mod direct_media;

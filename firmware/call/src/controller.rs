@@ -20,6 +20,9 @@ use crate::door::Opening;
 use crate::event::{Cause, Event};
 use crate::leg::{Action, LegId, RecordId};
 
+/// Why a call ended whose load the card's watchdog took off the line.
+const OUTPUTS_DROPPED: &str = "the card's watchdog let go of the line";
+
 /// What the controller needs to know of a line.
 #[derive(Debug, Clone)]
 pub struct LineSettings {
@@ -395,6 +398,7 @@ impl Controller {
             LineEvent::RingConfirmed => self.ring(now, line),
             LineEvent::PanelGaveUp => self.panel_left(now, line, "gave_up"),
             LineEvent::PanelEnded => self.panel_left(now, line, "ended"),
+            LineEvent::OutputsDropped => self.visit_over(now, line, OUTPUTS_DROPPED),
             LineEvent::HandsetLifted => self.handset_lifted(now, line),
             LineEvent::HandsetReplaced if !matches!(self.phases[line], Phase::Unserved) => {
                 let apartment = self.apartment(line);

@@ -256,6 +256,7 @@ impl PulseSimulation {
         self.write_record(&sense.line_volts);
         self.now_ms += BLOCK_MS;
         sense.address = AddressSense::None;
+        sense.applied = Some(command);
         if self.capture_due_ms.is_some_and(|due| self.now_ms >= due) {
             self.capture_due_ms = None;
             sense.address = AddressSense::Pulses(self.captured());

@@ -237,6 +237,14 @@ impl Controller {
         } else {
             "the panel ended the call"
         };
+        self.visit_over(now, line, why);
+    }
+
+    /// The call on the line is over, and not by us.
+    pub(super) fn visit_over(&mut self, now: Duration, line: usize, why: &'static str) {
+        if matches!(self.phases[line], Phase::Unserved) {
+            return;
+        }
         self.drop_forks(now, line, why);
         self.leave_early(line);
         self.end_talk(now, line, why, true);
