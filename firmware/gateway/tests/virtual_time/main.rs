@@ -34,6 +34,7 @@ mod ring_together;
 mod schedules;
 mod shutdown;
 mod stand_in;
+mod stood_still;
 mod topologies;
 mod transfers;
 mod ugly_orders;

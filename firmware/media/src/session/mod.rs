@@ -19,7 +19,7 @@ use crate::rtp::{AudioSender, Source};
 use crate::sdp::Negotiator;
 use crate::srtp::Vault;
 use crate::stats::{DigitMode, MediaStats};
-use crate::{BLOCK_SAMPLES, InbandKeys, SessionConfig};
+use crate::{BLOCK_SAMPLES, Codec, InbandKeys, SessionConfig};
 
 /// Packets before the sound is judged, about a second.
 const LEAST_FOR_QUALITY: u64 = 50;
@@ -69,6 +69,8 @@ pub struct Session {
     lost_before: i64,
     /// Gaps in the sequence numbers of earlier streams.
     gaps_before: u64,
+    /// What the last sound came in.
+    heard_in: Option<Codec>,
     events: VecDeque<MediaEvent>,
     transmits: VecDeque<MediaTransmit>,
 }
@@ -113,6 +115,7 @@ impl Session {
             stats: MediaStats::default(),
             lost_before: 0,
             gaps_before: 0,
+            heard_in: None,
             events: VecDeque::new(),
             transmits: VecDeque::new(),
             config,
@@ -368,7 +371,7 @@ impl Session {
             ..self.stats
         };
         let gaps = self.gaps_before + self.source.as_ref().map_or(0, |source| source.gaps);
-        stats.mos = quality_of(&stats, gaps).map(|quality| quality.mos());
+        stats.mos = quality_of(&stats, self.heard_in, gaps).map(|quality| quality.mos());
         stats
     }
 
@@ -388,7 +391,7 @@ impl Session {
 }
 
 /// What the counters say about the sound we hear; `None` until something can be said.
-fn quality_of(stats: &MediaStats, gaps: u64) -> Option<CallQuality> {
+fn quality_of(stats: &MediaStats, heard: Option<Codec>, gaps: u64) -> Option<CallQuality> {
     // Copies count as received and hide as many losses.
     let lost = stats.lost.saturating_add_unsigned(stats.duplicates).max(0) as u64 + stats.late;
     let expected = stats
@@ -400,6 +403,7 @@ fn quality_of(stats: &MediaStats, gaps: u64) -> Option<CallQuality> {
     }
     let network_ms = stats.rtt_ms.unwrap_or(0.0) / 2.0;
     Some(CallQuality {
+        codec: heard?,
         delay_ms: network_ms + (stats.ptime_ms + stats.held_ms) as f32,
         loss: lost as f32 / expected as f32,
         burst_ratio: burst_ratio(lost, expected, gaps + stats.late),
