@@ -12,11 +12,8 @@ pub fn to_f32(sample: i16) -> f32 {
 
 /// A float as a 16-bit sample; beyond full scale it is clipped, NaN is silence.
 pub fn to_i16(sample: f32) -> i16 {
-    if sample.is_nan() {
-        return 0;
-    }
-    // The largest value that still converts to i16::MAX.
-    sample.clamp(-1.0, 1.0 - f32::EPSILON).to_sample::<i16>()
+    // The largest value that still converts to i16::MAX. By way of 32 bits, which the processor has for several samples at once.
+    (sample.clamp(-1.0, 1.0 - f32::EPSILON) * 32_768.0) as i32 as i16
 }
 
 /// Converts a block; the shorter of the two lengths is converted.
@@ -31,6 +28,30 @@ pub fn block_to_i16(from: &[f32], to: &mut [i16]) {
     for (slot, sample) in to.iter_mut().zip(from) {
         *slot = to_i16(*sample);
     }
+}
+
+/// Sums that grow beside each other: a single one would wait for each of its additions.
+const LANES: usize = 8;
+
+/// Sum of samples.
+pub fn sum(samples: &[f32]) -> f32 {
+    lanes(samples, |sample| sample)
+}
+
+/// Sum of the squares of samples; 1.0 is the energy of a sample at full scale.
+pub fn energy(samples: &[f32]) -> f32 {
+    lanes(samples, |sample| sample * sample)
+}
+
+fn lanes(samples: &[f32], of: impl Fn(f32) -> f32) -> f32 {
+    let mut sums = [0.0; LANES];
+    let (whole, rest) = samples.as_chunks::<LANES>();
+    for chunk in whole {
+        for (sum, sample) in sums.iter_mut().zip(chunk) {
+            *sum += of(*sample);
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|sample| of(*sample)).sum::<f32>()
 }
 
 /// Root mean square of a tone or block at this level.
@@ -61,6 +82,25 @@ mod tests {
     #[test]
     fn every_sample_survives_the_way_through_float() {
         assert!((i16::MIN..=i16::MAX).all(|sample| to_i16(to_f32(sample)) == sample));
+    }
+
+    #[test]
+    fn between_two_samples_the_one_nearer_to_zero_is_taken() {
+        for sample in i16::MIN..i16::MAX {
+            let whole = f32::from(sample);
+            let expected = if sample < 0 { sample + 1 } else { sample };
+            assert_eq!(to_i16((whole + 0.75) / 32_768.0), expected);
+        }
+    }
+
+    #[test]
+    fn sums_take_every_sample() {
+        for length in 0..40_u8 {
+            let samples: Vec<f32> = (1..=length).map(f32::from).collect();
+            let n = f32::from(length);
+            assert_eq!(sum(&samples), n * (n + 1.0) / 2.0);
+            assert_eq!(energy(&samples), n * (n + 1.0) * (2.0 * n + 1.0) / 6.0);
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl BlockReading {
     /// Reads one block. Values that are not numbers count as zero.
     #[must_use]
     pub fn of(sense: &SenseBlock) -> Self {
-        let volts = sense.line_volts.map(finite);
+        let volts = finite(&sense.line_volts);
         let mean_volts = mean(&volts);
         let raw = Shape::of(&volts);
         // Hum bends a ring out of its shape: look again without it, and keep what is the clearer.
@@ -51,8 +51,8 @@ impl BlockReading {
         let chopped = shape.tone_hz.is_some() && upper > 0.0 && lower < upper / 2.0;
         Self {
             mean_volts,
-            milliamps: mean(&sense.line_milliamps.map(finite)),
-            handset_volts: mean(&sense.handset_volts.map(finite)),
+            milliamps: mean(&finite(&sense.line_milliamps)),
+            handset_volts: mean(&finite(&sense.handset_volts)),
             swing_volts: shape.swing,
             fill: shape.fill,
             low_volts: raw.low,
@@ -83,24 +83,25 @@ struct Shape {
 
 impl Shape {
     fn of(volts: &[f32; BLOCK_SAMPLES]) -> Self {
-        let (low, high) = volts
-            .iter()
-            .fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| {
-                (l.min(*v), h.max(*v))
-            });
-        let middle = (low + high) / 2.0;
-        let (mut upper, mut uppers, mut lower, mut lowers) = (0.0, 0.0_f32, 0.0, 0.0_f32);
-        for v in volts {
-            if *v > middle {
-                upper += v;
-                uppers += 1.0;
-            } else {
-                lower += v;
-                lowers += 1.0;
+        // Several samples beside each other: this runs for each block of each line.
+        let (samples, _) = volts.as_chunks::<LANES>();
+        let (mut lows, mut highs) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+        for chunk in samples {
+            for (v, (low, high)) in chunk.iter().zip(lows.iter_mut().zip(&mut highs)) {
+                *low = if *v < *low { *v } else { *low };
+                *high = if *v > *high { *v } else { *high };
             }
         }
-        let upper = upper / uppers.max(1.0);
-        let lower = lower / lowers.max(1.0);
+        let low = lows.into_iter().fold(f32::INFINITY, f32::min);
+        let high = highs.into_iter().fold(f32::NEG_INFINITY, f32::max);
+        let middle = (low + high) / 2.0;
+        let mut halves = [Half::default(); 2];
+        for chunk in samples {
+            let [upper, lower] = &mut halves;
+            upper.take(chunk, |v| v > middle);
+            lower.take(chunk, |v| v <= middle);
+        }
+        let [(upper, uppers), (lower, _)] = halves.map(|half| half.mean());
         let swing = if uppers > 0.0 { upper - lower } else { 0.0 };
         let full = high - low;
         let fill = if full > 0.0 { swing / full } else { 0.0 };
@@ -119,6 +120,34 @@ impl Shape {
             fill,
             tone_hz,
         }
+    }
+}
+
+/// Samples that are looked at beside each other.
+const LANES: usize = 8;
+const _: () = assert!(BLOCK_SAMPLES.is_multiple_of(LANES));
+
+/// Samples on one side of the middle: their sums and their numbers.
+#[derive(Clone, Copy, Default)]
+struct Half {
+    sums: [f32; LANES],
+    counts: [f32; LANES],
+}
+
+impl Half {
+    fn take(&mut self, chunk: &[f32; LANES], mine: impl Fn(f32) -> bool) {
+        let lanes = self.sums.iter_mut().zip(&mut self.counts);
+        for (v, (sum, count)) in chunk.iter().zip(lanes) {
+            let mine = mine(*v);
+            *sum += if mine { *v } else { 0.0 };
+            *count += if mine { 1.0 } else { 0.0 };
+        }
+    }
+
+    /// Mean and number.
+    fn mean(&self) -> (f32, f32) {
+        let count: f32 = self.counts.iter().sum();
+        (self.sums.iter().sum::<f32>() / count.max(1.0), count)
     }
 }
 
@@ -147,7 +176,14 @@ static HUM: LazyLock<[[f32; BLOCK_SAMPLES]; 4]> = LazyLock::new(|| {
 
 /// Takes the part of `base`, which has length 1, out of a signal.
 fn take_out(signal: &mut [f32; BLOCK_SAMPLES], base: &[f32; BLOCK_SAMPLES]) {
-    let part: f32 = signal.iter().zip(base).map(|(s, b)| s * b).sum();
+    let mut parts = [0.0; LANES];
+    let (signals, bases) = (signal.as_chunks::<LANES>().0, base.as_chunks::<LANES>().0);
+    for (s, b) in signals.iter().zip(bases) {
+        for (part, (s, b)) in parts.iter_mut().zip(s.iter().zip(b)) {
+            *part += s * b;
+        }
+    }
+    let part: f32 = parts.iter().sum();
     for (s, b) in signal.iter_mut().zip(base) {
         *s -= part * b;
     }
@@ -162,16 +198,26 @@ fn without_hum(volts: &[f32; BLOCK_SAMPLES]) -> [f32; BLOCK_SAMPLES] {
 }
 
 /// A broken converter must not poison sums: not-a-number is zero, huge values are clamped.
-fn finite(v: f32) -> f32 {
-    if v.is_finite() {
-        v.clamp(-1000.0, 1000.0)
-    } else {
-        0.0
+fn finite(values: &[f32; BLOCK_SAMPLES]) -> [f32; BLOCK_SAMPLES] {
+    let mut out = [0.0; BLOCK_SAMPLES];
+    for (to, v) in out.iter_mut().zip(values) {
+        *to = if v.is_finite() {
+            v.clamp(-1000.0, 1000.0)
+        } else {
+            0.0
+        };
     }
+    out
 }
 
 fn mean(values: &[f32; BLOCK_SAMPLES]) -> f32 {
-    values.iter().sum::<f32>() / BLOCK_SAMPLES as f32
+    let mut sums = [0.0; LANES];
+    for chunk in values.as_chunks::<LANES>().0 {
+        for (sum, v) in sums.iter_mut().zip(chunk) {
+            *sum += v;
+        }
+    }
+    sums.iter().sum::<f32>() / BLOCK_SAMPLES as f32
 }
 
 /// Frequency of a signal whose half periods are even; at least two whole half periods must fit.

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use trace::Carrier;
 
+use crate::audio_in::{Arrival, AudioIn};
 use crate::cards::{CardThread, switch_wires};
 use crate::clock::Clock;
 use crate::commands::Commands;
@@ -130,6 +131,7 @@ struct Daemon {
     clock: Clock,
     gateway: Gateway,
     sockets: Sockets,
+    audio_in: AudioIn,
     links: Links,
     known: Known,
     /// Accounts whose name was told not to resolve.
@@ -230,6 +232,9 @@ async fn serve(
             .map_err(|error| format!("cannot start a thread for the echo paths: {error}"))?,
         state: StateKeeper::start(config.access.state_file.clone())
             .map_err(|error| format!("cannot start a thread for the state: {error}"))?,
+        audio_in: sockets
+            .audio_in()
+            .map_err(|error| format!("cannot watch the audio ports: {error}"))?,
         commands: Commands::new(arguments.config.clone(), config.clone(), journal.clone()),
         sockets,
         links,
@@ -307,6 +312,10 @@ async fn serve(
             () = sleep => {
                 let now = daemon.clock.now();
                 daemon.gateway.handle_timeout(now);
+                daemon.carry_out();
+            }
+            () = daemon.audio_in.wait() => {
+                daemon.hear();
                 daemon.carry_out();
             }
             input = inputs.recv() => {
@@ -454,15 +463,6 @@ impl Daemon {
                 self.tracer.sip_in(Carrier::Udp, source, &payload);
                 self.gateway.handle_sip(now, source, &payload);
             }
-            Input::Rtp {
-                slot,
-                rtcp,
-                source,
-                payload,
-            } => {
-                self.tracer.rtp_in(slot, rtcp, source, &payload);
-                self.gateway.handle_rtp(now, slot, rtcp, source, &payload);
-            }
             Input::CardPresent { card, info } => self.gateway.card_present(now, card, &info),
             Input::CardLost { card, why } => self.gateway.card_lost(now, card, &why),
             Input::Block {
@@ -470,6 +470,8 @@ impl Daemon {
                 mut exchange,
                 back,
             } => {
+                // What has come until now is in time for this block.
+                self.hear();
                 self.commands.before_block(&mut self.gateway, card);
                 self.gateway
                     .handle_block(now, card, &exchange.sense, &mut exchange.drive);
@@ -497,6 +499,17 @@ impl Daemon {
             Input::OwnAddressChanged => {}
         }
         false
+    }
+
+    /// Takes what the phones say.
+    fn hear(&mut self) {
+        let now = self.clock.now();
+        let (tracer, gateway) = (&mut self.tracer, &mut self.gateway);
+        self.audio_in.read(|arrival, payload| {
+            let Arrival { slot, rtcp, source } = arrival;
+            tracer.rtp_in(slot, rtcp, source, payload);
+            gateway.handle_rtp(now, slot, rtcp, source, payload);
+        });
     }
 
     /// Carries out what the core ordered.

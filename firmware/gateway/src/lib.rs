@@ -19,6 +19,7 @@ mod sounds;
 mod test_call;
 mod voice;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use call::{Cause, Controller, Event, LegId, RecordId, Refusal, Settings};
 use config::{Config, LocalTime};
-use line_interface::{BLOCK_SAMPLES, CardInfo, Drive, DriveBlock, LinePlan, SenseBlock};
+use line_interface::{CardInfo, DriveBlock, LinePlan, SenseBlock};
 use sip::{CallId, UserAgent};
 
 pub use accounts::SipServer;
@@ -144,6 +145,16 @@ pub struct Gateway {
     failure_sound: Arc<[i16]>,
     outputs: VecDeque<Output>,
     headset: Option<headset::Headset>,
+    due: Cell<Due>,
+}
+
+/// When the controller, a leg or a question to a NAT is due: looking at all of them for each block and packet would cost the square
+/// of the calls. Sound that comes only puts deadlines off, so what is remembered may be early and is never late; whatever else
+/// happens is pumped, and forgets it.
+#[derive(Clone, Copy)]
+enum Due {
+    Unknown,
+    Known(Option<Duration>),
 }
 
 /// What a technician does about a card that cannot carry a line.
@@ -220,6 +231,7 @@ impl Gateway {
             failure_sound: sounds::failure().into(),
             outputs: VecDeque::new(),
             headset: None,
+            due: Cell::new(Due::Unknown),
             config,
         }
     }
@@ -254,6 +266,7 @@ impl Gateway {
     /// Tells the local time: at start, and whenever the clock on the wall jumps.
     pub fn set_local_time(&mut self, now: Duration, time: LocalTime) {
         self.controller.set_local_time(now, time);
+        self.due.set(Due::Unknown);
     }
 
     /// Plays this to a visitor whom nobody answers, instead of the tone: 8 000 samples a second,
@@ -411,61 +424,31 @@ impl Gateway {
         sense: &[SenseBlock],
         drive: &mut [DriveBlock],
     ) {
-        for index in 0..self.lines.len() {
-            let slot = &mut self.lines[index];
-            if slot.card == card
-                && slot.present
-                && let Some(sense) = sense.get(slot.channel)
-            {
+        for slot in self.lines.iter_mut().filter(|slot| slot.card == card) {
+            if let Some(sense) = sense.get(slot.channel).filter(|_| slot.present) {
                 slot.line.handle_block(now, sense);
                 slot.last = line_slot::Reading::of(sense);
-                let muted = slot.is_muted(now, &sense.audio);
-                let leg = slot.joined.and_then(|leg| self.legs.get_mut(&leg));
-                let headset = Gateway::headset_on(&mut self.headset, index);
-                if leg.is_none() && headset.is_none() {
-                    continue;
-                }
-                let mut audio = if muted {
-                    [0; BLOCK_SAMPLES]
-                } else {
-                    slot.voice.hear(&sense.audio)
-                };
-                if let Some(headset) = headset {
-                    audio = headset.towards_phone(&audio);
-                }
-                if let Some(leg) = leg {
-                    // Before the answer nobody hears the visitor.
-                    if !leg.connected {
-                        audio.fill(0);
-                    }
-                    leg.session.push_audio(now, &audio);
-                }
+                slot.muted = slot.is_muted(now, &sense.audio);
             }
         }
-        self.pump_card(now, card);
+        if self.drain_lines(now, Some(card)) {
+            self.pump(now);
+        }
+        // Both directions of a line together: what the processing of one left in the processor's caches serves the other.
         for (index, slot) in self.lines.iter_mut().enumerate() {
-            let Some(block) = drive.get_mut(slot.channel).filter(|_| slot.card == card) else {
-                continue;
-            };
-            block.audio.fill(0);
-            if !slot.present {
-                (block.drive, block.connect) = (Drive::SAFE, None);
+            if slot.card != card {
                 continue;
             }
-            (block.drive, block.connect) = (slot.line.drive(), slot.line.connect());
-            let leg = slot.joined.and_then(|leg| self.legs.get_mut(&leg));
-            let headset = Gateway::headset_on(&mut self.headset, index);
-            let heard_back = leg.is_some() || headset.is_some();
+            let mut leg = slot.joined.and_then(|leg| self.legs.get_mut(&leg));
+            let mut headset = Gateway::headset_on(&mut self.headset, index);
+            if let Some(sense) = sense.get(slot.channel).filter(|_| slot.present) {
+                slot.hear(now, sense, leg.as_deref_mut(), headset.as_deref_mut());
+            }
+            if let Some(block) = drive.get_mut(slot.channel) {
+                slot.play(now, block, leg.as_deref_mut(), headset);
+            }
             if let Some(leg) = leg {
-                leg.session.pull_audio(now, &mut block.audio);
-            } else if let Some(player) = &mut slot.player {
-                player.fill(&mut block.audio);
-            }
-            if let Some(headset) = headset {
-                headset.towards_street(&mut block.audio);
-            }
-            if heard_back {
-                slot.voice.play(&mut block.audio);
+                leg.collect(&mut self.outputs);
             }
         }
         self.watch_headset(now);
@@ -514,16 +497,18 @@ impl Gateway {
 
     /// When [`Gateway::handle_timeout`] wants to be called.
     pub fn next_deadline(&self) -> Option<Duration> {
-        let legs = self.legs.values().filter_map(Leg::next_deadline).min();
-        [
-            self.controller.next_deadline(),
-            self.ua.next_deadline(),
-            legs,
-            self.next_question(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let due = match self.due.get() {
+            Due::Known(due) => due,
+            Due::Unknown => {
+                let legs = self.legs.values().filter_map(Leg::next_deadline).min();
+                let controller = self.controller.next_deadline();
+                let all = [controller, legs, self.next_question()];
+                let due = all.into_iter().flatten().min();
+                self.due.set(Due::Known(due));
+                due
+            }
+        };
+        [due, self.ua.next_deadline()].into_iter().flatten().min()
     }
 
     /// Does what is due at `now`.
@@ -550,6 +535,7 @@ impl Gateway {
 
     /// Moves events between the cores until all is quiet.
     fn pump(&mut self, now: Duration) {
+        self.due.set(Due::Unknown);
         // Each round hands on what the last one caused; a call causes a handful of rounds. The
         // bound keeps a fault in one core from hanging the whole.
         for _ in 0..64 {
@@ -566,20 +552,6 @@ impl Gateway {
             }
         }
         self.collect_transmits();
-    }
-
-    /// As [`Gateway::pump`] after a block of one card: what is not joined to it is looked at only when something happened.
-    fn pump_card(&mut self, now: Duration, card: usize) {
-        let happened = self.drain_lines(now, Some(card));
-        if happened || self.joined_legs(card).any(|leg| leg.session.has_events()) {
-            self.pump(now);
-            return;
-        }
-        for slot in self.lines.iter().filter(|slot| slot.card == card) {
-            if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
-                leg.collect(&mut self.outputs);
-            }
-        }
     }
 
     /// The legs that are joined to lines of a card.
