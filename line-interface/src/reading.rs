@@ -83,25 +83,26 @@ struct Shape {
 
 impl Shape {
     fn of(volts: &[f32; BLOCK_SAMPLES]) -> Self {
-        // Several samples beside each other: this runs for each block of each line.
-        let (samples, _) = volts.as_chunks::<LANES>();
-        let (mut lows, mut highs) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-        for chunk in samples {
-            for (v, (low, high)) in chunk.iter().zip(lows.iter_mut().zip(&mut highs)) {
-                *low = if *v < *low { *v } else { *low };
-                *high = if *v > *high { *v } else { *high };
-            }
-        }
-        let low = lows.into_iter().fold(f32::INFINITY, f32::min);
-        let high = highs.into_iter().fold(f32::NEG_INFINITY, f32::max);
+        let low = fold(volts, f32::INFINITY, |low, v| if v < low { v } else { low });
+        let high = fold(
+            volts,
+            f32::NEG_INFINITY,
+            |high, v| if v > high { v } else { high },
+        );
+        let low = low.into_iter().fold(f32::INFINITY, f32::min);
+        let high = high.into_iter().fold(f32::NEG_INFINITY, f32::max);
         let middle = (low + high) / 2.0;
-        let mut halves = [Half::default(); 2];
-        for chunk in samples {
-            let [upper, lower] = &mut halves;
-            upper.take(chunk, |v| v > middle);
-            lower.take(chunk, |v| v <= middle);
-        }
-        let [(upper, uppers), (lower, _)] = halves.map(|half| half.mean());
+        let above = |sum: f32, v: f32| sum + if v > middle { v - middle } else { 0.0 };
+        let below = |sum: f32, v: f32| sum + if v > middle { 0.0 } else { v - middle };
+        let number = |count: f32, v: f32| count + if v > middle { 1.0 } else { 0.0 };
+        let [above, below] = [
+            total(fold(volts, 0.0, above)),
+            total(fold(volts, 0.0, below)),
+        ];
+        let uppers = total(fold(volts, 0.0, number));
+        let lowers = BLOCK_SAMPLES as f32 - uppers;
+        let upper = middle + above / uppers.max(1.0);
+        let lower = middle + below / lowers.max(1.0);
         let swing = if uppers > 0.0 { upper - lower } else { 0.0 };
         let full = high - low;
         let fill = if full > 0.0 { swing / full } else { 0.0 };
@@ -127,28 +128,19 @@ impl Shape {
 const LANES: usize = 8;
 const _: () = assert!(BLOCK_SAMPLES.is_multiple_of(LANES));
 
-/// Samples on one side of the middle: their sums and their numbers.
-#[derive(Clone, Copy, Default)]
-struct Half {
-    sums: [f32; LANES],
-    counts: [f32; LANES],
-}
-
-impl Half {
-    fn take(&mut self, chunk: &[f32; LANES], mine: impl Fn(f32) -> bool) {
-        let lanes = self.sums.iter_mut().zip(&mut self.counts);
-        for (v, (sum, count)) in chunk.iter().zip(lanes) {
-            let mine = mine(*v);
-            *sum += if mine { *v } else { 0.0 };
-            *count += if mine { 1.0 } else { 0.0 };
+/// What comes of taking the samples one after the other, in [`LANES`] beside each other: this runs for each block of each line.
+fn fold(values: &[f32; BLOCK_SAMPLES], start: f32, step: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
+    let mut lanes = [start; LANES];
+    for chunk in values.as_chunks::<LANES>().0 {
+        for (lane, v) in lanes.iter_mut().zip(chunk) {
+            *lane = step(*lane, *v);
         }
     }
+    lanes
+}
 
-    /// Mean and number.
-    fn mean(&self) -> (f32, f32) {
-        let count: f32 = self.counts.iter().sum();
-        (self.sums.iter().sum::<f32>() / count.max(1.0), count)
-    }
+fn total(lanes: [f32; LANES]) -> f32 {
+    lanes.iter().sum()
 }
 
 /// The mains and its double over one block, made orthogonal to each other and to a constant.
@@ -183,7 +175,7 @@ fn take_out(signal: &mut [f32; BLOCK_SAMPLES], base: &[f32; BLOCK_SAMPLES]) {
             *part += s * b;
         }
     }
-    let part: f32 = parts.iter().sum();
+    let part = total(parts);
     for (s, b) in signal.iter_mut().zip(base) {
         *s -= part * b;
     }
@@ -211,13 +203,7 @@ fn finite(values: &[f32; BLOCK_SAMPLES]) -> [f32; BLOCK_SAMPLES] {
 }
 
 fn mean(values: &[f32; BLOCK_SAMPLES]) -> f32 {
-    let mut sums = [0.0; LANES];
-    for chunk in values.as_chunks::<LANES>().0 {
-        for (sum, v) in sums.iter_mut().zip(chunk) {
-            *sum += v;
-        }
-    }
-    sums.iter().sum::<f32>() / BLOCK_SAMPLES as f32
+    total(fold(values, 0.0, |sum, v| sum + v)) / BLOCK_SAMPLES as f32
 }
 
 /// Frequency of a signal whose half periods are even; at least two whole half periods must fit.

@@ -1,6 +1,6 @@
 //! `trubkad`: sockets, disk, clocks and line cards around the gateway core.
 
-mod audio_in;
+mod audio_ports;
 mod cards;
 mod clock;
 mod commands;

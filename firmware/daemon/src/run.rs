@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use trace::Carrier;
 
-use crate::audio_in::{Arrival, AudioIn};
+use crate::audio_ports::Arrival;
 use crate::cards::{CardThread, switch_wires};
 use crate::clock::Clock;
 use crate::commands::Commands;
@@ -131,7 +131,6 @@ struct Daemon {
     clock: Clock,
     gateway: Gateway,
     sockets: Sockets,
-    audio_in: AudioIn,
     links: Links,
     known: Known,
     /// Accounts whose name was told not to resolve.
@@ -232,9 +231,6 @@ async fn serve(
             .map_err(|error| format!("cannot start a thread for the echo paths: {error}"))?,
         state: StateKeeper::start(config.access.state_file.clone())
             .map_err(|error| format!("cannot start a thread for the state: {error}"))?,
-        audio_in: sockets
-            .audio_in()
-            .map_err(|error| format!("cannot watch the audio ports: {error}"))?,
         commands: Commands::new(arguments.config.clone(), config.clone(), journal.clone()),
         sockets,
         links,
@@ -314,7 +310,7 @@ async fn serve(
                 daemon.gateway.handle_timeout(now);
                 daemon.carry_out();
             }
-            () = daemon.audio_in.wait() => {
+            () = daemon.sockets.audio.wait() => {
                 daemon.hear();
                 daemon.carry_out();
             }
@@ -505,7 +501,7 @@ impl Daemon {
     fn hear(&mut self) {
         let now = self.clock.now();
         let (tracer, gateway) = (&mut self.tracer, &mut self.gateway);
-        self.audio_in.read(|arrival, payload| {
+        self.sockets.audio.read(|arrival, payload| {
             let Arrival { slot, rtcp, source } = arrival;
             tracer.rtp_in(slot, rtcp, source, payload);
             gateway.handle_rtp(now, slot, rtcp, source, payload);
@@ -536,7 +532,7 @@ impl Daemon {
                     payload,
                 } => {
                     self.tracer.rtp_out(slot, rtcp, destination, &payload);
-                    self.sockets.send_rtp(slot, rtcp, destination, &payload);
+                    self.sockets.audio.send(slot, rtcp, destination, &payload);
                 }
                 Output::Record { record, event } => {
                     let stamped = Stamped::now(event);

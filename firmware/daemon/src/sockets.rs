@@ -1,7 +1,7 @@
 //! The UDP sockets: SIP, and a pair for each audio slot. All are bound before the first message
 //! leaves, so that a port in use is told at the start and not in the middle of a call.
 //!
-//! SIP is read by tasks of the runtime, audio by [`AudioIn`]: a task for each of its sockets would be woken for each packet.
+//! SIP is read by tasks of the runtime, audio by [`AudioPorts`]: a task for each of its sockets would be woken for each packet.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,11 +11,14 @@ use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-use crate::audio_in::{AudioIn, Port};
+use crate::audio_ports::AudioPorts;
 use crate::input::{Inbox, Input};
 
 /// Largest datagram that is read; a larger one is cut and then refused by its reader.
 const DATAGRAM_LIMIT: usize = 65_535;
+
+const NOWHERE: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 /// A socket that could not be bound.
 #[derive(Debug)]
@@ -40,8 +43,8 @@ impl std::fmt::Display for BindError {
 pub(crate) struct Sockets {
     /// One, or one of each family.
     sip: Vec<SipSocket>,
-    /// RTP and RTCP of each slot, of each family.
-    rtp: Vec<Vec<Pair>>,
+    /// RTP and RTCP of each slot.
+    pub(crate) audio: AudioPorts,
 }
 
 /// One socket with two handles: the reader waits in the runtime, the sender goes straight to the
@@ -50,14 +53,6 @@ pub(crate) struct Sockets {
 struct SipSocket {
     reader: Arc<UdpSocket>,
     sender: std::net::UdpSocket,
-    ipv6: bool,
-}
-
-/// RTP and RTCP of a slot.
-#[derive(Debug)]
-struct Pair {
-    rtp: Arc<std::net::UdpSocket>,
-    rtcp: Arc<std::net::UdpSocket>,
     ipv6: bool,
 }
 
@@ -119,21 +114,22 @@ impl Sockets {
     ) -> Result<Sockets, BindError> {
         let sip = listen.iter().map(|address| bind_sip(*address, sip_dscp));
         let sip = sip.collect::<Result<_, _>>()?;
-        let mut rtp = Vec::new();
+        let mut audio = Vec::new();
         for port in ports {
-            let mut pairs = Vec::new();
             for media in listen {
-                let socket =
-                    |port| bind(SocketAddr::new(media.ip(), port), media_dscp).map(Arc::new);
-                pairs.push(Pair {
-                    rtp: socket(*port)?,
-                    rtcp: socket(port + 1)?,
-                    ipv6: media.is_ipv6(),
-                });
+                for port in [*port, port + 1] {
+                    audio.push(bind(SocketAddr::new(media.ip(), port), media_dscp)?);
+                }
             }
-            rtp.push(pairs);
         }
-        Ok(Sockets { sip, rtp })
+        let families: Vec<bool> = listen.iter().map(SocketAddr::is_ipv6).collect();
+        let watched = AudioPorts::new(audio, &families);
+        let audio = watched.map_err(|cause| BindError {
+            protocol: "audio ports of UDP",
+            address: listen.first().copied().unwrap_or(NOWHERE),
+            cause,
+        })?;
+        Ok(Sockets { sip, audio })
     }
 
     /// The first SIP socket, before its reader runs.
@@ -150,26 +146,6 @@ impl Sockets {
         readers
     }
 
-    /// What reads the audio sockets.
-    ///
-    /// # Errors
-    /// The kernel's, when it has no more of what this needs.
-    pub(crate) fn audio_in(&self) -> io::Result<AudioIn> {
-        let mut ports = Vec::new();
-        for (slot, pairs) in self.rtp.iter().enumerate() {
-            for pair in pairs {
-                for (rtcp, socket) in [(false, &pair.rtp), (true, &pair.rtcp)] {
-                    ports.push(Port {
-                        slot,
-                        rtcp,
-                        socket: socket.clone(),
-                    });
-                }
-            }
-        }
-        AudioIn::new(ports)
-    }
-
     /// Sends a SIP message.
     ///
     /// # Errors
@@ -182,25 +158,6 @@ impl Sockets {
         match socket.sender.send_to(payload, destination) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             _ => Ok(()),
-        }
-    }
-
-    /// Sends at once; a datagram that the kernel cannot take is lost, as UDP may.
-    pub(crate) fn send_rtp(
-        &self,
-        slot: usize,
-        rtcp: bool,
-        destination: SocketAddr,
-        payload: &[u8],
-    ) {
-        let family = |pair: &&Pair| pair.ipv6 == destination.is_ipv6();
-        if let Some(pair) = self
-            .rtp
-            .get(slot)
-            .and_then(|pairs| pairs.iter().find(family))
-        {
-            let socket = if rtcp { &pair.rtcp } else { &pair.rtp };
-            let _ = socket.send_to(payload, destination);
         }
     }
 }

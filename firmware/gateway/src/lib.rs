@@ -123,6 +123,8 @@ pub struct Gateway {
     config: Config,
     lines: Vec<LineSlot>,
     cards: Vec<CardSlot>,
+    /// The lines of each card: a block of one card leaves those of the others alone.
+    lines_of: Vec<Arc<[usize]>>,
     controller: Controller,
     ua: UserAgent,
     legs: BTreeMap<LegId, Leg>,
@@ -200,17 +202,22 @@ impl Gateway {
         } = setup;
         let controller = Controller::new(Settings::new(&config));
         ua.set_request_limit(config.access.requests_per_second);
-        let lines = config
+        let lines: Vec<LineSlot> = config
             .lines
             .iter()
             .zip(plans)
             .map(|(line, plan)| LineSlot::new(line, plan, &config.media))
             .collect();
+        let lines_of_card = |card| {
+            let of_card = |line: &usize| config.lines[*line].card == card;
+            (0..lines.len()).filter(of_card).collect()
+        };
         let away = || CardSlot {
             present: false,
             detail: "not there yet".into(),
         };
         Gateway {
+            lines_of: (0..config.cards.len()).map(lines_of_card).collect(),
             lines,
             cards: config.cards.iter().map(|_| away()).collect(),
             controller,
@@ -424,23 +431,28 @@ impl Gateway {
         sense: &[SenseBlock],
         drive: &mut [DriveBlock],
     ) {
-        for slot in self.lines.iter_mut().filter(|slot| slot.card == card) {
+        let Some(lines) = self.lines_of.get(card).cloned() else {
+            return;
+        };
+        let mut happened = false;
+        for index in &*lines {
+            let slot = &mut self.lines[*index];
             if let Some(sense) = sense.get(slot.channel).filter(|_| slot.present) {
                 slot.line.handle_block(now, sense);
                 slot.last = line_slot::Reading::of(sense);
                 slot.muted = slot.is_muted(now, &sense.audio);
             }
+            happened |= slot.line.has_events();
         }
-        if self.drain_lines(now, Some(card)) {
+        if happened {
             self.pump(now);
         }
+        let (mut pressed, mut plays) = (false, false);
         // Both directions of a line together: what the processing of one left in the processor's caches serves the other.
-        for (index, slot) in self.lines.iter_mut().enumerate() {
-            if slot.card != card {
-                continue;
-            }
+        for index in &*lines {
+            let slot = &mut self.lines[*index];
             let mut leg = slot.joined.and_then(|leg| self.legs.get_mut(&leg));
-            let mut headset = Gateway::headset_on(&mut self.headset, index);
+            let mut headset = Gateway::headset_on(&mut self.headset, *index);
             if let Some(sense) = sense.get(slot.channel).filter(|_| slot.present) {
                 slot.hear(now, sense, leg.as_deref_mut(), headset.as_deref_mut());
             }
@@ -448,13 +460,17 @@ impl Gateway {
                 slot.play(now, block, leg.as_deref_mut(), headset);
             }
             if let Some(leg) = leg {
+                pressed |= leg.session.has_events();
                 leg.collect(&mut self.outputs);
             }
+            plays |= slot.player.is_some();
         }
         self.watch_headset(now);
-        self.end_sounds(now, card);
+        if plays {
+            self.end_sounds(now, card);
+        }
         // A key that was found in the sound just played opens now, not with the next block.
-        if self.joined_legs(card).any(|leg| leg.session.has_events()) {
+        if pressed {
             self.pump(now);
         }
     }
@@ -540,7 +556,7 @@ impl Gateway {
         // bound keeps a fault in one core from hanging the whole.
         for _ in 0..64 {
             let mut busy = false;
-            busy |= self.drain_lines(now, None);
+            busy |= self.drain_lines(now);
             busy |= self.drain_sip(now);
             busy |= self.drain_media(now);
             while let Some(action) = self.controller.poll_action() {
@@ -554,19 +570,10 @@ impl Gateway {
         self.collect_transmits();
     }
 
-    /// The legs that are joined to lines of a card.
-    fn joined_legs(&self, card: usize) -> impl Iterator<Item = &Leg> {
-        let lines = self.lines.iter().filter(move |slot| slot.card == card);
-        lines.filter_map(|slot| self.legs.get(&slot.joined?))
-    }
-
-    /// Hands the events of all lines, or of one card's, to the controller; tells whether there was one.
-    fn drain_lines(&mut self, now: Duration, card: Option<usize>) -> bool {
+    /// Hands the events of all lines to the controller; tells whether there was one.
+    fn drain_lines(&mut self, now: Duration) -> bool {
         let mut busy = false;
         for index in 0..self.lines.len() {
-            if card.is_some_and(|card| self.lines[index].card != card) {
-                continue;
-            }
             while let Some(event) = self.lines[index].line.poll_event() {
                 busy = true;
                 self.lines[index].note(&event);

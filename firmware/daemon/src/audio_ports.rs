@@ -1,10 +1,10 @@
-//! Audio from the network: all RTP and RTCP sockets, read by the core's own thread.
+//! The audio ports: all RTP and RTCP sockets, read and written by the core's own thread.
 //!
 //! A call brings fifty packets a second and more, and nobody hears them before the next block of its line. So the thread is not
 //! woken for each of them: the sockets stand in an epoll of their own, which is asked at each block, and besides
 //!
 //! - while little comes, when something comes: the runtime waits for that epoll as for a socket;
-//! - while much comes, after a pause of [`PAUSE`], however much comes meanwhile.
+//! - while much comes, when nothing was read for [`PAUSE`], however much comes meanwhile.
 //!
 //! Each readable socket gives one datagram a pass, so that nobody who floods one of them keeps the others waiting.
 
@@ -26,20 +26,12 @@ const LIMIT: usize = 2_048;
 const PASS: usize = 128;
 /// Datagrams read before everything else has its turn.
 const TURN: usize = 256;
-/// So many datagrams in a [`WINDOW`] are much: the next are fetched after a pause. A dozen calls do not get there.
+/// So many datagrams in a [`WINDOW`] are much: the next are fetched after a pause. A dozen calls do not bring as many.
 const MUCH: usize = 8;
 const WINDOW: Duration = Duration::from_millis(10);
 /// The pause; the runtime's timers make it up to a millisecond longer. A key press waits for it, sound does not: it is fetched at each
 /// block.
-const PAUSE: Duration = Duration::from_millis(1);
-
-/// One socket, and whose it is.
-#[derive(Debug)]
-pub(crate) struct Port {
-    pub(crate) slot: usize,
-    pub(crate) rtcp: bool,
-    pub(crate) socket: Arc<UdpSocket>,
-}
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Where a datagram came in, and from whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,8 +86,11 @@ impl Traffic {
 }
 
 /// All audio sockets.
-pub(crate) struct AudioIn {
-    ports: Vec<Port>,
+pub(crate) struct AudioPorts {
+    /// Slot by slot, in it one pair of RTP and RTCP of each family.
+    sockets: Vec<UdpSocket>,
+    /// Of the pairs of a slot, which are IPv6.
+    families: Vec<bool>,
     ready: Ready,
     wake: Wake,
     traffic: Traffic,
@@ -103,28 +98,30 @@ pub(crate) struct AudioIn {
     buffer: Box<[u8; LIMIT]>,
 }
 
-impl fmt::Debug for AudioIn {
+impl fmt::Debug for AudioPorts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What was heard last stays out of it.
-        let mut debug = f.debug_struct("AudioIn");
-        debug.field("ports", &self.ports.len());
+        let mut debug = f.debug_struct("AudioPorts");
+        debug.field("sockets", &self.sockets.len());
         debug.field("wake", &self.wake).finish_non_exhaustive()
     }
 }
 
-impl AudioIn {
-    /// Watches these sockets, none of which may ever wait.
+impl AudioPorts {
+    /// Watches these sockets, none of which may ever wait: slot by slot, in it RTP and RTCP of each family, of which `families`
+    /// tells the IPv6 ones.
     ///
     /// # Errors
     /// The kernel's, when it has no more of what this needs.
-    pub(crate) fn new(ports: Vec<Port>) -> io::Result<AudioIn> {
+    pub(crate) fn new(sockets: Vec<UdpSocket>, families: &[bool]) -> io::Result<AudioPorts> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        for (data, port) in (0..).zip(&ports) {
-            epoll.add(&*port.socket, EpollEvent::new(EpollFlags::EPOLLIN, data))?;
+        for (data, socket) in (0..).zip(&sockets) {
+            epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, data))?;
         }
         let ready = Ready(Arc::new(epoll));
-        Ok(AudioIn {
-            ports,
+        Ok(AudioPorts {
+            sockets,
+            families: families.to_vec(),
             wake: Wake::Datagram(wait_for(&ready)?),
             ready,
             traffic: Traffic {
@@ -137,7 +134,7 @@ impl AudioIn {
         })
     }
 
-    /// Waits until [`AudioIn::read`] is worth a call.
+    /// Waits until [`AudioPorts::read`] is worth a call.
     pub(crate) async fn wait(&self) {
         match &self.wake {
             Wake::Datagram(ready) => match ready.readable().await {
@@ -156,13 +153,17 @@ impl AudioIn {
             let found = self.ready.0.wait(&mut self.events, EpollTimeout::ZERO);
             let found = found.unwrap_or(0);
             for event in self.events.iter().take(found) {
-                let Some(port) = self.ports.get(event.data() as usize) else {
+                let at = event.data() as usize;
+                let Some(socket) = self.sockets.get(at) else {
                     continue;
                 };
                 // An error is that of an earlier datagram that somebody refused: with the call it is gone.
-                if let Ok((length, source)) = port.socket.recv_from(&mut self.buffer[..]) {
-                    let (slot, rtcp) = (port.slot, port.rtcp);
-                    let arrival = Arrival { slot, rtcp, source };
+                if let Ok((length, source)) = socket.recv_from(&mut self.buffer[..]) {
+                    let arrival = Arrival {
+                        slot: at / (2 * self.families.len()),
+                        rtcp: at % 2 == 1,
+                        source,
+                    };
                     take(arrival, self.buffer.get(..length).unwrap_or_default());
                 }
             }
@@ -177,15 +178,26 @@ impl AudioIn {
         self.sleep(count, emptied);
     }
 
+    /// Sends at once; a datagram that the kernel cannot take is lost, as UDP may.
+    pub(crate) fn send(&self, slot: usize, rtcp: bool, destination: SocketAddr, payload: &[u8]) {
+        let mut families = self.families.iter();
+        let Some(family) = families.position(|ipv6| *ipv6 == destination.is_ipv6()) else {
+            return;
+        };
+        let at = 2 * (slot * self.families.len() + family) + usize::from(rtcp);
+        if let Some(socket) = self.sockets.get(at) {
+            let _ = socket.send_to(payload, destination);
+        }
+    }
+
     /// Chooses what wakes the thread next.
     fn sleep(&mut self, count: usize, emptied: bool) {
         let now = Instant::now();
         self.traffic.note(now, count);
         match &self.wake {
             _ if !emptied => self.wake = Wake::Clock(now),
-            // A look at a block does not put off the next look by the clock.
-            Wake::Clock(at) if *at > now => {}
             _ if self.traffic.is_much() => self.wake = Wake::Clock(now + PAUSE),
+            Wake::Clock(at) if *at > now => {}
             Wake::Datagram(_) => {}
             Wake::Clock(_) => {
                 self.wake = match wait_for(&self.ready) {
@@ -209,24 +221,20 @@ fn wait_for(ready: &Ready) -> io::Result<AsyncFd<Ready>> {
 mod tests {
     use super::*;
 
-    fn ports(count: usize) -> (Vec<Port>, Vec<SocketAddr>) {
-        let ports: Vec<Port> = (0..count)
-            .map(|slot| {
-                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-                socket.set_nonblocking(true).unwrap();
-                Port {
-                    slot,
-                    rtcp: slot % 2 == 1,
-                    socket: Arc::new(socket),
-                }
-            })
-            .collect();
-        let addresses = ports.iter().map(|port| port.socket.local_addr().unwrap());
+    /// So many slots on one family.
+    fn ports(slots: usize) -> (AudioPorts, Vec<SocketAddr>) {
+        let socket = |_| {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.set_nonblocking(true).unwrap();
+            socket
+        };
+        let sockets: Vec<UdpSocket> = (0..2 * slots).map(socket).collect();
+        let addresses = sockets.iter().map(|socket| socket.local_addr().unwrap());
         let addresses = addresses.collect();
-        (ports, addresses)
+        (AudioPorts::new(sockets, &[false]).unwrap(), addresses)
     }
 
-    async fn looked(audio: &AudioIn) {
+    async fn looked(audio: &AudioPorts) {
         tokio::time::timeout(Duration::from_secs(5), audio.wait())
             .await
             .expect("nothing woke us");
@@ -234,8 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn whatever_comes_is_heard_once_in_order_and_from_where_it_came() {
-        let (ports, addresses) = ports(6);
-        let mut audio = AudioIn::new(ports).unwrap();
+        let (mut audio, addresses) = ports(3);
         let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
         let source = peer.local_addr().unwrap();
         let mut heard: Vec<Vec<u8>> = vec![Vec::new(); addresses.len()];
@@ -253,8 +260,7 @@ mod tests {
                 looked(&audio).await;
                 audio.read(|arrival, payload| {
                     assert_eq!(arrival.source, source);
-                    assert_eq!(arrival.rtcp, arrival.slot % 2 == 1);
-                    heard[arrival.slot].extend(payload);
+                    heard[2 * arrival.slot + usize::from(arrival.rtcp)].extend(payload);
                 });
             }
             if burst == 1 {
@@ -267,8 +273,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flooded_socket_keeps_no_other_waiting() {
-        let (ports, addresses) = ports(2);
-        let mut audio = AudioIn::new(ports).unwrap();
+        let (mut audio, addresses) = ports(1);
         let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
         for _ in 0..200 {
             peer.send_to(&[0; 12], addresses[0]).unwrap();
@@ -279,7 +284,7 @@ mod tests {
         while !heard {
             looked(&audio).await;
             audio.read(|arrival, _| {
-                heard |= arrival.slot == 1;
+                heard |= arrival.rtcp;
                 before += usize::from(!heard);
             });
         }
@@ -288,8 +293,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_torrent_is_fetched_in_turns_and_a_trickle_at_once() {
-        let (ports, addresses) = ports(1);
-        let mut audio = AudioIn::new(ports).unwrap();
+        let (mut audio, addresses) = ports(1);
         assert!(matches!(audio.wake, Wake::Datagram(_)));
         let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
         for _ in 0..MUCH {
@@ -302,5 +306,30 @@ mod tests {
         looked(&audio).await;
         audio.read(|_, _| {});
         assert!(matches!(audio.wake, Wake::Datagram(_)));
+    }
+
+    #[tokio::test]
+    async fn a_packet_leaves_by_the_port_of_its_slot_and_family() {
+        let socket = |address: &str| {
+            let socket = UdpSocket::bind(address).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            socket
+        };
+        let listen = ["127.0.0.1:0", "127.0.0.1:0", "[::1]:0", "[::1]:0"];
+        let sockets: Vec<UdpSocket> = [listen, listen].concat().into_iter().map(socket).collect();
+        let addresses: Vec<SocketAddr> = sockets.iter().map(|s| s.local_addr().unwrap()).collect();
+        let audio = AudioPorts::new(sockets, &[false, true]).unwrap();
+        for (ipv6, peer) in [(false, "127.0.0.1:0"), (true, "[::1]:0")] {
+            let peer = UdpSocket::bind(peer).unwrap();
+            let destination = peer.local_addr().unwrap();
+            for slot in 0..2 {
+                for rtcp in [false, true] {
+                    audio.send(slot, rtcp, destination, &[1]);
+                    let (_, from) = peer.recv_from(&mut [0; 8]).unwrap();
+                    let at = 4 * slot + 2 * usize::from(ipv6) + usize::from(rtcp);
+                    assert_eq!(from, addresses[at]);
+                }
+            }
+        }
     }
 }
