@@ -162,11 +162,21 @@ enum Due {
 /// What a technician does about a card that cannot carry a line.
 const MISFIT_HINT: &str = "check card, channel, topology and switch of the [[line]]";
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct CardSlot {
     present: bool,
     detail: String,
+    /// When its last block came.
+    last_block: Option<Duration>,
+    /// The last time that blocks stayed away for longer than [`STOOD_STILL`].
+    stood: Duration,
+    /// Its watchdog holds. A card begins without.
+    holds: bool,
 }
+
+/// A gap between two blocks that is no mere lateness.
+const STOOD_STILL: Duration = Duration::from_millis(50);
+const DROPPED_HINT: &str = "the gateway got no time for its line card: look at the box's load, memory (is it swapping?) and storage, and at what else runs on it";
 
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -213,8 +223,8 @@ impl Gateway {
             (0..lines.len()).filter(of_card).collect()
         };
         let away = || CardSlot {
-            present: false,
             detail: "not there yet".into(),
+            ..CardSlot::default()
         };
         Gateway {
             lines_of: (0..config.cards.len()).map(lines_of_card).collect(),
@@ -373,6 +383,7 @@ impl Gateway {
         *slot = CardSlot {
             present: true,
             detail: detail.clone(),
+            ..CardSlot::default()
         };
         let name = self.config.cards[card].name.clone();
         self.tell(Event::LineCard {
@@ -423,6 +434,32 @@ impl Gateway {
         self.pump(now);
     }
 
+    /// Tells once when the watchdog of a card that held lets go.
+    fn watch_card(&mut self, now: Duration, card: usize, holds: bool) {
+        let Some(slot) = self.cards.get_mut(card) else {
+            return;
+        };
+        let gap = now.saturating_sub(slot.last_block.replace(now).unwrap_or(now));
+        if gap > STOOD_STILL {
+            slot.stood = gap;
+        }
+        let held = std::mem::replace(&mut slot.holds, holds);
+        if holds {
+            // Blocks that waited while we stood still come one after another.
+            if gap >= STOOD_STILL / 10 && gap <= STOOD_STILL {
+                slot.stood = Duration::ZERO;
+            }
+        } else if held {
+            let stood_ms = slot.stood.as_millis() as u64;
+            let card = self.config.cards[card].name.clone();
+            self.tell(Event::OutputsDropped {
+                card,
+                stood_ms,
+                hint: DROPPED_HINT.to_owned(),
+            });
+        }
+    }
+
     /// One 10 ms block of readings of every line of a card; fills the drive for the next block.
     pub fn handle_block(
         &mut self,
@@ -431,6 +468,7 @@ impl Gateway {
         sense: &[SenseBlock],
         drive: &mut [DriveBlock],
     ) {
+        self.watch_card(now, card, sense.iter().all(|line| line.applied.is_some()));
         let Some(lines) = self.lines_of.get(card).cloned() else {
             return;
         };

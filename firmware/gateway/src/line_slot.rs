@@ -7,7 +7,7 @@ use crate::leg::Leg;
 use crate::sounds::Player;
 use crate::voice::Voice;
 use call::LegId;
-use dsp::sample::{block_to_f32, energy, sum};
+use dsp::sample::{block_to_f32, mean_square, sum};
 use line_interface::{
     BLOCK_SAMPLES, CardInfo, Drive, DriveBlock, HandsetFitting, LineEvent, LineKind, LinePlan,
     LineState, Load, PanelLine, SenseBlock,
@@ -75,8 +75,7 @@ impl LineSlot {
         let loud = |sample: &i16| sample.unsigned_abs() > RING_PEAK;
         let mut samples = [0.0; BLOCK_SAMPLES];
         block_to_f32(audio, &mut samples);
-        let mean_square = energy(&samples) / audio.len().max(1) as f32;
-        self.blasts = mean_square > if self.blasts { BLAST_OVER } else { BLAST };
+        self.blasts = mean_square(&samples) > if self.blasts { BLAST_OVER } else { BLAST };
         if switching || self.blasts || connecting && audio.iter().any(loud) {
             self.mute_until = now + STEP_SETTLES;
         }

@@ -64,7 +64,7 @@ struct Speech {
 
 impl Speech {
     fn take(&mut self, block: &[f32; BLOCK]) {
-        let mean_square = sample::energy(block) / BLOCK as f32;
+        let mean_square = sample::mean_square(block);
         if mean_square > SPEECH_MEAN_SQUARE {
             self.energy += f64::from(mean_square);
             self.blocks += 1;

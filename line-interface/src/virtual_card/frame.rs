@@ -8,7 +8,7 @@ use crate::matrix::{SCANS_PER_BLOCK, TapBlock};
 use crate::switch::Cell;
 
 /// Version of the protocol. Both sides must speak the same.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Most lines one card carries.
 pub const MAX_LINES: usize = 64;
 /// Longest name in a HELLO, in bytes.
@@ -21,8 +21,10 @@ pub const MAX_TAPS: usize = 640;
 pub const MAX_BURST: usize = 65_536;
 
 const MAGIC: [u8; 4] = *b"TRLC";
-/// Bytes of one line's pair in a BLOCK: three series of f32 and one of i16.
-const PAIR_BYTES: usize = BLOCK_SAMPLES * (3 * 4 + 2);
+/// Bytes of one line's pair in a BLOCK: what was applied, three series of f32 and one of i16.
+const PAIR_BYTES: usize = 2 + BLOCK_SAMPLES * (3 * 4 + 2);
+/// Instead of load and relay: the watchdog has let go.
+const LET_GO: [u8; 2] = [255, 255];
 /// Most bytes that tell the address of one line: a tag, and the longer of taps and pulses.
 const ADDRESS_BYTES: usize = 1 + 8 + MAX_BURST;
 const _: () = assert!(MAX_TAPS * SCANS_PER_BLOCK * 4 < MAX_BURST);
@@ -104,6 +106,7 @@ impl Frame {
                 out.extend_from_slice(&sequence.to_le_bytes());
                 out.extend_from_slice(&(lines.len().min(MAX_LINES) as u16).to_le_bytes());
                 for line in lines.iter().take(MAX_LINES) {
+                    out.extend_from_slice(&line.applied.map_or(LET_GO, drive_bytes));
                     for series in [&line.line_volts, &line.line_milliamps, &line.handset_volts] {
                         series
                             .iter()
@@ -213,20 +216,43 @@ fn encode_address(address: &AddressSense, out: &mut Vec<u8>) {
     }
 }
 
-fn encode_drive(sequence: u64, lines: &[DriveBlock], out: &mut Vec<u8>) {
-    out.push(DRIVE);
-    out.extend_from_slice(&sequence.to_le_bytes());
-    for line in lines.iter().take(MAX_LINES) {
-        out.push(match line.drive.load {
+const fn drive_bytes(drive: Drive) -> [u8; 2] {
+    [
+        match drive.load {
             Load::Off => 0,
             Load::OnHook => 1,
             Load::OffHook => 2,
             Load::Residue => 3,
-        });
-        out.push(match line.drive.relay {
+        },
+        match drive.relay {
             HandsetRelay::Through => 0,
             HandsetRelay::Isolated => 1,
-        });
+        },
+    ]
+}
+
+fn drive_of([load, relay]: [u8; 2]) -> Result<Drive, CardError> {
+    Ok(Drive {
+        load: match load {
+            0 => Load::Off,
+            1 => Load::OnHook,
+            2 => Load::OffHook,
+            3 => Load::Residue,
+            other => return Err(bad(format!("load {other} is unknown"))),
+        },
+        relay: match relay {
+            0 => HandsetRelay::Through,
+            1 => HandsetRelay::Isolated,
+            other => return Err(bad(format!("relay position {other} is unknown"))),
+        },
+    })
+}
+
+fn encode_drive(sequence: u64, lines: &[DriveBlock], out: &mut Vec<u8>) {
+    out.push(DRIVE);
+    out.extend_from_slice(&sequence.to_le_bytes());
+    for line in lines.iter().take(MAX_LINES) {
+        out.extend_from_slice(&drive_bytes(line.drive));
         out.extend_from_slice(&match line.connect {
             None => [0; 4],
             Some(cell) => [1, cell.module, cell.tens, cell.units],
@@ -411,6 +437,10 @@ impl Reader<'_> {
 
     fn lines(&mut self, lines: &mut [SenseBlock]) -> Result<(), CardError> {
         for line in lines {
+            line.applied = match self.take()? {
+                LET_GO => None,
+                applied => Some(drive_of(applied)?),
+            };
             self.readings(&mut line.line_volts)?;
             self.readings(&mut line.line_milliamps)?;
             self.readings(&mut line.handset_volts)?;
@@ -433,19 +463,7 @@ impl Reader<'_> {
         }
         let mut lines = vec![DriveBlock::default(); bytes / DRIVE_BYTES];
         for line in &mut lines {
-            let load = match self.u8()? {
-                0 => Load::Off,
-                1 => Load::OnHook,
-                2 => Load::OffHook,
-                3 => Load::Residue,
-                other => return Err(bad(format!("load {other} is unknown"))),
-            };
-            let relay = match self.u8()? {
-                0 => HandsetRelay::Through,
-                1 => HandsetRelay::Isolated,
-                other => return Err(bad(format!("relay position {other} is unknown"))),
-            };
-            line.drive = Drive { load, relay };
+            line.drive = drive_of(self.take()?)?;
             line.connect = match self.take::<4>()? {
                 [0, ..] => None,
                 [1, module, tens, units] => Some(Cell {
