@@ -83,6 +83,10 @@ pub struct SenseBlock {
     pub audio: [i16; BLOCK_SAMPLES],
     /// Whose call it is.
     pub address: AddressSense,
+    /// Load and relay as the card had them while it read this. After a drive that came late, or
+    /// none, that is not what was ordered last. `None`: the card's watchdog has let go of all
+    /// outputs, the crosspoint too; it takes loads again after a drive with everything off.
+    pub applied: Option<Drive>,
 }
 
 impl Default for SenseBlock {
@@ -93,6 +97,7 @@ impl Default for SenseBlock {
             handset_volts: [0.0; BLOCK_SAMPLES],
             audio: [0; BLOCK_SAMPLES],
             address: AddressSense::None,
+            applied: Some(Drive::SAFE),
         }
     }
 }

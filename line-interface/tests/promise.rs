@@ -64,7 +64,7 @@ struct Model {
 
 #[test]
 fn no_load_without_a_call_of_ours_over_random_schedules() {
-    let (mut calls, mut doors, mut lifts) = (0, 0, 0);
+    let (mut calls, mut doors, mut lifts, mut falls) = (0, 0, 0, 0);
     for n in 0..4000_u64 {
         let mut dice = Dice(n);
         let names: Vec<_> = Profile::builtin_names().collect();
@@ -95,7 +95,20 @@ fn no_load_without_a_call_of_ours_over_random_schedules() {
             }
             for phase in 0..2 {
                 if phase == 0 {
-                    line.handle_block(now, &block(&mut dice, situation));
+                    let mut sense = block(&mut dice, situation);
+                    // Mostly as ordered, sometimes later than ordered, sometimes let go.
+                    let fallen = dice.below(300) == 0;
+                    sense.applied = match dice.below(30) {
+                        _ if fallen => None,
+                        0 => Some(Drive::SAFE),
+                        _ => Some(line.drive()),
+                    };
+                    line.handle_block(now, &sense);
+                    if fallen {
+                        falls += 1;
+                        assert_eq!(line.drive(), Drive::SAFE, "driven after a fall");
+                        model.ours = false;
+                    }
                 } else {
                     match dice.below(40) {
                         0..=4 if line.answer(now).is_ok() => {
@@ -172,8 +185,8 @@ fn no_load_without_a_call_of_ours_over_random_schedules() {
         }
     }
     assert!(
-        calls > 500 && doors > 50 && lifts > 100,
-        "{calls} {doors} {lifts}: too tame"
+        calls > 500 && doors > 50 && lifts > 100 && falls > 500,
+        "{calls} {doors} {lifts} {falls}: too tame"
     );
 }
 

@@ -95,6 +95,11 @@ fn blocks_and_drives_pass_unchanged_in_pieces() {
         LineKind::Pulse,
     ];
     let mut blocks = vec![sense(3), sense(-700), sense(9)];
+    blocks[0].applied = None;
+    blocks[1].applied = Some(Drive {
+        load: Load::Residue,
+        relay: HandsetRelay::Isolated,
+    });
     let mut taps = TapBlock::new(14);
     taps.scan_mut(9).fill(2.5);
     blocks[1].address = AddressSense::Taps(taps);

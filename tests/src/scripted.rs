@@ -117,7 +117,7 @@ impl Scripted {
     /// # Errors
     /// When one of it is not so.
     pub fn must_open_once(mut self) -> Outcome {
-        self.gateway.wait_panel(words::LOCK_OPENED, seconds(60.0))?;
+        self.gateway.wait_panel(words::LOCK_OPENED, seconds(75.0))?;
         self.sipp.must_succeed(seconds(20.0))?;
         self.gateway.wait_idle(seconds(20.0))?;
         self.gateway.must_have_opened(1)?;

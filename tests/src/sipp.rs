@@ -40,7 +40,7 @@ impl Sipp {
             .arg(format!("{remote}:5060"))
             .args(["-sf".as_ref(), file.as_os_str()])
             .args(["-i", &local.to_string(), "-p", "5060"])
-            .args(["-m", "1", "-nostdin", "-timeout", "60s", "-timeout_error"])
+            .args(["-m", "1", "-nostdin", "-timeout", "120s", "-timeout_error"])
             .args(["-au", user, "-ap", password])
             .arg("-trace_msg")
             .args(["-message_file".as_ref(), trace.as_os_str()])

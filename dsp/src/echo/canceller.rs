@@ -305,7 +305,7 @@ impl EchoCanceller {
     /// clipped.
     fn prepare(&mut self, far: &[f32], mic: &[f32]) -> bool {
         if let Some(bulk) = &mut self.bulk {
-            let other = bulk.watch(far, mic, self.far.delay());
+            let other = bulk.watch(far, mic, self.far.delay(), self.report.erle_db);
             self.report.delay_ms = bulk.delay_ms();
             if let Some(delay) = other {
                 self.move_to(delay);

@@ -73,6 +73,7 @@ impl<I: I2c + Send, P: OutputPin + Send> LineCard for BoardCard<I, P> {
         }
         self.last.receive(&self.sampling)?;
         self.last.readings.fill(sense);
+        sense.applied = self.outputs.applied(&self.last.readings.supplies);
         match &self.sound {
             Some(sound) => sound.hear(&mut sense.audio),
             None => sense.audio.fill(0),

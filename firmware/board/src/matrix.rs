@@ -164,6 +164,11 @@ impl<I: I2c + Send, P: OutputPin + Send> LineCard for MatrixBoardCard<I, P> {
             // Nothing is behind the terminals: what they read is nobody's.
             *sense = SenseBlock::default();
         }
+        sense.applied = self.outputs.applied(&self.last.readings.supplies);
+        if sense.applied.is_none() {
+            // The taps' bias has gone too.
+            self.scan.clear();
+        }
         sense.address = if self.scan.fill(&mut self.taps) {
             AddressSense::Taps(self.taps.clone())
         } else {

@@ -1,22 +1,110 @@
 //! Who may open which door, and where a call may be sent by others.
 
-use config::{Access, HostPort, Route};
+use config::{Access, At, HostPort, Party, Route, plain_host};
+
+/// A party that calls in, as the signalling has proven it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Shown and recorded: the extension, or `user@host`.
+    name: String,
+    /// User part, to the letter.
+    user: String,
+    place: Place,
+}
+
+/// Where a caller is at home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// An extension of the PBX of this account, whose call came from there.
+    Pbx(usize),
+    /// Whom a PBX passes on, or who calls directly; as [`plain_host`] writes it.
+    Host(String),
+    /// Nobody can say.
+    Nowhere,
+}
+
+impl Caller {
+    /// An extension of the PBX of an account, from where its call came.
+    pub fn extension(account: usize, user: &str) -> Caller {
+        Caller {
+            name: user.to_owned(),
+            user: user.to_owned(),
+            place: Place::Pbx(account),
+        }
+    }
+
+    /// Somebody at another host: whom a PBX passes on under that name, or who calls from that address.
+    pub fn elsewhere(user: &str, host: &str) -> Caller {
+        let host = plain_host(host);
+        Caller {
+            name: format!("{user}@{host}"),
+            user: user.to_owned(),
+            place: Place::Host(host),
+        }
+    }
+
+    /// Somebody whose address names no host; he is on no list.
+    pub fn unknown(address: &str) -> Caller {
+        Caller {
+            name: address.to_owned(),
+            user: String::new(),
+            place: Place::Nowhere,
+        }
+    }
+
+    /// One whom the box called through an account: a number, or `sip:user@host[:port]`.
+    pub(crate) fn called_at(account: usize, address: &str) -> Caller {
+        let rest = address.strip_prefix("sip:").unwrap_or(address);
+        let caller = match rest.split_once('@') {
+            None => Caller::extension(account, rest),
+            Some((user, host)) => match HostPort::parse(host) {
+                Ok(host) => Caller::elsewhere(user, &host.host),
+                Err(_) => Caller::unknown(address),
+            },
+        };
+        Caller {
+            name: address.to_owned(),
+            ..caller
+        }
+    }
+
+    /// Name to show and to record.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether an entry of a list names this caller. Users are compared whole and to the letter: `200` is not `200;x` nor
+    /// `%32%30%30`.
+    pub fn is(&self, party: &Party) -> bool {
+        let place = match (&party.at, &self.place) {
+            (At::AnyPbx, Place::Pbx(_)) => true,
+            (At::Pbx(accounts), Place::Pbx(account)) => accounts.contains(account),
+            (At::Elsewhere(host), Place::Host(own)) => host == own,
+            _ => false,
+        };
+        place && party.user == self.user
+    }
+
+    /// Whether a list names this caller.
+    pub fn is_among(&self, parties: &[Party]) -> bool {
+        parties.iter().any(|party| self.is(party))
+    }
+}
 
 /// A party that asks for the door, as the signalling has proven it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opener<'a> {
     /// The phone that the box called for this visitor and that answered.
     Called,
-    /// A party that called in through the PBX; its user part.
-    Caller(&'a str),
+    /// A party that called in.
+    Caller(&'a Caller),
 }
 
-/// Whether the party may open the apartment's door. The names are compared whole and to the
-/// letter: `200` is not `200;x` nor `%32%30%30`.
+/// Whether the party may open the apartment's door.
 pub fn may_open(route: &Route, opener: Opener<'_>) -> bool {
     match opener {
         Opener::Called => route.called_may_open,
-        Opener::Caller(user) => route.callers_may_open.iter().any(|allowed| allowed == user),
+        Opener::Caller(caller) => caller.is_among(&route.callers_may_open),
     }
 }
 
@@ -67,6 +155,25 @@ pub fn may_forward(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn who_was_called_by_a_caller_is_judged_by_where_he_is() {
+        let at = |at: At| Party {
+            user: "401".to_owned(),
+            at,
+        };
+        let own = [at(At::AnyPbx), at(At::Pbx(vec![0, 2]))];
+        let number = Caller::called_at(2, "401");
+        assert!(own.iter().all(|party| number.is(party)) && number.name() == "401");
+        assert!(!number.is(&at(At::Pbx(vec![1]))));
+        assert!(!number.is(&at(At::Elsewhere("401".to_owned()))));
+        let away = Caller::called_at(2, "sip:401@[2001:DB8::7]:5070");
+        assert!(!own.iter().any(|party| away.is(party)));
+        assert!(away.is(&at(At::Elsewhere("2001:db8::7".to_owned()))));
+        let unknown = Caller::unknown("tel:401");
+        assert!(!own.iter().any(|party| unknown.is(party)));
+        assert!(!Caller::extension(0, "401;x").is(&at(At::AnyPbx)));
+    }
 
     fn access(extra: &str) -> Access {
         let text = format!(

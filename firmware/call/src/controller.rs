@@ -14,10 +14,14 @@ use std::time::Duration;
 use config::{Config, LocalTime, Route, Schedule, Unanswered};
 use line_interface::{AddressDoubt, LineEvent};
 
+use crate::access::Caller;
 use crate::digits::{DigitMatcher, KeyPace};
 use crate::door::Opening;
 use crate::event::{Cause, Event};
 use crate::leg::{Action, LegId, RecordId};
+
+/// Why a call ended whose load the card's watchdog took off the line.
+const OUTPUTS_DROPPED: &str = "the card's watchdog let go of the line";
 
 /// What the controller needs to know of a line.
 #[derive(Debug, Clone)]
@@ -147,8 +151,8 @@ struct Calls {
 enum Talker {
     /// The phone we called; the target as configured.
     Called(String),
-    /// A caller through the PBX; the user part.
-    Caller(String),
+    /// Who called in.
+    Caller(Caller),
     /// A technician's test opening, without a phone.
     Technician,
 }
@@ -156,7 +160,8 @@ enum Talker {
 impl Talker {
     fn shown(&self) -> &str {
         match self {
-            Talker::Called(party) | Talker::Caller(party) => party,
+            Talker::Called(party) => party,
+            Talker::Caller(caller) => caller.name(),
             Talker::Technician => "technician",
         }
     }
@@ -393,6 +398,7 @@ impl Controller {
             LineEvent::RingConfirmed => self.ring(now, line),
             LineEvent::PanelGaveUp => self.panel_left(now, line, "gave_up"),
             LineEvent::PanelEnded => self.panel_left(now, line, "ended"),
+            LineEvent::OutputsDropped => self.visit_over(now, line, OUTPUTS_DROPPED),
             LineEvent::HandsetLifted => self.handset_lifted(now, line),
             LineEvent::HandsetReplaced if !matches!(self.phases[line], Phase::Unserved) => {
                 let apartment = self.apartment(line);

@@ -147,6 +147,16 @@ pub enum Event {
         /// Details.
         detail: String,
     },
+    /// The watchdog of a line card let go of all loads and relays, because nothing reached the card
+    /// in time. Calls of ours on its lines end; a call that nobody answered yet goes on.
+    OutputsDropped {
+        /// Card name.
+        card: String,
+        /// For how long the gateway stood still, in milliseconds; 0 where it did not.
+        stood_ms: u64,
+        /// What to do.
+        hint: String,
+    },
     /// A visitor's call reached an apartment: the ring rule is met.
     Ring {
         /// Line name.
@@ -473,6 +483,7 @@ impl Event {
             Event::TlsFailed { .. } => "tls_failed",
             Event::CertificateExpires { .. } => "certificate_expires",
             Event::LineCard { .. } => "line_card",
+            Event::OutputsDropped { .. } => "outputs_dropped",
             Event::Ring { .. } => "ring",
             Event::UnknownApartment { .. } => "unknown_apartment",
             Event::PanelTone { .. } => "panel_tone",

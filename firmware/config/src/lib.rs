@@ -7,6 +7,7 @@ mod edit;
 mod explain;
 mod host;
 mod model;
+mod party;
 mod problem;
 mod resolve;
 mod schedule;
@@ -22,6 +23,7 @@ pub use model::{
     MediaEncryption, Override, PcapRtp, Proxy, Ring, Route, Secret, SessionRefresher, Sip,
     SipTransport, Sound, TlsIdentity, Topology, Trace, Unanswered, route_at,
 };
+pub use party::{At, Party, plain_host};
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;
 pub use schedule::{LocalTime, Schedule};

@@ -8,6 +8,7 @@ use line_interface::switch::{Addressing, AddressingError, Switch};
 use line_interface::{DriveSide, OVERRIDE_KEYS, Profile};
 
 use crate::host::HostPort;
+use crate::party::Party;
 use crate::problem::{Problem, ProblemKind};
 use crate::schedule::{LocalTime, Schedule};
 use crate::template::{Header, Template};
@@ -480,8 +481,8 @@ pub struct Route {
     pub alert_info: Option<Template>,
     /// Whether the party that the box called may open.
     pub called_may_open: bool,
-    /// Extensions that may call in and open.
-    pub callers_may_open: Vec<String>,
+    /// Who may call in and open.
+    pub callers_may_open: Vec<Party>,
     /// Gain towards the line, dB, where it differs from the box's.
     pub gain_to_line_db: Option<i8>,
     /// Gain towards the phone, dB, where it differs from the box's.
@@ -552,7 +553,7 @@ pub struct Access {
     /// Who may call in.
     pub incoming: Incoming,
     /// Callers that may, with [`Incoming::Listed`].
-    pub callers: Vec<String>,
+    pub callers: Vec<Party>,
     /// SIP status for callers who may not.
     pub refuse_status: u16,
     /// Whether P-Asserted-Identity names the caller.
@@ -566,7 +567,7 @@ pub struct Access {
     /// Feature code that switches it off.
     pub dnd_off: String,
     /// Who may use feature codes.
-    pub feature_callers: Vec<String>,
+    pub feature_callers: Vec<Party>,
     /// Further hosts that calls may be forwarded to, lower case.
     pub forward_hosts: Vec<String>,
     /// Numbers that calls may be forwarded to, `*` at the end for any rest.

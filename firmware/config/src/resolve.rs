@@ -111,6 +111,7 @@ impl<'a> Resolver<'a> {
         let headset = self.headset(one("headset"));
         let sip = self.sip(sip);
         self.direct_targets(&sip, &accounts);
+        let access = self.access(one("access"), &accounts);
         Config {
             file: self.document.file.clone(),
             sip,
@@ -121,7 +122,7 @@ impl<'a> Resolver<'a> {
             routes,
             schedules,
             time_zone: one("time").optional_text("zone"),
-            access: self.access(one("access")),
+            access,
             door: Door {
                 digits: door.text("digits"),
                 max_wrong_digits: number(door, "max_wrong_digits"),

@@ -20,7 +20,8 @@ use crate::input::{Exchange, Inbox, Input};
 const SILENCE: Duration = Duration::from_millis(500);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LAST: Duration = Duration::from_secs(2);
-/// The core answers a block within microseconds; this only bounds the end of the daemon.
+/// The core answers a block within microseconds. One that stood still for so long would drive a line
+/// that it does not know any more, so the card is let go and opened again.
 const CORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a card's line at a switch is wired to; none for a pair.
@@ -211,11 +212,20 @@ fn exchange(card: usize, mut opened: Opened, inbox: &Inbox, stop: &AtomicBool) -
             .ok()?;
         blocks = match from_core.recv_timeout(CORE_PATIENCE) {
             Ok(blocks) => blocks,
-            // The core is ending: it let the block go.
-            Err(_) => Box::new(Exchange {
-                sense: vec![SenseBlock::default(); lines],
-                drive: vec![DriveBlock::default(); lines],
-            }),
+            Err(_) if stop.load(Ordering::Relaxed) || inbox.is_closed() => {
+                // The core is ending: it let the block go.
+                Box::new(Exchange {
+                    sense: vec![SenseBlock::default(); lines],
+                    drive: vec![DriveBlock::default(); lines],
+                })
+            }
+            Err(_) => {
+                opened.close();
+                return Some(format!(
+                    "the gateway stood still for {} ms",
+                    CORE_PATIENCE.as_millis()
+                ));
+            }
         };
     }
 }

@@ -62,7 +62,7 @@ fn is_trouble(event: &Event) -> bool {
         Event::NameService { resolved, .. } => !resolved,
         Event::TlsFailed { .. } | Event::CertificateExpires { .. } => true,
         Event::AccountSwitched { account, using } => account != using,
-        Event::LineFault { .. } | Event::SipRefused { .. } => true,
+        Event::OutputsDropped { .. } | Event::LineFault { .. } | Event::SipRefused { .. } => true,
         _ => false,
     }
 }

@@ -84,7 +84,7 @@ impl Gateway {
                 let asserted = asserted.filter(|_| self.config.access.asserted_identity);
                 let caller = Caller {
                     account,
-                    name: self.caller(asserted.as_deref().unwrap_or(&from), account, source),
+                    who: self.caller(asserted.as_deref().unwrap_or(&from), account, source),
                     ipv6: source.is_ipv6(),
                     replaces,
                 };
@@ -216,25 +216,38 @@ impl Gateway {
         self.tell(Event::PbxReachable { account, reachable });
     }
 
-    /// The name a caller is compared and recorded by: the user part alone for the own extensions
-    /// of the PBX that the call came from, with the host for everybody whom that PBX only passes on.
-    /// Who calls directly is known by his address alone: what he writes could be anybody's.
-    fn caller(&self, from: &sip::Party, account: Option<usize>, source: SocketAddr) -> String {
+    /// Who calls in: an extension of the PBX that the call came from, or somebody at the host he names whom that PBX only passes
+    /// on. Who calls directly is known by his address alone: what he writes could be anybody's.
+    fn caller(
+        &self,
+        from: &sip::Party,
+        account: Option<usize>,
+        source: SocketAddr,
+    ) -> call::Caller {
         let host = from.host.trim_matches(['[', ']']);
-        let Some(account) = account.and_then(|account| self.config.accounts.get(account)) else {
-            return format!("{}@{}", from.user, source.ip().to_canonical());
+        let accounts = &self.config.accounts;
+        let Some((carried, settings)) =
+            account.and_then(|index| Some((index, accounts.get(index)?)))
+        else {
+            return call::Caller::elsewhere(&from.user, &source.ip().to_string());
         };
-        // Several accounts may be extensions of one PBX.
-        let ours = |other: &config::Account| {
-            other.registrar == account.registrar && other.domain.host.eq_ignore_ascii_case(host)
+        // Several accounts may be extensions of one PBX, in one domain of it or in several.
+        let ours = |index: &usize| {
+            let other = accounts.get(*index);
+            other.is_some_and(|other| {
+                other.registrar == settings.registrar
+                    && other.domain.host.eq_ignore_ascii_case(host)
+            })
         };
-        let own = host.parse() == Ok(source.ip()) || self.config.accounts.iter().any(ours);
-        if own {
-            from.user.clone()
+        let mut by_domain = [carried].into_iter().chain(0..accounts.len());
+        if let Some(index) = by_domain.find(ours) {
+            call::Caller::extension(index, &from.user)
+        } else if host.parse() == Ok(source.ip()) {
+            call::Caller::extension(carried, &from.user)
         } else if host.is_empty() {
-            from.uri.clone()
+            call::Caller::unknown(&from.uri)
         } else {
-            format!("{}@{host}", from.user)
+            call::Caller::elsewhere(&from.user, host)
         }
     }
 
@@ -262,18 +275,18 @@ impl Gateway {
         match answer {
             Ok(sdp) => {
                 let kind = Kind::Incoming { answer: Some(sdp) };
-                let mut leg = Leg::new(call, slot, session, kind, caller.name.clone());
+                let mut leg = Leg::new(call, slot, session, kind, caller.who.name().to_owned());
                 leg.account = caller.account;
                 self.keep_leg(id, leg);
                 let old = caller.replaces.map(|call| self.calls.get(&call).copied());
                 match old {
                     None => self
                         .controller
-                        .leg_incoming(now, id, request_user, &caller.name),
+                        .leg_incoming(now, id, request_user, &caller.who),
                     // A call that only is still being closed has no leg any more.
                     Some(old) => {
                         let old = old.unwrap_or(id);
-                        self.controller.leg_replaces(now, id, old, &caller.name);
+                        self.controller.leg_replaces(now, id, old, &caller.who);
                     }
                 }
             }
@@ -282,12 +295,17 @@ impl Gateway {
                 let status = error.kind.sip_status();
                 self.ua.reject(now, call, status, None);
                 self.tell(Event::CallRefused {
-                    party: caller.name.clone(),
+                    party: caller.who.name().to_owned(),
                     status,
                     reason: error.to_string(),
                 });
                 if is_about_encryption(error.kind) {
-                    self.encryption_refused(caller.account, &caller.name, &error.cause, error.hint);
+                    self.encryption_refused(
+                        caller.account,
+                        caller.who.name(),
+                        &error.cause,
+                        error.hint,
+                    );
                 }
             }
         }
@@ -446,7 +464,7 @@ fn reason_header(why: &str) -> String {
 /// Who calls in, and by which account.
 struct Caller {
     account: Option<usize>,
-    name: String,
+    who: call::Caller,
     ipv6: bool,
     /// The call whose place he takes.
     replaces: Option<CallId>,

@@ -36,6 +36,7 @@ const TRANSFER_MS: u64 = CAPTURE_BYTES as u64 * 8 / (CAPTURE_HZ as u64 / 1000);
 const RING_AFTER_MS: u64 = 60;
 const BURST_MS: u64 = 900;
 const PAUSE_MS: u64 = 2000;
+/// The panel gives up after this, unless the set-up says otherwise.
 const RING_LIMIT_MS: u64 = 30_000;
 /// Off-hook below this (Rubetek), on-hook below that.
 const OFF_HOOK_VOLTS: f32 = 6.6;
@@ -71,6 +72,8 @@ pub struct PulseSetup {
     pub handset_at: Vec<u16>,
     /// That handset. Uncalled it does not load the wire; called it is like one of a pair.
     pub handset: OldHandset,
+    /// The panel gives up ringing after this, milliseconds.
+    pub ring_limit_ms: u64,
     /// Resistance of the cable.
     pub cable_ohms: f32,
     /// Peak of the noise.
@@ -91,6 +94,7 @@ impl PulseSetup {
             known: (1..=255).collect(),
             handset_at: Vec::new(),
             handset: OldHandset::default(),
+            ring_limit_ms: RING_LIMIT_MS,
             cable_ohms: 10.0,
             noise_volts: 0.01,
             seed: [0; 32],
@@ -252,6 +256,7 @@ impl PulseSimulation {
         self.write_record(&sense.line_volts);
         self.now_ms += BLOCK_MS;
         sense.address = AddressSense::None;
+        sense.applied = Some(command);
         if self.capture_due_ms.is_some_and(|due| self.now_ms >= due) {
             self.capture_due_ms = None;
             sense.address = AddressSense::Pulses(self.captured());
@@ -353,7 +358,9 @@ impl PulseSimulation {
                 self.emit(PanelEvent::Answered);
                 self.enter(State::Talking);
             }
-            State::Ringing if age >= RING_LIMIT_MS => self.drop_call(DropCause::NoAnswer),
+            State::Ringing if age >= self.setup.ring_limit_ms => {
+                self.drop_call(DropCause::NoAnswer);
+            }
             State::Ringing if age.is_multiple_of(BURST_MS + PAUSE_MS) => {
                 self.emit(PanelEvent::RingBurst)
             }

@@ -133,6 +133,7 @@ impl Simulation {
             put(&mut sense.audio, i, heard);
         }
         sense.address = AddressSense::None;
+        sense.applied = Some(command);
         if let [volts, milliamps] = self.recorded.as_mut_slice() {
             volts.copy_from_slice(&sense.line_volts);
             milliamps.copy_from_slice(&sense.line_milliamps);

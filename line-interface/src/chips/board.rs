@@ -38,7 +38,7 @@ impl<I: I2c, P: OutputPin> Board<I, P> {
         Ok(Self {
             map,
             expander,
-            watchdog: Watchdog::new(pin, map.watchdog_max_ms),
+            watchdog: Watchdog::new(pin, (map.watchdog_min_ms, map.watchdog_max_ms)),
             sequence: Sequence::new(map),
             running: true,
         })
@@ -88,6 +88,16 @@ impl<I: I2c, P: OutputPin> Board<I, P> {
             return Ok(());
         }
         self.expander.set(latch)
+    }
+
+    /// So long after the last edge the watchdog may have let go.
+    pub(super) fn is_late(&self, now: Duration) -> bool {
+        self.watchdog.late(now)
+    }
+
+    /// What is switched on.
+    pub(super) const fn switched(&self) -> Switched {
+        self.sequence.now()
     }
 
     pub(super) fn feed(&mut self, now: Duration) -> Result<(), ChipError> {

@@ -11,7 +11,7 @@ use super::crosspoint::CrosspointBoard;
 use super::error::{ChipError, ChipErrorKind};
 use super::map::{BoardMap, Switched};
 use super::sampler::Supplies;
-use crate::card::Drive;
+use crate::card::{Drive, HandsetRelay, Load};
 use crate::profile::DriveSide;
 
 /// A card whose chips do not answer for so many blocks is lost. A disturbed transfer is repeated
@@ -28,6 +28,8 @@ struct Health {
     failures: u32,
     odd_supplies: u32,
     rail_missing: Option<Duration>,
+    /// The watchdog has let go, and no drive with everything off came since it holds again.
+    fallen: bool,
 }
 
 impl Health {
@@ -46,6 +48,43 @@ impl Health {
             }
             _ => Err(error),
         }
+    }
+
+    /// A reset after a time in which nobody kicked the watchdog is the watchdog's work: the board has
+    /// been started anew with everything off.
+    fn let_go(&mut self, done: Result<(), ChipError>, late: bool) -> Result<(), ChipError> {
+        match done {
+            Err(error) if late && error.kind == ChipErrorKind::Reset => {
+                self.fallen = true;
+                Ok(())
+            }
+            done => self.outcome(done),
+        }
+    }
+
+    /// What may be driven: after a fall nothing until nothing is ordered, for what is ordered still
+    /// may be of the time before.
+    fn gate(&mut self, drive: Drive) -> Drive {
+        if self.fallen && self.rail_missing.is_none() && drive == Drive::SAFE {
+            self.fallen = false;
+        }
+        if self.fallen { Drive::SAFE } else { drive }
+    }
+
+    fn applied(&self, supplies: &Supplies, switched: Switched) -> Option<Drive> {
+        let holds = supplies.drive_rail_volts >= RAIL_MIN_VOLTS && !self.fallen;
+        let load = match switched {
+            Switched { residue: true, .. } => Load::Residue,
+            Switched { off_hook: true, .. } => Load::OffHook,
+            Switched { on_hook: true, .. } => Load::OnHook,
+            _ => Load::Off,
+        };
+        let relay = if switched.isolated {
+            HandsetRelay::Isolated
+        } else {
+            HandsetRelay::Through
+        };
+        holds.then_some(Drive { load, relay })
     }
 
     fn supplies(
@@ -67,6 +106,7 @@ impl Health {
             self.rail_missing = None;
             return Ok(());
         }
+        self.fallen = true;
         let since = *self.rail_missing.get_or_insert(now);
         let patience = RAIL_PATIENCE + Duration::from_millis(arms_ms);
         if now.saturating_sub(since) < patience {
@@ -115,8 +155,17 @@ impl<I: I2c, P: OutputPin> PairCard<I, P> {
         drive: Drive,
     ) -> Result<(), ChipError> {
         self.health.supplies(now, supplies, self.arms_ms)?;
+        let late = self.board.is_late(now);
+        let drive = self.health.gate(drive);
         let done = self.board.apply(now, drive);
-        self.health.outcome(done)
+        self.health.let_go(done, late)
+    }
+
+    /// Load and relay as they stand, or `None` while the watchdog has let go: `supplies` are those of
+    /// the block that was read since the last exchange.
+    #[must_use]
+    pub fn applied(&self, supplies: &Supplies) -> Option<Drive> {
+        self.health.applied(supplies, self.board.switched())
     }
 
     /// Everything off.
@@ -183,10 +232,24 @@ impl<I: I2c, P: OutputPin> MatrixCard<I, P> {
         drive: Drive,
     ) -> Result<(), ChipError> {
         self.health.supplies(now, supplies, self.arms_ms)?;
+        let late = self.board.is_late(now);
+        let drive = self.health.gate(drive);
+        let connect = connect.filter(|_| !self.health.fallen);
         let done = self
             .switch(connect, drive)
             .and_then(|()| self.board.feed(now));
-        self.health.outcome(done)
+        if late && done.is_err() {
+            // The reset was of all chips: each is an output again, with everything open.
+            let _ = self.crosspoint.connect(None);
+            self.scanning = false;
+        }
+        self.health.let_go(done, late)
+    }
+
+    /// As [`PairCard::applied`].
+    #[must_use]
+    pub fn applied(&self, supplies: &Supplies) -> Option<Drive> {
+        self.health.applied(supplies, self.board.switched())
     }
 
     fn switch(&mut self, connect: Option<(usize, usize)>, drive: Drive) -> Result<(), ChipError> {

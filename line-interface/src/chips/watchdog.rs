@@ -11,19 +11,20 @@ use super::error::{ChipError, ChipErrorKind};
 pub struct Watchdog<P> {
     pin: P,
     high: bool,
-    /// Without an edge for this long it has let go.
-    limit_ms: u64,
+    /// Without an edge for this long it may have let go, and it has.
+    limits_ms: (u64, u64),
     fed: Option<Duration>,
 }
 
 impl<P: OutputPin> Watchdog<P> {
-    /// A watchdog that has not been fed yet and has let go `limit_ms` after an edge.
+    /// A watchdog that has not been fed yet; it lets go at the earliest and at the latest so many
+    /// milliseconds after an edge.
     #[must_use]
-    pub const fn new(pin: P, limit_ms: u64) -> Self {
+    pub const fn new(pin: P, limits_ms: (u64, u64)) -> Self {
         Self {
             pin,
             high: false,
-            limit_ms,
+            limits_ms,
             fed: None,
         }
     }
@@ -44,10 +45,17 @@ impl<P: OutputPin> Watchdog<P> {
         Ok(())
     }
 
+    /// It held, and may have let go since.
+    #[must_use]
+    pub fn late(&self, now: Duration) -> bool {
+        self.fed
+            .is_some_and(|at| now.saturating_sub(at) >= Duration::from_millis(self.limits_ms.0))
+    }
+
     /// The watchdog has let go, or never held.
     #[must_use]
     pub fn expired(&self, now: Duration) -> bool {
         self.fed
-            .is_none_or(|at| now.saturating_sub(at) >= Duration::from_millis(self.limit_ms))
+            .is_none_or(|at| now.saturating_sub(at) >= Duration::from_millis(self.limits_ms.1))
     }
 }

@@ -241,6 +241,8 @@ pub enum DoorFailure {
     HandsetLifted,
     /// The line card went away.
     CardLost,
+    /// The card's watchdog let go of all outputs.
+    OutputsDropped,
 }
 
 impl DoorFailure {
@@ -251,6 +253,7 @@ impl DoorFailure {
             Self::PanelEnded => "panel_ended",
             Self::HandsetLifted => "handset_lifted",
             Self::CardLost => "card_lost",
+            Self::OutputsDropped => "outputs_dropped",
         }
     }
 }
@@ -293,6 +296,8 @@ pub enum LineEvent {
     OffHookSettled,
     /// The panel dropped the talk while we were off-hook.
     PanelEnded,
+    /// The card's watchdog let go of our load in the middle of a call, which is over.
+    OutputsDropped,
     /// The load is away.
     DoorReleaseStarted {
         /// The caller's token.
@@ -343,6 +348,7 @@ impl LineEvent {
             Self::HandsetReplaced => "handset_replaced",
             Self::OffHookSettled => "off_hook_settled",
             Self::PanelEnded => "panel_ended",
+            Self::OutputsDropped => "outputs_dropped",
             Self::DoorReleaseStarted { .. } => "door_release_started",
             Self::DoorReleaseEnded { .. } => "door_release_ended",
             Self::DoorReleaseFailed { .. } => "door_release_failed",

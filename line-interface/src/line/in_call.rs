@@ -97,7 +97,9 @@ impl Line {
     }
 
     fn handset_lifted_behind_relay(&mut self) -> bool {
+        // A block that was read before the relay moved shows the line there, not the handset.
         if self.drive.relay != HandsetRelay::Isolated
+            || self.applied.relay != HandsetRelay::Isolated
             || (self.state == LineState::Answering && !self.in_state_for(BIAS_GUARD_MS))
         {
             return false;

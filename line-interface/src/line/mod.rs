@@ -63,6 +63,8 @@ pub struct Line {
     since: Duration,
     now: Duration,
     drive: Drive,
+    /// Load and relay as the last block was read with them.
+    applied: Drive,
     tracker: BandTracker,
     reading: BlockReading,
     ring: RingDetector,
@@ -104,6 +106,7 @@ impl Line {
             since: Duration::ZERO,
             now: Duration::ZERO,
             drive: Drive::SAFE,
+            applied: Drive::SAFE,
             tracker: BandTracker::default(),
             reading: BlockReading::default(),
             ring: RingDetector::default(),
@@ -130,6 +133,12 @@ impl Line {
     /// Takes the readings of the last 10 ms; call it for every block.
     pub fn handle_block(&mut self, now: Duration, sense: &SenseBlock) {
         self.advance(now);
+        let Some(applied) = sense.applied else {
+            // What the wires show now is the consequence of our own outputs.
+            self.outputs_dropped();
+            return;
+        };
+        self.applied = applied;
         self.reading = BlockReading::of(sense);
         let band = self.tracker.update(
             &self.profile,
@@ -234,6 +243,29 @@ impl Line {
         self.advance(now);
         self.start_anew(DoorFailure::CardLost);
         self.drive = Drive::SAFE;
+    }
+
+    /// The card's watchdog has let go of all outputs, since nothing reached it in time. Where
+    /// something of ours was on the line its call is over: to the panel the load has gone, and a
+    /// load that came back now would complete the door button. Where nothing was, the old handset
+    /// never noticed, and all goes on when the readings are good again.
+    fn outputs_dropped(&mut self) {
+        // A door release by a full break, in the place of a handset, drives nothing at all.
+        let loaded = self.drive != Drive::SAFE || self.busy();
+        self.drive = Drive::SAFE;
+        self.applied = Drive::SAFE;
+        if !loaded {
+            return;
+        }
+        let visited = self.state == LineState::Ringing || self.busy();
+        self.fail_door(DoorFailure::OutputsDropped);
+        if visited {
+            self.emit(LineEvent::OutputsDropped);
+        }
+        if visited || matches!(self.state, LineState::Selected) {
+            self.leave();
+            self.drive = Drive::SAFE;
+        }
     }
 
     /// The panel has left this call for certain, because it names another one. What was going on

@@ -120,6 +120,15 @@ impl PanelLine {
 
     /// Takes the readings of the last 10 ms; call it for every block.
     pub fn handle_block(&mut self, now: Duration, sense: &SenseBlock) {
+        if sense.applied.is_none() {
+            // Contacts and the taps' bias have gone too, so the way shows nothing either.
+            if let Way::Buses(buses) = &mut self.way {
+                buses.blind(now);
+            }
+            self.line.handle_block(now, sense);
+            self.drain();
+            return;
+        }
         let verdict = match (&mut self.way, &sense.address) {
             (Way::Pair, _) => Verdict {
                 open: true,
@@ -143,13 +152,17 @@ impl PanelLine {
             self.line.hang_up(now);
         }
         let seen = match (&self.way, verdict.open) {
-            (_, false) => &self.dead,
+            (_, false) => {
+                self.dead.applied = sense.applied;
+                &self.dead
+            }
             (Way::Buses(_), true) => {
                 // Turned round it is not fed: which bus the panel feeds is known.
                 let volts = sense.line_volts.map(|v| v.max(0.0));
                 self.pair.line_volts = volts;
                 self.pair.line_milliamps = sense.line_milliamps;
                 self.pair.handset_volts = sense.handset_volts;
+                self.pair.applied = sense.applied;
                 &self.pair
             }
             (Way::Pair | Way::Pulses(_), true) => sense,
@@ -225,6 +238,12 @@ impl PanelLine {
     /// The next event, oldest first.
     pub fn poll_event(&mut self) -> Option<LineEvent> {
         self.events.pop_front()
+    }
+
+    /// Whether [`PanelLine::poll_event`] has something to give.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// The line state machine of the named pair or handset.

@@ -8,7 +8,7 @@ use crate::matrix::{SCANS_PER_BLOCK, TapBlock};
 use crate::switch::Cell;
 
 /// Version of the protocol. Both sides must speak the same.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Most lines one card carries.
 pub const MAX_LINES: usize = 64;
 /// Longest name in a HELLO, in bytes.
@@ -21,8 +21,10 @@ pub const MAX_TAPS: usize = 640;
 pub const MAX_BURST: usize = 65_536;
 
 const MAGIC: [u8; 4] = *b"TRLC";
-/// Bytes of one line's pair in a BLOCK: three series of f32 and one of i16.
-const PAIR_BYTES: usize = BLOCK_SAMPLES * (3 * 4 + 2);
+/// Bytes of one line's pair in a BLOCK: what was applied, three series of f32 and one of i16.
+const PAIR_BYTES: usize = 2 + BLOCK_SAMPLES * (3 * 4 + 2);
+/// Instead of load and relay: the watchdog has let go.
+const LET_GO: [u8; 2] = [255, 255];
 /// Most bytes that tell the address of one line: a tag, and the longer of taps and pulses.
 const ADDRESS_BYTES: usize = 1 + 8 + MAX_BURST;
 const _: () = assert!(MAX_TAPS * SCANS_PER_BLOCK * 4 < MAX_BURST);
@@ -104,6 +106,7 @@ impl Frame {
                 out.extend_from_slice(&sequence.to_le_bytes());
                 out.extend_from_slice(&(lines.len().min(MAX_LINES) as u16).to_le_bytes());
                 for line in lines.iter().take(MAX_LINES) {
+                    out.extend_from_slice(&line.applied.map_or(LET_GO, drive_bytes));
                     for series in [&line.line_volts, &line.line_milliamps, &line.handset_volts] {
                         series
                             .iter()
@@ -130,16 +133,10 @@ impl Frame {
     /// # Errors
     /// [`CardErrorKind::BadFrame`] or [`CardErrorKind::Version`]; the stream is then useless.
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, CardError> {
-        let Some((header, rest)) = bytes.split_first_chunk::<4>() else {
+        let Some(length) = length(bytes)? else {
             return Ok(None);
         };
-        let length = u32::from_le_bytes(*header) as usize;
-        if length == 0 || length > MAX_BODY {
-            return Err(bad(format!(
-                "a frame of {length} bytes; 1 to {MAX_BODY} are possible"
-            )));
-        }
-        let Some(body) = rest.get(..length) else {
+        let Some(body) = bytes.get(4..length) else {
             return Ok(None);
         };
         let mut body = Reader(body);
@@ -152,8 +149,44 @@ impl Frame {
             },
             other => return Err(bad(format!("frame type {other} is unknown"))),
         };
-        Ok(Some((frame, 4 + length)))
+        Ok(Some((frame, length)))
     }
+}
+
+/// Length of the frame that `bytes` begin with, head and all, or `None` while its head is incomplete.
+pub(super) fn length(bytes: &[u8]) -> Result<Option<usize>, CardError> {
+    let Some((header, _)) = bytes.split_first_chunk::<4>() else {
+        return Ok(None);
+    };
+    let length = u32::from_le_bytes(*header) as usize;
+    if length == 0 || length > MAX_BODY {
+        return Err(bad(format!(
+            "a frame of {length} bytes; 1 to {MAX_BODY} are possible"
+        )));
+    }
+    Ok(Some(4 + length))
+}
+
+/// Reads the whole frame `bytes` into the lines' readings when it is a BLOCK, and gives its number; `None` when it is another one.
+/// After an error the readings mean nothing.
+pub(super) fn read_block(bytes: &[u8], sense: &mut [SenseBlock]) -> Result<Option<u64>, CardError> {
+    let Some((BLOCK, body)) = bytes
+        .get(4..)
+        .and_then(<[u8]>::split_first)
+        .map(|(tag, body)| (*tag, body))
+    else {
+        return Ok(None);
+    };
+    let mut body = Reader(body);
+    let (sequence, count) = body.block_head()?;
+    if count != sense.len() {
+        return Err(bad(format!(
+            "a block of {count} lines, not {}",
+            sense.len()
+        )));
+    }
+    body.lines(sense)?;
+    Ok(Some(sequence))
 }
 
 /// Appends a DRIVE frame without owning its lines.
@@ -183,27 +216,52 @@ fn encode_address(address: &AddressSense, out: &mut Vec<u8>) {
     }
 }
 
-fn encode_drive(sequence: u64, lines: &[DriveBlock], out: &mut Vec<u8>) {
-    out.push(DRIVE);
-    out.extend_from_slice(&sequence.to_le_bytes());
-    for line in lines.iter().take(MAX_LINES) {
-        out.push(match line.drive.load {
+const fn drive_bytes(drive: Drive) -> [u8; 2] {
+    [
+        match drive.load {
             Load::Off => 0,
             Load::OnHook => 1,
             Load::OffHook => 2,
             Load::Residue => 3,
-        });
-        out.push(match line.drive.relay {
+        },
+        match drive.relay {
             HandsetRelay::Through => 0,
             HandsetRelay::Isolated => 1,
-        });
+        },
+    ]
+}
+
+fn drive_of([load, relay]: [u8; 2]) -> Result<Drive, CardError> {
+    Ok(Drive {
+        load: match load {
+            0 => Load::Off,
+            1 => Load::OnHook,
+            2 => Load::OffHook,
+            3 => Load::Residue,
+            other => return Err(bad(format!("load {other} is unknown"))),
+        },
+        relay: match relay {
+            0 => HandsetRelay::Through,
+            1 => HandsetRelay::Isolated,
+            other => return Err(bad(format!("relay position {other} is unknown"))),
+        },
+    })
+}
+
+fn encode_drive(sequence: u64, lines: &[DriveBlock], out: &mut Vec<u8>) {
+    out.push(DRIVE);
+    out.extend_from_slice(&sequence.to_le_bytes());
+    for line in lines.iter().take(MAX_LINES) {
+        out.extend_from_slice(&drive_bytes(line.drive));
         out.extend_from_slice(&match line.connect {
             None => [0; 4],
             Some(cell) => [1, cell.module, cell.tens, cell.units],
         });
-        line.audio
-            .iter()
-            .for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
+        let mut audio = [[0; 2]; BLOCK_SAMPLES];
+        for (bytes, v) in audio.iter_mut().zip(line.audio) {
+            *bytes = v.to_le_bytes();
+        }
+        out.extend_from_slice(audio.as_flattened());
     }
 }
 
@@ -296,13 +354,36 @@ impl Reader<'_> {
         })
     }
 
-    fn reading(&mut self) -> Result<f32, CardError> {
-        let v = f32::from_le_bytes(self.take()?);
-        if v.is_finite() {
-            Ok(v)
+    /// The next `count` values of `SIZE` bytes each.
+    fn series<const SIZE: usize>(&mut self, count: usize) -> Result<&[[u8; SIZE]], CardError> {
+        let (head, rest) = self
+            .0
+            .split_at_checked(count * SIZE)
+            .ok_or_else(|| bad("a frame ends too early".to_owned()))?;
+        self.0 = rest;
+        Ok(head.as_chunks().0)
+    }
+
+    /// Readings of one wire. All are looked at before the first is refused: none ever is.
+    fn readings(&mut self, to: &mut [f32]) -> Result<(), CardError> {
+        let mut all = true;
+        let series = self.series(to.len())?;
+        for (v, bytes) in to.iter_mut().zip(series) {
+            *v = f32::from_le_bytes(*bytes);
+            all &= v.is_finite();
+        }
+        if all {
+            Ok(())
         } else {
             Err(bad("a reading is not a number".to_owned()))
         }
+    }
+
+    fn audio(&mut self, to: &mut [i16; BLOCK_SAMPLES]) -> Result<(), CardError> {
+        for (v, bytes) in to.iter_mut().zip(self.series(BLOCK_SAMPLES)?) {
+            *v = i16::from_le_bytes(*bytes);
+        }
+        Ok(())
     }
 
     fn address(&mut self) -> Result<AddressSense, CardError> {
@@ -315,9 +396,7 @@ impl Reader<'_> {
                 }
                 let mut block = TapBlock::new(taps);
                 for scan in 0..SCANS_PER_BLOCK {
-                    for v in block.scan_mut(scan) {
-                        *v = self.reading()?;
-                    }
+                    self.readings(block.scan_mut(scan))?;
                 }
                 Ok(AddressSense::Taps(block))
             }
@@ -340,31 +419,38 @@ impl Reader<'_> {
     }
 
     fn block(&mut self) -> Result<Frame, CardError> {
+        let (sequence, count) = self.block_head()?;
+        let mut lines = vec![SenseBlock::default(); count];
+        self.lines(&mut lines)?;
+        Ok(Frame::Block { sequence, lines })
+    }
+
+    /// Number and lines of a block, for which there is room in it.
+    fn block_head(&mut self) -> Result<(u64, usize), CardError> {
         let sequence = u64::from_le_bytes(self.take()?);
         let count = usize::from(self.u16()?);
         if count == 0 || count > MAX_LINES || self.0.len() < count * PAIR_BYTES {
             return Err(bad(format!("{count} lines in {} bytes", self.0.len())));
         }
-        let mut lines = vec![SenseBlock::default(); count];
-        for line in &mut lines {
-            for series in [
-                &mut line.line_volts,
-                &mut line.line_milliamps,
-                &mut line.handset_volts,
-            ] {
-                for v in series {
-                    *v = self.reading()?;
-                }
-            }
-            for v in &mut line.audio {
-                *v = i16::from_le_bytes(self.take()?);
-            }
+        Ok((sequence, count))
+    }
+
+    fn lines(&mut self, lines: &mut [SenseBlock]) -> Result<(), CardError> {
+        for line in lines {
+            line.applied = match self.take()? {
+                LET_GO => None,
+                applied => Some(drive_of(applied)?),
+            };
+            self.readings(&mut line.line_volts)?;
+            self.readings(&mut line.line_milliamps)?;
+            self.readings(&mut line.handset_volts)?;
+            self.audio(&mut line.audio)?;
             line.address = self.address()?;
         }
         if !self.0.is_empty() {
             return Err(bad("a block is longer than its lines".to_owned()));
         }
-        Ok(Frame::Block { sequence, lines })
+        Ok(())
     }
 
     fn drive(&mut self) -> Result<Frame, CardError> {
@@ -377,19 +463,7 @@ impl Reader<'_> {
         }
         let mut lines = vec![DriveBlock::default(); bytes / DRIVE_BYTES];
         for line in &mut lines {
-            let load = match self.u8()? {
-                0 => Load::Off,
-                1 => Load::OnHook,
-                2 => Load::OffHook,
-                3 => Load::Residue,
-                other => return Err(bad(format!("load {other} is unknown"))),
-            };
-            let relay = match self.u8()? {
-                0 => HandsetRelay::Through,
-                1 => HandsetRelay::Isolated,
-                other => return Err(bad(format!("relay position {other} is unknown"))),
-            };
-            line.drive = Drive { load, relay };
+            line.drive = drive_of(self.take()?)?;
             line.connect = match self.take::<4>()? {
                 [0, ..] => None,
                 [1, module, tens, units] => Some(Cell {
@@ -399,9 +473,7 @@ impl Reader<'_> {
                 }),
                 [other, ..] => return Err(bad(format!("crosspoint order {other} is unknown"))),
             };
-            for v in &mut line.audio {
-                *v = i16::from_le_bytes(self.take()?);
-            }
+            self.audio(&mut line.audio)?;
         }
         Ok(Frame::Drive { sequence, lines })
     }

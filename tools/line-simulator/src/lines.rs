@@ -23,9 +23,13 @@ pub(crate) fn build(
     if let Some(last) = seed.last_mut() {
         *last = u8::try_from(line).unwrap_or(u8::MAX);
     }
+    let rings_ms = args.rings_s.map(|seconds| seconds * 1000);
     let mut model: Box<dyn LineModel> = match args.topology {
         Topology::Pair => {
             let mut setup = Setup::brand(&args.brand).map_err(refuse)?;
+            if let Some(ms) = rings_ms {
+                setup.panel.ring.limit_ms.value = ms;
+            }
             setup.seed = seed;
             if args.seed != 0 {
                 setup = setup.spread(seed, 0.1);
@@ -38,6 +42,9 @@ pub(crate) fn build(
         Topology::Matrix => {
             let addressing = addressing(args)?;
             let mut setup = MatrixSetup::new(&args.brand, addressing).map_err(refuse)?;
+            if let Some(ms) = rings_ms {
+                setup.panel.ring.limit_ms.value = ms;
+            }
             setup.seed = seed;
             setup.side = match args.sourced {
                 Side::Tens => DriveSide::Tens,
@@ -55,6 +62,9 @@ pub(crate) fn build(
         }
         Topology::Pulse => {
             let mut setup = PulseSetup::brand(&args.brand).map_err(refuse)?;
+            if let Some(ms) = rings_ms {
+                setup.ring_limit_ms = ms;
+            }
             setup.seed = seed;
             if args.seed != 0 {
                 setup.noise_volts = 0.05;

@@ -106,6 +106,9 @@ struct Args {
     /// No old handset is there.
     #[arg(long)]
     no_handset: bool,
+    /// The panel gives up ringing after so many seconds, 1 to 600; without it after its own time.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    rings_s: Option<u64>,
     /// Seed of the parts' spread and the noise; 0 gives nominal parts.
     #[arg(long, default_value_t = 0)]
     seed: u64,

@@ -33,6 +33,9 @@ pub(crate) struct Station {
     drives: VecDeque<Vec<DriveBlock>>,
     current: Vec<DriveBlock>,
     silent_ms: u64,
+    /// The watchdog holds what is driven. Once it has let go, only a drive with everything off makes
+    /// it hold again: a drive that comes late is of the time before.
+    holds: bool,
     link: Option<Link>,
     /// Connections that were told as lost already and whose end has not been noticed yet.
     told_lost: Vec<u64>,
@@ -73,6 +76,7 @@ impl Station {
             drives: VecDeque::new(),
             current: vec![DriveBlock::default(); count],
             silent_ms: WATCHDOG_MS,
+            holds: false,
             link: None,
             told_lost: Vec::new(),
             waiting: args.wait_for_gateway,
@@ -188,6 +192,8 @@ impl Station {
                     json!({ "name": link.name }),
                 );
                 self.drives.clear();
+                self.current.fill(DriveBlock::default());
+                self.holds = false;
                 if let Some(old) = self.link.replace(link) {
                     // Its end is still to be noticed, and is no refusal then.
                     self.told_lost.push(old.id);
@@ -254,14 +260,18 @@ impl Station {
     fn let_go(&mut self, name: &str, why: &str) {
         self.current.fill(DriveBlock::default());
         self.silent_ms = WATCHDOG_MS;
+        self.holds = false;
         self.outputs
             .event(self.t_ms(), None, name, json!({ "why": why }));
     }
 
     fn take_drive(&mut self) {
         if let Some(drives) = self.drives.pop_front() {
-            self.current = drives;
             self.silent_ms = 0;
+            self.holds |= drives.iter().all(|d| d.drive == Drive::SAFE);
+            if self.holds {
+                self.current = drives;
+            }
             return;
         }
         // A late gateway keeps its load for a moment, and its audio falls silent at once.
@@ -270,8 +280,7 @@ impl Station {
         }
         if self.silent_ms < WATCHDOG_MS {
             self.silent_ms += BLOCK_MS;
-            if self.silent_ms >= WATCHDOG_MS && self.current.iter().any(|d| d.drive != Drive::SAFE)
-            {
+            if self.silent_ms >= WATCHDOG_MS && self.holds {
                 self.let_go("watchdog", "no drive for 100 ms");
             }
         }
@@ -285,6 +294,9 @@ impl Station {
                 continue;
             };
             simulation.step(drive, sense);
+            if !self.holds {
+                sense.applied = None;
+            }
             while let Some(verdict) = simulation.poll_event() {
                 self.outputs.verdict(line, &verdict, simulation.dialled());
             }

@@ -145,6 +145,36 @@ fn a_scripted_call_runs_in_lockstep_and_leaves_its_files() {
 }
 
 #[test]
+fn a_panel_of_any_kind_rings_as_long_as_it_is_told() {
+    for topology in ["pair", "matrix", "pulse"] {
+        let folder = Folder::new(&format!("rings-{topology}"));
+        std::fs::write(
+            folder.path("visit.toml"),
+            "[[step]]\nat_s = 0.5\ndials = 42\n",
+        )
+        .unwrap();
+        let arguments = "--script visit.toml --speed lockstep --rings-s 41 --topology";
+        let mut arguments: Vec<&str> = arguments.split(' ').collect();
+        arguments.push(topology);
+        let mut simulator = Simulator::start(&folder, &arguments);
+        let mut card = connect(&folder.path("card"));
+        let (drive, mut sense) = ([DriveBlock::default()], [SenseBlock::default()]);
+        let mut blocks = 0;
+        while card.exchange(&drive, &mut sense).is_ok() {
+            blocks += 1;
+            assert!(blocks < 10_000, "the simulator of a {topology} never ended");
+        }
+        assert!(simulator.0.wait().unwrap().success());
+        let events = simulator.events();
+        let dropped = named(&events, "call_dropped");
+        assert_eq!(dropped[0]["why"], "no_answer", "{topology}: {events:?}");
+        let at = |event: &serde_json::Value| event["t_ms"].as_u64().unwrap();
+        let rang = at(dropped[0]) - at(named(&events, "ringing")[0]);
+        assert!((41_000..41_100).contains(&rang), "{topology}: {rang} ms");
+    }
+}
+
+#[test]
 fn commands_drive_a_line_and_a_silent_gateway_lets_go_of_it() {
     let folder = Folder::new("live");
     let mut simulator = Simulator::start(&folder, &["--lines", "2"]);

@@ -92,6 +92,18 @@ impl Heard {
     fn panel(&self, event: PanelEvent) -> i64 {
         self.verdicts.iter().find(|(_, e)| *e == event).unwrap().0
     }
+
+    /// From the ring on: the resident's handset, the door, and no fault.
+    fn must_tell_the_visit(&self, seen: &[Value]) {
+        near(only(seen, "ring_started"), self.panel(PanelEvent::Ringing));
+        near(only(seen, "handset_lifted"), 5000);
+        near(only(seen, "door_button"), 8000);
+        near(only(seen, "handset_replaced"), 10_000);
+        assert!(
+            !seen.iter().any(|e| e["event"] == "line_fault"),
+            "{seen:#?}"
+        );
+    }
 }
 
 fn only<'a>(events: &'a [Value], name: &str) -> &'a Value {
@@ -115,17 +127,7 @@ fn a_pair() {
             only(&seen, "line_active"),
             heard.panel(PanelEvent::Selected),
         );
-        near(
-            only(&seen, "ring_started"),
-            heard.panel(PanelEvent::Ringing),
-        );
-        near(only(&seen, "handset_lifted"), 5000);
-        near(only(&seen, "door_button"), 8000);
-        near(only(&seen, "handset_replaced"), 10_000);
-        assert!(
-            !seen.iter().any(|e| e["event"] == "line_fault"),
-            "{seen:#?}"
-        );
+        heard.must_tell_the_visit(&seen);
     }
 }
 
@@ -156,17 +158,7 @@ fn a_switch() {
             named,
             (&cell.tens.into(), &cell.units.into(), &apartment.into())
         );
-        near(
-            only(&seen, "ring_started"),
-            heard.panel(PanelEvent::Ringing),
-        );
-        near(only(&seen, "handset_lifted"), 5000);
-        near(only(&seen, "door_button"), 8000);
-        near(only(&seen, "handset_replaced"), 10_000);
-        assert!(
-            !seen.iter().any(|e| e["event"] == "line_fault"),
-            "{seen:#?}"
-        );
+        heard.must_tell_the_visit(&seen);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Controller;
+use crate::access::Caller;
 use crate::event::Event;
 use crate::leg::{Action, LegId, Sound};
 
@@ -49,9 +50,8 @@ impl Controller {
         self.dnd = on;
     }
 
-    pub(super) fn is_feature_caller(&self, user: &str) -> bool {
-        let callers = &self.settings.access.feature_callers;
-        callers.iter().any(|caller| caller == user)
+    pub(super) fn is_feature_caller(&self, caller: &Caller) -> bool {
+        caller.is_among(&self.settings.access.feature_callers)
     }
 
     /// Takes a call that dials a code, or is about to. One to a line with a visitor is not for us.

@@ -5,19 +5,21 @@ use std::time::Duration;
 use config::Incoming;
 
 use super::{Controller, Phase, Talker};
+use crate::access::Caller;
 use crate::event::Event;
 use crate::leg::{Action, LegId};
 
 impl Controller {
-    /// A call came in through the PBX. `request_user` is the user part that was dialled, `user`
-    /// that of the caller.
-    pub fn leg_incoming(&mut self, now: Duration, leg: LegId, request_user: &str, user: &str) {
+    /// A call came in. `request_user` is the user part that was dialled.
+    pub fn leg_incoming(&mut self, now: Duration, leg: LegId, request_user: &str, caller: &Caller) {
         let line = self.dialled_line(request_user);
-        let feature = self.is_feature_caller(user);
-        if feature && self.takes_feature_call(now, leg, request_user, user, line.is_err()) {
+        let feature = self.is_feature_caller(caller);
+        if feature && self.takes_feature_call(now, leg, request_user, caller.name(), line.is_err())
+        {
             return;
         }
-        if !self.may_call_in(user) {
+        let user = caller.name();
+        if !self.may_call_in(caller) {
             let status = self.settings.access.refuse_status;
             return self.refuse_call(leg, user, status, "the caller may not call in");
         }
@@ -33,7 +35,7 @@ impl Controller {
             Phase::Ringing { .. } => {
                 self.drop_forks(now, line, "answered elsewhere");
                 self.actions.push_back(Action::AnswerIncoming { leg, line });
-                self.begin_talk(now, line, Some(leg), Talker::Caller(user.to_owned()));
+                self.begin_talk(now, line, Some(leg), Talker::Caller(caller.clone()));
             }
             Phase::Talking(_) => self.refuse_call(leg, user, 486, "the line is in a call"),
             Phase::Handset => self.refuse_call(leg, user, 486, "the old handset is in a call"),
@@ -46,11 +48,11 @@ impl Controller {
         }
     }
 
-    pub(super) fn may_call_in(&self, user: &str) -> bool {
+    pub(super) fn may_call_in(&self, caller: &Caller) -> bool {
         let access = &self.settings.access;
         match access.incoming {
             Incoming::Managed => true,
-            Incoming::Listed => access.callers.iter().any(|caller| caller == user),
+            Incoming::Listed => caller.is_among(&access.callers),
             Incoming::Off => false,
         }
     }

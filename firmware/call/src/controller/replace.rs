@@ -4,15 +4,17 @@
 use std::time::Duration;
 
 use super::{Controller, Phase, Talker};
+use crate::access::Caller;
 use crate::digits::DigitMatcher;
 use crate::event::Event;
 use crate::leg::{Action, LegId};
 
 impl Controller {
     /// A call came in that is to take the place of `old`; that it may speak for the peer of `old`
-    /// is checked already. `user` is the user part of the caller.
-    pub fn leg_replaces(&mut self, now: Duration, leg: LegId, old: LegId, user: &str) {
-        if !self.may_call_in(user) {
+    /// is checked already.
+    pub fn leg_replaces(&mut self, now: Duration, leg: LegId, old: LegId, caller: &Caller) {
+        let user = caller.name();
+        if !self.may_call_in(caller) {
             let status = self.settings.access.refuse_status;
             return self.refuse_call(leg, user, status, "the caller may not call in");
         }
@@ -20,7 +22,7 @@ impl Controller {
             // As with any call to a line that rings: the first that talks has the visitor.
             self.drop_forks(now, line, "answered elsewhere");
             self.actions.push_back(Action::AnswerIncoming { leg, line });
-            return self.begin_talk(now, line, Some(leg), Talker::Caller(user.to_owned()));
+            return self.begin_talk(now, line, Some(leg), Talker::Caller(caller.clone()));
         }
         let Some(line) = self.talk_of(old) else {
             return self.refuse_call(leg, user, 603, "no visitor to take over");
@@ -36,7 +38,7 @@ impl Controller {
             return self.refuse_call(leg, user, status, why);
         }
         self.actions.push_back(Action::AnswerIncoming { leg, line });
-        let talker = Talker::Caller(user.to_owned());
+        let talker = Talker::Caller(caller.clone());
         self.hand_over(now, line, leg, talker, true);
     }
 

@@ -125,7 +125,7 @@ impl Controller {
         let opener = match (&talk.talker, cause) {
             (_, Cause::Cli | Cause::Console | Cause::Handset) => None,
             (Talker::Called(_) | Talker::Technician, Cause::Dtmf) => Some(Opener::Called),
-            (Talker::Caller(user), Cause::Dtmf) => Some(Opener::Caller(user)),
+            (Talker::Caller(caller), Cause::Dtmf) => Some(Opener::Caller(caller)),
         };
         let refusal = if opener.is_some_and(|opener| {
             !self
@@ -237,6 +237,14 @@ impl Controller {
         } else {
             "the panel ended the call"
         };
+        self.visit_over(now, line, why);
+    }
+
+    /// The call on the line is over, and not by us.
+    pub(super) fn visit_over(&mut self, now: Duration, line: usize, why: &'static str) {
+        if matches!(self.phases[line], Phase::Unserved) {
+            return;
+        }
         self.drop_forks(now, line, why);
         self.leave_early(line);
         self.end_talk(now, line, why, true);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Controller, Phase, Talker, Transfer};
-use crate::access::may_forward;
+use crate::access::{Caller, may_forward};
 use crate::event::Event;
 use crate::leg::{Action, LegId};
 
@@ -108,6 +108,7 @@ impl Controller {
         let Some(line) = self.transfer_of(leg) else {
             return false;
         };
+        let account = self.route(line).map_or(0, |route| route.account);
         let Phase::Talking(talk) = &mut self.phases[line] else {
             return false;
         };
@@ -115,7 +116,7 @@ impl Controller {
             return false;
         };
         let talker = match &talk.talker {
-            Talker::Caller(_) => Talker::Caller(transfer.target),
+            Talker::Caller(_) => Talker::Caller(Caller::called_at(account, &transfer.target)),
             _ => Talker::Called(transfer.target),
         };
         self.hand_over(now, line, leg, talker, false);

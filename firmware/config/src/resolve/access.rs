@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::{Resolver, is_extension, number, seconds};
 use crate::document::Entry;
 use crate::host::HostPort;
-use crate::model::{Access, Call, Incoming, Unanswered};
+use crate::model::{Access, Account, Call, Incoming, Unanswered};
+use crate::party::{At, Party};
 use crate::problem::ProblemKind;
 use crate::template::Header;
 
@@ -62,13 +63,13 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn access(&mut self, entry: &Entry) -> Access {
+    pub(super) fn access(&mut self, entry: &Entry, accounts: &[Account]) -> Access {
         let incoming = match entry.text("incoming").as_str() {
             "listed" => Incoming::Listed,
             "off" => Incoming::Off,
             _ => Incoming::Managed,
         };
-        let callers = self.parties(entry, "callers");
+        let callers = self.parties(entry, "callers", accounts, &[]);
         if incoming == Incoming::Listed && callers.is_empty() {
             let cause = "incoming is \"listed\" but nobody is listed".to_owned();
             let hint = "name them, callers = [\"200\"], or set incoming = \"off\"";
@@ -133,7 +134,7 @@ impl Resolver<'_> {
             dnd_covers_visitors: entry.text("do_not_disturb_covers") == "all",
             dnd_on,
             dnd_off,
-            feature_callers: self.parties(entry, "feature_callers"),
+            feature_callers: self.parties(entry, "feature_callers", accounts, &[]),
             forward_hosts,
             forward_targets,
             transfer: entry.bool("transfer"),
@@ -142,20 +143,55 @@ impl Resolver<'_> {
         }
     }
 
-    /// A list of callers: `200` of the PBX itself, or `200@host`.
-    fn parties(&mut self, entry: &Entry, key: &str) -> Vec<String> {
-        let parties = entry.list(key);
-        for party in &parties {
-            let (user, host) = match party.split_once('@') {
-                Some((user, host)) => (user, Some(host)),
-                None => (party.as_str(), None),
-            };
-            if !is_extension(user) || host.is_some_and(|host| HostPort::parse(host).is_err()) {
-                let cause = format!("\"{party}\" is neither an extension nor user@host");
-                let hint = format!("write for example {key} = [\"200\", \"guard@example.org\"]");
-                self.problem(entry, key, ProblemKind::OutOfRange, cause, hint);
+    /// A list of callers; `others` are words of the list that name nobody.
+    pub(super) fn parties(
+        &mut self,
+        entry: &Entry,
+        key: &str,
+        accounts: &[Account],
+        others: &[&str],
+    ) -> Vec<Party> {
+        let mut parties = Vec::new();
+        for text in entry.list(key) {
+            if others.contains(&text.as_str()) {
+                continue;
+            }
+            match Party::parse(&text, accounts, is_extension) {
+                Ok(party) => parties.push(party),
+                Err(why) => {
+                    let cause = format!("\"{text}\": {why}");
+                    let hint = format!(
+                        "write {key} = [\"200\"] for an extension of any PBX, \"200@HOST\" for one of the account with that domain or registrar, or for a phone that calls from that host"
+                    );
+                    self.problem(entry, key, ProblemKind::OutOfRange, cause, hint);
+                }
             }
         }
+        self.ambiguous(entry, key, accounts, &parties);
         parties
+    }
+
+    /// An extension that is named without its PBX where there are several.
+    fn ambiguous(&mut self, entry: &Entry, key: &str, accounts: &[Account], parties: &[Party]) {
+        // Accounts that stand in for each other are one PBX to their owner.
+        let same = |(index, one): (usize, &Account), other: &Account| {
+            one.registrar == other.registrar
+                || one.backup_account.is_some()
+                || other.backup_account == Some(index)
+        };
+        let first = accounts.first();
+        let several = first.is_some_and(|first| {
+            let mut all = accounts.iter().enumerate();
+            all.any(|(index, one)| {
+                !same((index, one), first) && first.backup_account != Some(index)
+            })
+        });
+        let plain = parties.iter().find(|party| party.at == At::AnyPbx);
+        if let Some(party) = plain.filter(|_| several) {
+            let user = &party.user;
+            let cause = format!("\"{user}\" is that extension of every account's PBX");
+            let hint = "write \"200@HOST\" with the domain or the registrar of the account whose extension is meant";
+            self.warning(entry, key, cause, hint);
+        }
     }
 }

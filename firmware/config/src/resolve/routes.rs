@@ -13,17 +13,6 @@ use crate::template::Template;
 /// Most targets of one route: each that rings takes a pair of audio ports.
 const MOST_TARGETS: usize = 16;
 
-/// A party that is no extension of the PBX: "200@host".
-fn is_elsewhere(party: &str) -> bool {
-    let plain = |host: &str| {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || ".-:".contains(c);
-        !host.is_empty() && host.chars().all(allowed)
-    };
-    party
-        .split_once('@')
-        .is_some_and(|(user, host)| is_extension(user) && plain(host))
-}
-
 impl Resolver<'_> {
     pub(super) fn schedules(&mut self) -> Vec<Schedule> {
         self.unique("schedule", "name", |entry| entry.text("name"));
@@ -154,15 +143,8 @@ impl Resolver<'_> {
                 hint,
             );
         }
-        let may_open = entry.list("may_open");
-        for party in may_open
-            .iter()
-            .filter(|party| *party != "called" && !is_extension(party) && !is_elsewhere(party))
-        {
-            let cause = format!("\"{party}\" is neither \"called\" nor an extension");
-            let hint = "write for example may_open = [\"called\", \"200\"], or \"200@192.168.1.50\" for a phone of sip.direct_sources";
-            self.problem(entry, "may_open", ProblemKind::OutOfRange, cause, hint);
-        }
+        let called_may_open = entry.list("may_open").iter().any(|party| party == "called");
+        let callers_may_open = self.parties(entry, "may_open", accounts, &["called"]);
         Route {
             apartment,
             when,
@@ -177,11 +159,8 @@ impl Resolver<'_> {
             alert_info: self.template(entry, "alert_info"),
             gain_to_line_db: super::media::optional_db(entry, "gain_to_line_db"),
             gain_to_phone_db: super::media::optional_db(entry, "gain_to_phone_db"),
-            called_may_open: may_open.iter().any(|party| party == "called"),
-            callers_may_open: may_open
-                .into_iter()
-                .filter(|party| party != "called")
-                .collect(),
+            called_may_open,
+            callers_may_open,
         }
     }
 

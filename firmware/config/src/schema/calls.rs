@@ -60,7 +60,7 @@ pub(super) const ROUTE: Section = Section {
             "may_open",
             Kind::TextList,
             Literal("[\"called\"]"),
-            "Who may open the door: \"called\" is the party the box called; other entries are extensions that may call in and open, or \"200@192.168.1.50\" for a phone of direct_sources.",
+            "Who may open the door: \"called\" is the party the box called; others call in: \"200\" is that extension of the PBX of any account; \"200@HOST\" with an account's domain, registrar or proxy that extension of this account's PBX alone; \"200@HOST\" with any other host whom a PBX passes on from there, or a phone of direct_sources at that address. \"sip:\" may stand before it.",
         ),
         key(
             "gain_to_line_db",
@@ -136,7 +136,7 @@ pub(super) const ACCESS: Section = Section {
             "callers",
             Kind::TextList,
             Literal("[]"),
-            "With incoming = \"listed\": extensions (\"200\") of the PBX, or addresses it passes on (\"200@host\").",
+            "With incoming = \"listed\": callers, written as in may_open.",
         ),
         key(
             "refuse_status",
@@ -178,7 +178,7 @@ pub(super) const ACCESS: Section = Section {
             "feature_callers",
             Kind::TextList,
             Literal("[]"),
-            "Extensions that may use feature codes; none unless given.",
+            "Who may use feature codes, written as in may_open; none unless given.",
         ),
         key(
             "forward_hosts",

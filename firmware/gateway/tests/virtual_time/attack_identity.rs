@@ -156,3 +156,96 @@ fn one_pbx_does_not_speak_for_another() {
     assert_eq!(world.opened(), 0, "{}", world.story());
     assert_eq!(world.records("door_opened"), 0);
 }
+
+const SECOND: &str = "[[account]]\nname = \"second\"\nextension = \"700\"\ndomain = \"b.example\"\n\
+    registrar = \"127.77.0.67\"\nregister = false\n";
+
+/// Each form of an entry opens for those whom it names, and for nobody else of the same number.
+#[test]
+fn an_entry_with_a_host_names_the_extension_of_one_pbx() {
+    let (first, second, phone) = (PBX_SIP, "127.77.0.67:5060", "127.77.0.66:5060");
+    let callers = [
+        (first, "<sip:200@127.77.0.2>"),
+        (first, "<sip:200@b.example>"),
+        (first, "<sip:200@elsewhere.example>"),
+        (second, "<sip:200@B.Example>"),
+        (second, "<sip:200@127.77.0.67>"),
+        (second, "<sip:200@127.77.0.2>"),
+        (second, "<sip:200@Elsewhere.example>"),
+        (second, "<sip:201@b.example>"),
+        (phone, "<sip:200@127.77.0.2>"),
+        (phone, "<sip:200@b.example>"),
+    ];
+    for (route, open) in [
+        ("may_open = [\"200\"]", &[0, 3, 4][..]),
+        ("may_open = [\"200@127.77.0.2\"]", &[0]),
+        ("may_open = [\"sip:200@b.example\"]", &[3, 4]),
+        ("may_open = [\"200@127.77.0.67\"]", &[3, 4]),
+        ("may_open = [\"200@elsewhere.Example\"]", &[2, 6]),
+        ("may_open = [\"200@127.77.0.66\"]", &[8, 9]),
+        ("may_open = [\"201\", \"200@127.77.0.2\"]", &[0, 7]),
+        ("may_open = [\"called\"]", &[]),
+    ] {
+        for (index, (source, from)) in callers.into_iter().enumerate() {
+            let options = Options {
+                route,
+                config: SECOND,
+                sip: "direct_calls = true\ndirect_sources = [\"127.77.0.66\"]",
+                ..Options::with(answers(ms(300)))
+            };
+            let world = calls_from(source, options, from, "");
+            let opens = usize::from(open.contains(&index));
+            assert_eq!(
+                (world.opened(), world.records("door_opened")),
+                (opens, opens),
+                "{route}: {from} by {source}\n{}",
+                world.story()
+            );
+            assert_eq!(world.records("door_refused"), 1 - opens, "{route}: {from}");
+        }
+    }
+}
+
+/// The lists of callers and of those who dial feature codes are read the same way.
+#[test]
+fn who_may_call_in_can_be_told_by_his_pbx() {
+    let list = "[access]\nincoming = \"listed\"\ncallers = [\"200@b.example\"]\nfeature_callers = [\"200@127.77.0.2\"]\n";
+    let config: &'static str = Box::leak(format!("{list}{SECOND}").into_boxed_str());
+    for (source, from, taken) in [
+        (PBX_SIP, "<sip:200@127.77.0.2>", false),
+        ("127.77.0.67:5060", "<sip:200@b.example>", true),
+        ("127.77.0.67:5060", "<sip:200@127.77.0.2>", false),
+    ] {
+        let options = Options {
+            config,
+            ..Options::with(answers(ms(300)))
+        };
+        let world = calls_from(source, options, from, "");
+        let answered = world.happened("call_answered") == 1;
+        assert_eq!(answered, taken, "{from} by {source}\n{}", world.story());
+    }
+    for (source, from, switches) in [
+        (PBX_SIP, "<sip:200@127.77.0.2>", true),
+        ("127.77.0.67:5060", "<sip:200@b.example>", false),
+    ] {
+        let mut world = World::ready(Options {
+            config,
+            ..Options::with(answers(ms(300)))
+        });
+        let invite = crate::world::outside_request(
+            "INVITE",
+            "code",
+            "78",
+            from,
+            "Content-Type: application/sdp\r\n",
+            SDP,
+        );
+        world.inject(Port::GatewaySip, source, invite);
+        world.run_for(ms(200));
+        assert_eq!(
+            world.happened("do_not_disturb"),
+            usize::from(switches),
+            "{from}"
+        );
+    }
+}

@@ -31,6 +31,7 @@ struct Tally {
     refused: usize,
     handset: usize,
     card_lost: usize,
+    dropped: usize,
     faults: usize,
 }
 
@@ -43,6 +44,7 @@ impl Tally {
             refused: world.records("door_refused"),
             handset: world.happened("handset_lifted"),
             card_lost: world.happened("line_card") / 2,
+            dropped: world.happened("outputs_dropped"),
             faults: world.happened("line_fault"),
         }
     }
@@ -54,6 +56,7 @@ impl Tally {
         self.refused += other.refused;
         self.handset += other.handset;
         self.card_lost += other.card_lost;
+        self.dropped += other.dropped;
         self.faults += other.faults;
     }
 }
@@ -173,7 +176,8 @@ fn honest_visits(topology: Topology, number: u64, dice: &mut Dice) -> Tally {
 
 /// One thing that people, wires, network or PBX do.
 fn trouble(world: &mut World, dice: &mut Dice) {
-    match dice.below(20) {
+    match dice.below(21) {
+        20 => world.stall(ms(10 + dice.below(5000) / (1 + dice.below(20)))),
         0 | 1 => world.panel.visitor_leave(),
         2 | 3 => world.lift(),
         4 => world.replace(),
@@ -293,6 +297,7 @@ fn no_trouble_breaks_a_promise() {
         tally.refused,
         tally.handset,
         tally.card_lost,
+        tally.dropped,
         tally.faults,
     ] {
         assert!(seen >= enough, "too tame: {tally:?}");

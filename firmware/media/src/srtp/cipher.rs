@@ -100,18 +100,7 @@ impl Tag {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    pub(super) fn bytes(hex: &str) -> Vec<u8> {
-        let digits: Vec<u8> = hex
-            .chars()
-            .filter_map(|c| c.to_digit(16))
-            .map(|digit| digit as u8)
-            .collect();
-        digits
-            .chunks(2)
-            .map(|pair| pair[0] << 4 | pair[1])
-            .collect()
-    }
+    use crate::srtp::tests::bytes;
 
     fn key_stream(key: &str, start: &str, from_block: usize, length: usize) -> Vec<u8> {
         let cipher = CounterMode::new(&bytes(key)).unwrap();

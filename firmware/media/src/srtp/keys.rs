@@ -144,18 +144,7 @@ fn stretch(generator: &CounterMode, salt: &[u8; SALT], label: u8, out: &mut [u8]
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn bytes(hex: &str) -> Vec<u8> {
-        let digits: Vec<u8> = hex
-            .chars()
-            .filter_map(|c| c.to_digit(16))
-            .map(|digit| digit as u8)
-            .collect();
-        digits
-            .chunks(2)
-            .map(|pair| pair[0] << 4 | pair[1])
-            .collect()
-    }
+    use crate::srtp::tests::bytes;
 
     fn derived(key: &str, salt: &str, label: u8, length: usize) -> Vec<u8> {
         let generator = CounterMode::new(&bytes(key)).unwrap();

@@ -9,7 +9,8 @@ use super::inbound::Inbound;
 use super::outbound::Outbound;
 use super::*;
 
-fn bytes(hex: &str) -> Vec<u8> {
+/// Octets of hexadecimal text as the RFCs print it, blanks left out.
+pub(super) fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex
         .chars()
         .filter_map(|c| c.to_digit(16))

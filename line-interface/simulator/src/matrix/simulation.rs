@@ -407,6 +407,7 @@ impl MatrixSimulation {
             }
         }
         sense.address = AddressSense::Taps(taps);
+        sense.applied = Some(applied.1);
         for (panel, entrance) in self.panels.iter_mut().enumerate() {
             let level = if entrance.samples > 0.0 {
                 entrance.level / entrance.samples

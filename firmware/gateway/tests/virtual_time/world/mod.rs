@@ -64,6 +64,8 @@ pub(crate) struct World {
     pub(crate) disk: Disk,
     pub(crate) pbx_up: bool,
     pub(crate) card_up: bool,
+    /// The card's watchdog holds.
+    pub(crate) card_holds: bool,
     pub(crate) drive: DriveBlock,
     pub(crate) network: network::Network,
     pub(crate) promises: Promises,
@@ -91,16 +93,20 @@ impl World {
             .map(|slot| SocketAddr::new(rtp.ip(), rtp.port() + 2 * slot))
             .collect();
         let promises = Promises::new(&config, options.handset);
+        // Every account's server is known by its address.
+        let server = |account: &config::Account| SipServer {
+            address: account.registrar.socket_addr(5060).unwrap(),
+            backup: false,
+        };
+        let registrars = config.accounts.iter().map(|one| vec![server(one)]);
+        let registrars = registrars.collect();
         let setup = Setup {
             plans: config
                 .lines
                 .iter()
                 .map(|line| line_plan(&config, line, |_| unreachable!()).unwrap())
                 .collect(),
-            registrars: vec![vec![SipServer {
-                address: address(PBX_SIP),
-                backup: false,
-            }]],
+            registrars,
             sip_local: address(GATEWAY_SIP),
             public: None,
             stun_server: None,
@@ -141,6 +147,7 @@ impl World {
             disk: options.disk,
             pbx_up: true,
             card_up: false,
+            card_holds: true,
             drive: DriveBlock::default(),
             network: network::Network::default(),
             promises,
@@ -189,6 +196,47 @@ impl World {
             self.gateway.card_present(self.now, 0, &info);
             self.collect();
         }
+    }
+
+    /// The gateway gets no time while the world goes on: the card's watchdog lets go after its 100 ms
+    /// as that of `line-simulator` does, blocks wait and then come all at once, and after 2.5 s the
+    /// card cuts the gateway off.
+    pub(crate) fn stall(&mut self, time: Duration) {
+        let end = self.now + time;
+        let mut waiting = Vec::new();
+        let mut silent_ms = 0;
+        self.drive.audio.fill(0);
+        while self.next_block <= end {
+            self.next_block += BLOCK;
+            if silent_ms >= 100 || !self.card_up {
+                self.card_holds = false;
+                self.drive = DriveBlock::default();
+            }
+            silent_ms += 10;
+            self.panel.step(&self.drive, &mut self.sense);
+            self.panel.heard_by_visitor();
+            if !self.card_holds {
+                self.sense.applied = None;
+            }
+            if self.card_up && waiting.len() < 250 {
+                waiting.push(self.sense.clone());
+            }
+        }
+        self.now = end;
+        self.promises.stalled(end, silent_ms > 100);
+        let cut_off = waiting.len() == 250;
+        for sense in waiting {
+            let mut drive = [self.drive];
+            let sense = std::slice::from_ref(&sense);
+            self.gateway.handle_block(end, 0, sense, &mut drive);
+            self.drive = drive[0];
+            self.collect();
+        }
+        if cut_off {
+            self.lose_card();
+            self.return_card();
+        }
+        self.check_promises(true);
     }
 
     /// The PBX comes up anew and knows neither registrations nor calls.
@@ -290,8 +338,17 @@ impl World {
         if !self.card_up {
             self.drive = DriveBlock::default();
         }
+        self.card_holds |= self.drive.drive == Drive::SAFE;
+        let driven = if self.card_holds {
+            self.drive
+        } else {
+            DriveBlock::default()
+        };
         let begun = Instant::now();
-        self.panel.step(&self.drive, &mut self.sense);
+        self.panel.step(&driven, &mut self.sense);
+        if !self.card_holds {
+            self.sense.applied = None;
+        }
         self.spent[0] += begun.elapsed();
         let heard = self.panel.heard_by_visitor();
         if self.keep_sound {

@@ -109,6 +109,16 @@ impl Promises {
         self.lifted = None;
     }
 
+    /// The gateway had no time: what it owed within a time, it owes from now on. With no handset
+    /// behind the relay, a panel that loses our load in a talk sees the button of one.
+    pub(super) fn stalled(&mut self, now: Duration, fell: bool) {
+        self.lifted = self.lifted.map(|_| now);
+        self.panel_rests = self.panel_rests.map(|_| now);
+        if fell && !self.handset {
+            self.without_key += 1;
+        }
+    }
+
     pub(super) fn broken(&mut self, broken: bool) {
         self.wires_broken = broken;
         self.lifted = None;
