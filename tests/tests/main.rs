@@ -49,6 +49,7 @@ mod phones_own_transfer;
 mod pulse_line;
 mod redirect_elsewhere;
 mod reliable_responses;
+mod replaced_call;
 mod ring_group_and_queue;
 mod sip_over_ipv6;
 mod sip_over_tcp;

@@ -186,7 +186,9 @@ impl Session {
             // What came from the old place can come no more: the next stream is followed from its first packet.
             self.forget_source();
         }
-        // A new description restarts the clock of the timeout: the stream may come from elsewhere now.
+        // A new description restarts the clock of the timeout: the stream may come from elsewhere now. A silence that was told of
+        // before has been the other stream's.
+        self.timed_out = false;
         self.heard = now;
         self.heard_any = now;
     }
