@@ -11,13 +11,11 @@
 
 use std::sync::LazyLock;
 
-use realfft::num_complex::Complex32;
-
 use crate::Rate;
 use crate::echo::{BLOCK, EchoReport};
 use crate::frames::Frames;
 use crate::sample::{bounded, sum};
-use crate::spectrum::Fft;
+use crate::transform::Transform;
 
 /// Delay, and length of the falling edge, in eighths of a millisecond.
 const EDGE: usize = 56;
@@ -72,7 +70,7 @@ pub struct Suppressor {
     bins: usize,
     edge: usize,
     windows: &'static Windows,
-    fft: Fft,
+    transform: Transform,
     /// The blocks before: what came in, and the echo estimate.
     input: Vec<f32>,
     echo_input: Vec<f32>,
@@ -100,7 +98,9 @@ const MOST_BANDS: usize = MOST_BINS.div_ceil(BAND);
 /// What a block is worked out in. It lives on the stack, which all calls share: so it is always near the processor.
 struct Work {
     framed: [f32; MOST_WINDOW],
-    spectrum: [Complex32; MOST_BINS],
+    /// The spectrum, its parts apart.
+    re: [f32; MOST_BINS],
+    im: [f32; MOST_BINS],
     power: [f32; MOST_BINS],
     /// The same of the echo estimate.
     estimate: [f32; MOST_BINS],
@@ -113,7 +113,8 @@ impl Work {
     fn new() -> Work {
         Work {
             framed: [0.0; MOST_WINDOW],
-            spectrum: [Complex32::ZERO; MOST_BINS],
+            re: [0.0; MOST_BINS],
+            im: [0.0; MOST_BINS],
             power: [0.0; MOST_BINS],
             estimate: [0.0; MOST_BINS],
             gains: [0.0; MOST_BINS],
@@ -208,7 +209,11 @@ impl Suppressor {
     pub fn at(rate: Rate, config: SuppressorConfig) -> Suppressor {
         let block = rate.block();
         let edge = edge_of(rate);
-        let (window, bins) = (2 * block, block + 1);
+        let bins = block + 1;
+        let (windows, transform): (&'static Windows, _) = match rate {
+            Rate::Hz8000 => (&NARROW, Transform::Short),
+            Rate::Hz16000 => (&WIDE_BAND, Transform::Long),
+        };
         let zeros = vec![0.0; bins];
         let bands = bins.div_ceil(BAND);
         Suppressor {
@@ -218,11 +223,8 @@ impl Suppressor {
             block,
             bins,
             edge,
-            windows: match rate {
-                Rate::Hz8000 => &NARROW,
-                Rate::Hz16000 => &WIDE_BAND,
-            },
-            fft: Fft::new(window),
+            windows,
+            transform,
             input: vec![0.0; block],
             echo_input: vec![0.0; block],
             overlap: vec![0.0; edge],
@@ -261,13 +263,13 @@ impl Suppressor {
         if let Some(report) = echo {
             let fresh = &report.echo[..report.echo.len().min(self.block)];
             self.analyse(fresh, true, &mut work);
-            powers(&work.spectrum[..self.bins], &mut work.estimate);
+            powers(&work.re[..self.bins], &work.im, &mut work.estimate);
         }
         let count = self.block.min(block.len());
         let given = &mut block[..count];
         given.iter_mut().for_each(|s| *s = bounded(*s));
         self.analyse(given, false, &mut work);
-        powers(&work.spectrum[..self.bins], &mut work.power);
+        powers(&work.re[..self.bins], &work.im, &mut work.power);
         let mut over = OVER;
         if let Some(report) = echo {
             self.follow_echo(&report.doubt, &mut work);
@@ -279,7 +281,9 @@ impl Suppressor {
         self.follow_noise(&work);
         self.weigh(over, &mut work);
         let framed = &mut work.framed[..2 * self.block];
-        self.fft.inverse(&work.spectrum[..self.bins], framed);
+        work.im[0] = 0.0;
+        work.im[self.bins - 1] = 0.0;
+        self.transform.inverse(&work.re, &work.im, framed);
         let from = self.block - self.edge;
         let ready = &mut framed[from..];
         for (slot, weight) in ready.iter_mut().zip(&self.windows.synthesis[from..]) {
@@ -307,17 +311,18 @@ impl Suppressor {
         kept.copy_from_slice(fresh);
         missing.fill(0.0);
         product(&mut framed[self.block..], before, second);
-        self.fft.forward(framed, &mut work.spectrum[..self.bins]);
+        self.transform.forward(framed, &mut work.re, &mut work.im);
     }
 
     /// Weighs the bins and fills the holes.
     fn weigh(&mut self, over: f32, work: &mut Work) {
         self.reckon_gains(over, work);
         let bins = self.bins;
-        let spectrum = &mut work.spectrum[..bins];
+        let (re, im) = (&mut work.re[..bins], &mut work.im[..bins]);
         let (power, gains) = (&work.power[..bins], &work.gains[..bins]);
-        for (bin, gain) in spectrum.iter_mut().zip(gains) {
-            *bin *= *gain;
+        for ((re, im), gain) in re.iter_mut().zip(&mut *im).zip(gains) {
+            *re *= gain;
+            *im *= gain;
         }
         if !self.config.comfort_noise || self.config.noise_db <= 0.0 {
             return;
@@ -330,7 +335,7 @@ impl Suppressor {
             let lacks = wanted - gains[i] * gains[i] * power[i];
             missing[i] = if echo[i] > 0.1 * noise[i] { lacks } else { 0.0 };
         }
-        for (bin, missing) in spectrum.iter_mut().zip(missing) {
+        for ((re, im), missing) in re.iter_mut().zip(im).zip(missing) {
             if *missing > 0.0 {
                 self.random = self
                     .random
@@ -339,8 +344,8 @@ impl Suppressor {
                 // Eight directions are as good as all.
                 let direction = &DIRECTIONS[(self.random >> 29) as usize];
                 let amplitude = missing.sqrt();
-                bin.re += amplitude * direction.0;
-                bin.im += amplitude * direction.1;
+                *re += amplitude * direction.0;
+                *im += amplitude * direction.1;
             }
         }
     }
@@ -474,9 +479,9 @@ fn product(out: &mut [f32], a: &[f32], b: &[f32]) {
     }
 }
 
-fn powers(spectrum: &[Complex32], out: &mut [f32]) {
-    for (slot, x) in out.iter_mut().zip(spectrum) {
-        *slot = x.norm_sqr();
+fn powers(re: &[f32], im: &[f32], out: &mut [f32]) {
+    for ((slot, re), im) in out.iter_mut().zip(re).zip(im) {
+        *slot = re * re + im * im;
     }
 }
 
