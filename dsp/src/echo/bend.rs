@@ -32,8 +32,7 @@ pub(super) struct Bend {
     astray: Astray,
     block: Vec<f32>,
     echo: Vec<f32>,
-    constrained: usize,
-    partitions: usize,
+    turn: usize,
 }
 
 impl Bend {
@@ -50,8 +49,7 @@ impl Bend {
             astray: Astray::default(),
             block: vec![0.0; shape.block],
             echo: vec![0.0; shape.block],
-            constrained: 0,
-            partitions: short.partitions,
+            turn: 0,
         };
         bend.forget();
         bend
@@ -112,11 +110,10 @@ impl Bend {
     pub(super) fn learn(&mut self, error: View<'_>, linear: &[f32]) {
         self.kalman
             .learn(&mut self.filter, &self.far, error, linear);
-        self.filter.constrain(0);
-        let others = self.partitions - 1;
-        if others > 0 {
-            self.constrained = self.constrained % others + 1;
-            self.filter.constrain(self.constrained);
+        // It moves slowly.
+        self.turn = self.turn.wrapping_add(1);
+        if self.turn.is_multiple_of(2) {
+            self.filter.constrain_in_turn(self.turn / 2);
         }
     }
 }

@@ -26,6 +26,11 @@ const MOST_TAPS: usize = 8000;
 /// Share of the heard filter's error energy below which the scout's says that it is clearly ahead.
 const AHEAD: f32 = 0.7;
 
+/// Share of the heard filter's error energy below which the scout's says that the filters move...
+const MOVING: f32 = 0.8;
+/// ...and for how many more blocks they are taken to, 0.5 s.
+const MOVING_BLOCKS: u32 = 50;
+
 /// What a canceller is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EchoSettings {
@@ -83,7 +88,9 @@ pub struct EchoCanceller {
     far_power: Vec<f32>,
     emphasis_mic: f32,
     emphasis_out: f32,
-    constrained: usize,
+    /// Whose turn it is to be constrained, and for how many more blocks the filters count as moving.
+    turn: usize,
+    moving_for: u32,
     clipped_for: u32,
     mic_mean: f32,
     out_mean: f32,
@@ -180,7 +187,8 @@ impl EchoCanceller {
             far_power: vec![0.0; shape.stride],
             emphasis_mic: 0.0,
             emphasis_out: 0.0,
-            constrained: 0,
+            turn: 0,
+            moving_for: 0,
             clipped_for: 0,
             mic_mean: 0.0,
             out_mean: 0.0,
@@ -392,8 +400,12 @@ impl EchoCanceller {
     /// One step of both filters, whose errors have these energies.
     fn learn(&mut self, clipped: bool, front: f32, scout: f32) {
         let scratch = &mut self.scratch;
-        scratch.transform(|scratch| &scratch.scout_echo);
-        scratch.spectrum.view(0).powers(&mut scratch.echo_power);
+        if self.far.is_silent() {
+            scratch.echo_power.fill(0.0);
+        } else {
+            scratch.transform(|scratch| &scratch.scout_echo);
+            scratch.spectrum.view(0).powers(&mut scratch.echo_power);
+        }
         scratch.transform(|scratch| &scratch.scout_error);
         scratch.spectrum.view(0).powers(&mut scratch.error_power);
 
@@ -435,16 +447,29 @@ impl EchoCanceller {
         }
         self.kalman.tell(&mut self.report.doubt);
 
-        // The first partition holds most of the echo; the others take turns.
-        let others = self.shape.partitions - 1;
-        if others > 0 {
-            self.constrained = self.constrained % others + 1;
+        self.constrain(scout < MOVING * front || !self.steps.adapted);
+    }
+
+    /// Keeps partitions as long as a block. The first holds most of the echo; the others take turns. While the filters move, the
+    /// first and one other of each are seen to; once they hardly do, one partition of one filter is enough.
+    fn constrain(&mut self, moves: bool) {
+        if moves {
+            self.moving_for = MOVING_BLOCKS;
         }
-        for filter in [&mut self.front, &mut self.scout] {
-            filter.constrain(0);
-            if others > 0 {
-                filter.constrain(self.constrained);
+        self.turn = self.turn.wrapping_add(1);
+        if self.moving_for > 0 {
+            self.moving_for -= 1;
+            let other = self.front.turn(self.turn);
+            for filter in [&mut self.front, &mut self.scout] {
+                filter.constrain(0);
+                if other > 0 {
+                    filter.constrain(other);
+                }
             }
+        } else if self.turn.is_multiple_of(2) {
+            self.front.constrain_in_turn(self.turn / 2);
+        } else {
+            self.scout.constrain_in_turn(self.turn / 2);
         }
     }
 

@@ -2,6 +2,10 @@
 
 use super::spectra::{Spectra, View};
 use super::{EMPHASIS, Shape};
+use crate::lanes::energy;
+
+/// Energy of two blocks below which they count as silence, -140 dBFS: no sample of 16 bits is that small.
+const SILENT: f32 = 1e-12;
 
 /// The last spectra of the far end.
 #[derive(Debug, Clone)]
@@ -11,6 +15,8 @@ pub(super) struct FarEnd {
     spectra: Spectra,
     powers: Vec<f32>,
     newest: usize,
+    /// Spectra of silence in a row, up to the newest.
+    silent: usize,
     /// Emphasised samples of the longest delay and the filter, a ring of whole blocks.
     history: Vec<f32>,
     next: usize,
@@ -29,6 +35,7 @@ impl FarEnd {
             spectra: Spectra::new(shape, shape.partitions),
             powers: vec![0.0; shape.partitions * shape.stride],
             newest: 0,
+            silent: shape.partitions,
             history: vec![0.0; blocks * shape.block],
             next: 0,
             longest,
@@ -47,11 +54,12 @@ impl FarEnd {
             .newest
             .checked_sub(1)
             .unwrap_or(self.shape.partitions - 1);
-        self.transform(0);
+        let silent = self.transform(0);
+        self.silent = if silent { self.silent + 1 } else { 0 }.min(self.shape.partitions);
     }
 
-    /// Brings the spectrum of one partition up to date with the history.
-    fn transform(&mut self, partition: usize) {
+    /// Brings the spectrum of one partition up to date with the history; true if it is silence.
+    fn transform(&mut self, partition: usize) -> bool {
         let back = self.delay + partition * self.shape.block + self.shape.window;
         let length = self.history.len();
         let start = (self.next + length - back.min(length)) % length;
@@ -60,9 +68,17 @@ impl FarEnd {
         left.copy_from_slice(&self.history[start..start + first]);
         right.copy_from_slice(&self.history[..right.len()]);
         let at = self.at(partition);
-        self.spectra.transform(at, &self.window);
+        let silent = energy(&self.window) < SILENT;
+        if silent {
+            let (re, im) = self.spectra.view_mut(at);
+            re.fill(0.0);
+            im.fill(0.0);
+        } else {
+            self.spectra.transform(at, &self.window);
+        }
         let range = at * self.shape.stride..(at + 1) * self.shape.stride;
         self.spectra.view(at).powers(&mut self.powers[range]);
+        silent
     }
 
     fn at(&self, partition: usize) -> usize {
@@ -82,9 +98,16 @@ impl FarEnd {
     /// Holds the far end back by this many samples from now on, and as if it always had been.
     pub(super) fn set_delay(&mut self, delay: usize) {
         self.delay = delay.min(self.longest);
-        for partition in 0..self.shape.partitions {
-            self.transform(partition);
+        self.silent = 0;
+        for partition in (0..self.shape.partitions).rev() {
+            let silent = self.transform(partition);
+            self.silent = if silent { self.silent + 1 } else { 0 };
         }
+    }
+
+    /// Whether a filter meets nothing but silence, so that there is no echo.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent >= self.shape.partitions
     }
 
     /// The spectrum that partition `partition` of a filter meets.

@@ -43,20 +43,27 @@ impl Filter {
     /// The echo that the filter expects in the newest block.
     pub(super) fn echo(&mut self, far: &FarEnd, out: &mut [f32]) {
         self.sum.clear();
-        for partition in 0..self.shape.partitions {
-            let (weights, far) = (self.weights.view(partition), far.spectrum(partition));
-            let (sum_re, sum_im) = self.sum.view_mut(0);
-            for (((((sum_re, sum_im), w_re), w_im), x_re), x_im) in sum_re
-                .iter_mut()
-                .zip(sum_im)
-                .zip(weights.re)
-                .zip(weights.im)
-                .zip(far.re)
-                .zip(far.im)
-            {
-                *sum_re += w_re * x_re - w_im * x_im;
-                *sum_im += w_re * x_im + w_im * x_re;
+        if far.is_silent() {
+            out.fill(0.0);
+            return;
+        }
+        let (sum_re, sum_im) = self.sum.view_mut(0);
+        let mut partition = 0;
+        while partition < self.shape.partitions {
+            // Two at a time, so that the sum goes through half as often. Twice the last one would be once too often.
+            let (this, next) = (partition, partition + 1);
+            if next < self.shape.partitions {
+                let weights = [self.weights.view(this), self.weights.view(next)];
+                add_two(
+                    sum_re,
+                    sum_im,
+                    weights,
+                    [far.spectrum(this), far.spectrum(next)],
+                );
+            } else {
+                add(sum_re, sum_im, self.weights.view(this), far.spectrum(this));
             }
+            partition += 2;
         }
         self.sum.signal(0, &mut self.time);
         // The first half is circular; the second is the block.
@@ -78,19 +85,7 @@ impl Filter {
         share: f32,
     ) {
         let (re, im) = self.weights.view_mut(partition);
-        for ((((((w_re, w_im), x_re), x_im), e_re), e_im), step) in re
-            .iter_mut()
-            .zip(im)
-            .zip(far.re)
-            .zip(far.im)
-            .zip(error.re)
-            .zip(error.im)
-            .zip(steps)
-        {
-            let step = step * share;
-            *w_re += step * (x_re * e_re + x_im * e_im);
-            *w_im += step * (x_re * e_im - x_im * e_re);
-        }
+        step(re, im, far, error, steps, share);
     }
 
     /// Keeps a partition as long as a block: what circular convolution has put beyond is taken out.
@@ -98,6 +93,24 @@ impl Filter {
         self.weights.signal(partition, &mut self.time);
         self.time[self.shape.block..].fill(0.0);
         self.weights.transform(partition, &self.time);
+    }
+
+    /// The partition other than the first whose turn it is; 0 if there is none.
+    pub(super) fn turn(&self, turn: usize) -> usize {
+        match self.shape.partitions - 1 {
+            0 => 0,
+            others => turn % others + 1,
+        }
+    }
+
+    /// Constrains the first partition in every second turn, and the others by turns between.
+    pub(super) fn constrain_in_turn(&mut self, turn: usize) {
+        let partition = if turn.is_multiple_of(2) {
+            0
+        } else {
+            self.turn(turn / 2)
+        };
+        self.constrain(partition);
     }
 
     /// The taps of the filter.
@@ -122,5 +135,65 @@ impl Filter {
             }
             self.weights.transform(partition, &self.time);
         }
+    }
+}
+
+// The loops below stand alone so that the compiler knows that what is written is not what is read.
+
+#[inline(never)]
+fn add(sum_re: &mut [f32], sum_im: &mut [f32], w: View<'_>, x: View<'_>) {
+    for (((((sum_re, sum_im), w_re), w_im), x_re), x_im) in sum_re
+        .iter_mut()
+        .zip(sum_im)
+        .zip(w.re)
+        .zip(w.im)
+        .zip(x.re)
+        .zip(x.im)
+    {
+        *sum_re += w_re * x_re - w_im * x_im;
+        *sum_im += w_re * x_im + w_im * x_re;
+    }
+}
+
+#[inline(never)]
+fn add_two(sum_re: &mut [f32], sum_im: &mut [f32], [v, w]: [View<'_>; 2], [x, y]: [View<'_>; 2]) {
+    for (((((((((sum_re, sum_im), v_re), v_im), x_re), x_im), w_re), w_im), y_re), y_im) in sum_re
+        .iter_mut()
+        .zip(sum_im)
+        .zip(v.re)
+        .zip(v.im)
+        .zip(x.re)
+        .zip(x.im)
+        .zip(w.re)
+        .zip(w.im)
+        .zip(y.re)
+        .zip(y.im)
+    {
+        *sum_re += (v_re * x_re - v_im * x_im) + (w_re * y_re - w_im * y_im);
+        *sum_im += (v_re * x_im + v_im * x_re) + (w_re * y_im + w_im * y_re);
+    }
+}
+
+#[inline(never)]
+fn step(
+    w_re: &mut [f32],
+    w_im: &mut [f32],
+    x: View<'_>,
+    error: View<'_>,
+    steps: &[f32],
+    share: f32,
+) {
+    for ((((((w_re, w_im), x_re), x_im), e_re), e_im), step) in w_re
+        .iter_mut()
+        .zip(w_im)
+        .zip(x.re)
+        .zip(x.im)
+        .zip(error.re)
+        .zip(error.im)
+        .zip(steps)
+    {
+        let step = step * share;
+        *w_re += step * (x_re * e_re + x_im * e_im);
+        *w_im += step * (x_re * e_im - x_im * e_re);
     }
 }

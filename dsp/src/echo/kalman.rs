@@ -77,9 +77,7 @@ impl Kalman {
         self.left.fill(0.0);
         for (partition, doubt) in self.doubt.chunks_exact(self.shape.stride).enumerate() {
             let powers = far.powers(partition);
-            for ((slot, doubt), power) in self.left.iter_mut().zip(doubt).zip(powers) {
-                *slot += doubt * power;
-            }
+            add(&mut self.left, doubt, powers);
         }
     }
 
@@ -97,31 +95,18 @@ impl Kalman {
         other: &[f32],
     ) {
         self.follow(filter.echo_spectrum(), error, other);
-        let (keep, forget) = (KEEP * KEEP, 1.0 - KEEP * KEEP);
         for (partition, doubt) in self.doubt.chunks_exact_mut(self.shape.stride).enumerate() {
             let (re, im) = filter.partition_mut(partition);
-            let spectrum = far.spectrum(partition);
             let powers = far.powers(partition);
-            for ((((((((doubt, w_re), w_im), x_re), x_im), power), e_re), e_im), scale) in doubt
-                .iter_mut()
-                .zip(re)
-                .zip(im)
-                .zip(spectrum.re)
-                .zip(spectrum.im)
-                .zip(powers)
-                .zip(error.re)
-                .zip(error.im)
-                .zip(&self.scale)
-            {
-                let step = *doubt * scale;
-                let re = *w_re + step * (x_re * e_re + x_im * e_im);
-                let im = *w_im + step * (x_re * e_im - x_im * e_re);
-                *w_re = re;
-                *w_im = im;
-                let left = *doubt * (1.0 - 0.5 * step * power);
-                let after = keep * left + forget * (re * re + im * im);
-                *doubt = if after > 1e-12 { after } else { 1e-12 };
-            }
+            step(
+                doubt,
+                re,
+                im,
+                far.spectrum(partition),
+                powers,
+                error,
+                &self.scale,
+            );
         }
     }
 
@@ -155,5 +140,48 @@ impl Kalman {
         for ((slot, doubtful), echo) in out.iter_mut().zip(&self.doubtful_echo).zip(&self.echo) {
             *slot = (doubtful / (echo + 1e-9)).min(1.0);
         }
+    }
+}
+
+// The loops below stand alone so that the compiler knows that what is written is not what is read.
+
+#[inline(never)]
+fn add(left: &mut [f32], doubt: &[f32], powers: &[f32]) {
+    for ((slot, doubt), power) in left.iter_mut().zip(doubt).zip(powers) {
+        *slot += doubt * power;
+    }
+}
+
+/// One step of a partition: its weights, and the doubt about them.
+#[inline(never)]
+fn step(
+    doubt: &mut [f32],
+    w_re: &mut [f32],
+    w_im: &mut [f32],
+    far: View<'_>,
+    powers: &[f32],
+    error: View<'_>,
+    scale: &[f32],
+) {
+    let (keep, forget) = (KEEP * KEEP, 1.0 - KEEP * KEEP);
+    for ((((((((doubt, w_re), w_im), x_re), x_im), power), e_re), e_im), scale) in doubt
+        .iter_mut()
+        .zip(w_re)
+        .zip(w_im)
+        .zip(far.re)
+        .zip(far.im)
+        .zip(powers)
+        .zip(error.re)
+        .zip(error.im)
+        .zip(scale)
+    {
+        let step = *doubt * scale;
+        let re = *w_re + step * (x_re * e_re + x_im * e_im);
+        let im = *w_im + step * (x_re * e_im - x_im * e_re);
+        *w_re = re;
+        *w_im = im;
+        let left = *doubt * (1.0 - 0.5 * step * power);
+        let after = keep * left + forget * (re * re + im * im);
+        *doubt = if after > 1e-12 { after } else { 1e-12 };
     }
 }
