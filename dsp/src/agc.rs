@@ -5,7 +5,7 @@
 //! engine).
 
 use crate::Rate;
-use crate::sample::{RMS_0_DBM0, finite};
+use crate::sample::{Energy, RMS_0_DBM0, bounded};
 use crate::talk::Talk;
 
 /// Share of the newest block in the level of speech: about 300 ms of it.
@@ -42,10 +42,9 @@ impl Default for AgcConfig {
 #[derive(Debug, Clone)]
 pub struct Agc {
     config: AgcConfig,
-    /// Samples of 10 ms, of which so many and this much energy have been heard.
+    /// Samples of 10 ms, and what has been heard of them.
     frame: usize,
-    heard: usize,
-    energy: f32,
+    energy: Energy,
     step: f32,
     level: f32,
     speech: u32,
@@ -77,8 +76,7 @@ impl Agc {
         Agc {
             config,
             frame: rate.block(),
-            heard: 0,
-            energy: 0.0,
+            energy: Energy::default(),
             step: 0.0,
             level: 0.0,
             speech: 0,
@@ -90,32 +88,40 @@ impl Agc {
     /// Applies the gain, and moves it when the near end talks and nobody else. `talk` counts for the 10 ms that end within the
     /// block.
     pub fn process(&mut self, block: &mut [f32], talk: Talk) {
-        for sample in block {
-            let x = finite(*sample).clamp(-8.0, 8.0);
-            self.energy += x * x;
-            self.factor += self.step;
-            *sample = x * self.factor;
-            self.heard += 1;
-            if self.heard == self.frame {
+        let mut rest = block;
+        while !rest.is_empty() {
+            let room = self.frame - self.energy.count();
+            let (now, later) = rest.split_at_mut(rest.len().min(room));
+            self.energy.add(now);
+            if self.step == 0.0 {
+                let factor = self.factor;
+                now.iter_mut().for_each(|s| *s = bounded(*s) * factor);
+            } else {
+                for sample in now {
+                    self.factor += self.step;
+                    *sample = bounded(*sample) * self.factor;
+                }
+            }
+            if self.energy.count() == self.frame {
                 self.listened(talk);
             }
+            rest = later;
         }
     }
 
     /// 10 ms are over.
     fn listened(&mut self, talk: Talk) {
+        let heard = self.energy.take() / self.frame as f32;
         // The end of the ramp, without the errors of its sums.
         if self.step != 0.0 {
             self.factor = 10.0_f32.powf(self.gain_db / 20.0);
             self.step = 0.0;
         }
         if talk.near && !talk.far {
-            self.follow(self.energy / self.frame as f32);
+            self.follow(heard);
             let target = 10.0_f32.powf(self.gain_db / 20.0);
             self.step = (target - self.factor) / self.frame as f32;
         }
-        self.heard = 0;
-        self.energy = 0.0;
     }
 
     /// The gain at the moment, dB.
@@ -156,7 +162,7 @@ mod tests {
                 level * (0.7 * (n * BLOCK + i) as f32).sin() * std::f32::consts::SQRT_2
             });
             agc.process(&mut block, talk);
-            last = crate::talk::mean_square(&block);
+            last = crate::sample::mean_square(&block);
         }
         20.0 * (last.sqrt() / RMS_0_DBM0).log10()
     }

@@ -6,8 +6,7 @@
 //! open.
 
 use crate::Rate;
-use crate::sample::finite;
-use crate::talk::mean_square;
+use crate::sample::{Energy, bounded, mean_square};
 
 /// Loss below which both directions cannot be open, dB...
 const POOR_DB: f32 = 10.0;
@@ -39,10 +38,9 @@ enum Floor {
 /// others blocks of 10 ms.
 #[derive(Debug, Clone)]
 pub struct VoiceSwitch {
-    /// Samples of 10 ms, of which so many and this much energy have gone to the line.
+    /// Samples of 10 ms, and what has gone to the line of them.
     frame: usize,
-    gone: usize,
-    energy: f32,
+    energy: Energy,
     line_step: f32,
     loss_db: f32,
     far_blocks: u32,
@@ -77,8 +75,7 @@ impl VoiceSwitch {
     pub fn at(rate: Rate) -> VoiceSwitch {
         VoiceSwitch {
             frame: rate.block(),
-            gone: 0,
-            energy: 0.0,
+            energy: Energy::default(),
             line_step: 0.0,
             loss_db: 20.0,
             far_blocks: 0,
@@ -108,35 +105,44 @@ impl VoiceSwitch {
 
     /// The direction to the line.
     pub fn to_line(&mut self, block: &mut [f32]) {
-        for sample in block {
-            if self.gone == 0 {
+        let mut rest = block;
+        while !rest.is_empty() {
+            if self.energy.count() == 0 {
                 self.line_step = (self.line_target - self.line_gain) / self.frame as f32;
             }
-            let x = finite(*sample).clamp(-8.0, 8.0);
-            self.energy += x * x;
-            self.line_gain += self.line_step;
-            *sample = x * self.line_gain;
-            self.gone += 1;
-            if self.gone == self.frame {
-                self.gone = 0;
-                // The end of the ramp, without the errors of its sums.
-                if (self.line_target - self.line_gain).abs() < 1e-3 {
-                    self.line_gain = self.line_target;
-                }
-                let mean = std::mem::take(&mut self.energy) / self.frame as f32;
-                self.phone = mean.max(0.8 * self.phone);
-                if self.phone < 1e-15 {
-                    self.phone = 0.0;
-                }
+            let room = self.frame - self.energy.count();
+            let (now, later) = rest.split_at_mut(rest.len().min(room));
+            self.energy.add(now);
+            ramp(now, &mut self.line_gain, self.line_step);
+            if self.energy.count() == self.frame {
+                self.gone_to_line();
             }
+            rest = later;
+        }
+    }
+
+    /// 10 ms have gone to the line.
+    fn gone_to_line(&mut self) {
+        // The end of the ramp, without the errors of its sums.
+        if (self.line_target - self.line_gain).abs() < 1e-3 {
+            self.line_gain = self.line_target;
+        }
+        let mean = self.energy.take() / self.frame as f32;
+        self.phone = mean.max(0.8 * self.phone);
+        if self.phone < 1e-15 {
+            self.phone = 0.0;
         }
     }
 
     /// Takes a block of both directions: `played` to the line, and `heard` as the phone would hear it.
     pub fn judge(&mut self, played: &[f32], heard: &[f32]) {
-        self.played = mean_square(played).max(0.8 * self.played);
-        let heard = mean_square(heard);
-        self.mean_played += 0.08 * (mean_square(played) - self.mean_played);
+        self.judge_powers(mean_square(played), mean_square(heard));
+    }
+
+    /// The same of the mean squares of both.
+    pub(crate) fn judge_powers(&mut self, played: f32, heard: f32) {
+        self.played = played.max(0.8 * self.played);
+        self.mean_played += 0.08 * (played - self.mean_played);
         self.mean_heard += 0.08 * (heard - self.mean_heard);
         for mean in [
             &mut self.played,
@@ -207,11 +213,21 @@ impl VoiceSwitch {
 /// Moves a gain to its target along one block.
 fn turn(block: &mut [f32], gain: &mut f32, target: f32) {
     let step = (target - *gain) / block.len().max(1) as f32;
+    ramp(block, gain, step);
+    *gain = target;
+}
+
+/// A gain that moves by a step with each sample.
+fn ramp(block: &mut [f32], gain: &mut f32, step: f32) {
+    if step == 0.0 {
+        let gain = *gain;
+        block.iter_mut().for_each(|s| *s = bounded(*s) * gain);
+        return;
+    }
     for sample in block {
         *gain += step;
-        *sample = finite(*sample).clamp(-8.0, 8.0) * *gain;
+        *sample = bounded(*sample) * *gain;
     }
-    *gain = target;
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@
 //! moves; the tones of panels and PBXs and the tones of keys begin at their full level. So a peak counts only when it stands
 //! far above its neighbours and its harmonics and has grown by several dB over many frames at one frequency.
 
+use std::sync::LazyLock;
+
 use realfft::num_complex::Complex32;
 
 use crate::SAMPLE_RATE_HZ;
-use crate::sample::finite;
+use crate::sample::{finite, square_sum, sum};
 use crate::spectrum::Fft;
 
 /// Samples in a frame, 32 ms, and between frames, 16 ms.
@@ -17,6 +19,9 @@ const BINS: usize = FRAME / 2 + 1;
 /// Lowest and highest bin looked at: 187 Hz to 3.8 kHz.
 const FIRST: usize = 6;
 const LAST: usize = 121;
+/// Weakest peak that counts, and the share of all power that it must hold.
+const FAINTEST: f32 = 1e-7;
+const SHARE: f32 = 0.15;
 /// Frames over which a peak must have grown (190 ms).
 const GROWTH_FRAMES: usize = 12;
 /// Below this, Hz, the pitch of a voice may swell like feedback: there only a stuck tone counts.
@@ -34,6 +39,14 @@ const TRACKS: usize = 8;
 const NOTCHES: usize = 6;
 /// A notch is tried without after this long, samples (20 s).
 const NOTCH_LIFE: u32 = 160_000;
+
+/// Raised cosine, for all calls.
+static WINDOW: LazyLock<[f32; FRAME]> = LazyLock::new(|| {
+    std::array::from_fn(|n| {
+        let phase = std::f32::consts::TAU * (n as f32 + 0.5) / FRAME as f32;
+        0.5 - 0.5 * phase.cos()
+    })
+});
 
 /// A feedback tone.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,7 +70,6 @@ struct Track {
 #[derive(Debug, Clone)]
 pub struct HowlDetector {
     fft: Fft,
-    window: [f32; FRAME],
     input: [f32; FRAME],
     filled: usize,
     tracks: [Track; TRACKS],
@@ -75,10 +87,6 @@ impl HowlDetector {
     pub fn new() -> HowlDetector {
         HowlDetector {
             fft: Fft::new(FRAME),
-            window: std::array::from_fn(|n| {
-                let phase = std::f32::consts::TAU * (n as f32 + 0.5) / FRAME as f32;
-                0.5 - 0.5 * phase.cos()
-            }),
             input: [0.0; FRAME],
             filled: FRAME - HOP,
             tracks: [Track::default(); TRACKS],
@@ -88,14 +96,20 @@ impl HowlDetector {
 
     /// Takes samples.
     pub fn process(&mut self, samples: &[f32]) {
-        for sample in samples {
-            self.input[self.filled] = finite(*sample).clamp(-4.0, 4.0);
-            self.filled += 1;
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(self.until_look()));
+            let slots = &mut self.input[self.filled..self.filled + now.len()];
+            for (slot, sample) in slots.iter_mut().zip(now) {
+                *slot = finite(*sample).clamp(-4.0, 4.0);
+            }
+            self.filled += now.len();
             if self.filled == FRAME {
                 self.look();
                 self.input.copy_within(HOP.., 0);
                 self.filled = FRAME - HOP;
             }
+            rest = later;
         }
     }
 
@@ -110,22 +124,37 @@ impl HowlDetector {
     }
 
     fn look(&mut self) {
-        let framed: [f32; FRAME] = std::array::from_fn(|i| self.input[i] * self.window[i]);
-        let mut spectrum = [Complex32::default(); BINS];
-        self.fft.forward(&framed, &mut spectrum);
-        // A full-scale sine has the power 1.
-        let power = spectrum.map(|x| x.norm_sqr() * (16.0 / (FRAME * FRAME) as f32) + 1e-12);
         for track in &mut self.tracks {
             track.missed += 1;
         }
-        for bin in FIRST..LAST {
-            if stands_out(&power, bin) {
-                self.follow(&power, bin);
-            }
+        let mut framed = [0.0; FRAME];
+        for ((slot, x), weight) in framed.iter_mut().zip(&self.input).zip(&*WINDOW) {
+            *slot = x * weight;
+        }
+        // By Parseval no bin can hold more than this.
+        if square_sum(&framed) * (8.0 / FRAME as f32) >= FAINTEST {
+            self.look_at(&framed);
         }
         for track in &mut self.tracks {
             if track.missed > 2 {
                 *track = Track::default();
+            }
+        }
+    }
+
+    fn look_at(&mut self, framed: &[f32; FRAME]) {
+        let mut spectrum = [Complex32::default(); BINS];
+        self.fft.forward(framed, &mut spectrum);
+        let mut power = [0.0; BINS];
+        for (slot, x) in power.iter_mut().zip(&spectrum) {
+            // A full-scale sine has the power 1.
+            *slot = x.norm_sqr() * (16.0 / (FRAME * FRAME) as f32) + 1e-12;
+        }
+        // No peak counts that holds less than a good part of all.
+        let least = (SHARE * sum(&power)).max(FAINTEST);
+        for bin in FIRST..LAST {
+            if power[bin] > least && stands_out(&power, bin) {
+                self.follow(&power, bin);
             }
         }
     }
@@ -185,10 +214,10 @@ impl HowlDetector {
     }
 }
 
-/// A peak far above what is beside it, above its harmonics and with a good part of all the power.
+/// A peak far above what is beside it and above its harmonics.
 fn stands_out(power: &[f32; BINS], bin: usize) -> bool {
     let peak = power[bin];
-    if peak < 1e-7 || peak < power[bin - 1] || peak <= power[bin + 1] {
+    if peak < power[bin - 1] || peak <= power[bin + 1] {
         return false;
     }
     let at = |bin: usize| power.get(bin).copied().unwrap_or(0.0);
@@ -199,8 +228,7 @@ fn stands_out(power: &[f32; BINS], bin: usize) -> bool {
     let around = |bin: usize| at(bin.saturating_sub(1)).max(at(bin)).max(at(bin + 1));
     // The third harmonic is left out: a loop in its limit has one; a voice has the second as well.
     let harmonics = around(2 * bin).max(around(bin / 2));
-    let all: f32 = power.iter().sum();
-    peak > 10.0 * neighbours && peak > 30.0 * harmonics && peak > 0.15 * all
+    peak > 10.0 * neighbours && peak > 30.0 * harmonics
 }
 
 /// Where between the bins the peak lies, from the logarithms of the three values around it.

@@ -1,13 +1,19 @@
 //! Levels: measuring, setting and limiting.
 
 use crate::Rate;
-use crate::sample::{dbm0_of_mean_square, finite};
+use crate::sample::{Energy, dbm0_of_mean_square, finite, largest};
+
+/// Magnitude from which a sample counts as clipped.
+const CLIPPED: f32 = 0.999;
 
 /// Measures level and peak of a stream with an exponential window.
 #[derive(Debug, Clone)]
 pub struct LevelMeter {
     mean_square: f32,
+    /// The level moves whenever so many samples are together, by this share: at most every 10 ms, and often within the window.
+    group: usize,
     weight: f32,
+    energy: Energy,
     peak: f32,
     clipped: u64,
 }
@@ -21,9 +27,12 @@ impl LevelMeter {
     /// A meter with this time constant, ms.
     pub fn at(rate: Rate, time_constant_ms: f32) -> LevelMeter {
         let samples = time_constant_ms.max(0.125) * rate.per_ms();
+        let group = ((samples / 12.0) as usize).clamp(1, rate.block());
         LevelMeter {
             mean_square: 0.0,
-            weight: 1.0 - (-1.0 / samples).exp(),
+            group,
+            weight: 1.0 - (-(group as f32) / samples).exp(),
+            energy: Energy::default(),
             peak: 0.0,
             clipped: 0,
         }
@@ -31,14 +40,25 @@ impl LevelMeter {
 
     /// Takes samples.
     pub fn process(&mut self, samples: &[f32]) {
-        for sample in samples {
-            let x = finite(*sample).clamp(-8.0, 8.0);
-            self.mean_square += self.weight * (x * x - self.mean_square);
-            self.peak = self.peak.max(x.abs());
-            self.clipped += u64::from(x.abs() >= 0.999);
-            if self.mean_square < 1e-15 {
-                self.mean_square = 0.0;
+        let peak = largest(samples).min(8.0);
+        self.peak = self.peak.max(peak);
+        if peak >= CLIPPED {
+            let clips = |x: &&f32| finite(**x).abs() >= CLIPPED;
+            self.clipped += samples.iter().filter(clips).count() as u64;
+        }
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let room = self.group - self.energy.count();
+            let (now, later) = rest.split_at(rest.len().min(room));
+            self.energy.add(now);
+            if self.energy.count() == self.group {
+                let newest = self.energy.take() / self.group as f32;
+                self.mean_square += self.weight * (newest - self.mean_square);
+                if self.mean_square < 1e-15 {
+                    self.mean_square = 0.0;
+                }
             }
+            rest = later;
         }
     }
 
@@ -90,11 +110,24 @@ impl Gain {
 
     /// Applies the gain.
     pub fn process(&mut self, samples: &mut [f32]) {
-        for sample in samples {
-            self.now += (self.target - self.now) * self.weight;
-            // At 60 dB the largest float would overflow.
-            *sample = finite(*sample).clamp(-1e6, 1e6) * self.now;
+        // At 60 dB the largest float would overflow.
+        let bound = |sample: f32| finite(sample).clamp(-1e6, 1e6);
+        let mut rest = samples;
+        while self.now != self.target {
+            let Some((sample, later)) = rest.split_first_mut() else {
+                return;
+            };
+            let way = self.target - self.now;
+            self.now += way * self.weight;
+            // The end of the way, which the sums alone never reach.
+            if way.abs() <= 1e-5 * self.target {
+                self.now = self.target;
+            }
+            *sample = bound(*sample) * self.now;
+            rest = later;
         }
+        let gain = self.target;
+        rest.iter_mut().for_each(|s| *s = bound(*s) * gain);
     }
 }
 
@@ -135,6 +168,10 @@ impl Ramp {
 
     /// Applies it.
     pub fn process(&mut self, samples: &mut [f32]) {
+        if self.open && self.place >= 1.0 {
+            samples.iter_mut().for_each(|s| *s = finite(*s));
+            return;
+        }
         let step = if self.open { self.step } else { -self.step };
         for sample in samples {
             self.place = (self.place + step).clamp(0.0, 1.0);
@@ -215,6 +252,10 @@ impl Limiter {
     /// Replaces samples by the limited ones of 0.75 ms before.
     pub fn process(&mut self, samples: &mut [f32]) {
         let ring = self.ahead + 1;
+        if samples.len() >= ring && self.open_for > ring && largest(samples) <= self.limit {
+            self.delay(samples);
+            return;
+        }
         for sample in samples {
             let x = finite(*sample).clamp(-1e6, 1e6);
             let newest = self.next;
@@ -240,6 +281,25 @@ impl Limiter {
                 (out * mean).clamp(-self.limit, self.limit)
             };
         }
+    }
+
+    /// Sound that needs no gain, behind sound that needs none: the rings hold ones.
+    fn delay(&mut self, samples: &mut [f32]) {
+        let ahead = self.ahead;
+        let ring = ahead + 1;
+        let mut before = [0.0; MOST_AHEAD];
+        for (n, slot) in before[..ahead].iter_mut().enumerate() {
+            *slot = self.late[(self.next + 1 + n) % ring];
+        }
+        // The rings turn as if every sample had gone through them: so the sums behind it round alike.
+        self.next = (self.next + samples.len()) % ring;
+        let kept = samples.len() - ahead;
+        for (n, sample) in samples[kept..].iter().enumerate() {
+            self.late[(self.next + 1 + n) % ring] = finite(*sample);
+        }
+        samples.copy_within(..kept, ahead);
+        samples[..ahead].copy_from_slice(&before[..ahead]);
+        samples.iter_mut().for_each(|s| *s = finite(*s));
     }
 
     /// How far the gain is down, dB.

@@ -9,13 +9,13 @@
 //! the filter cannot model though it rises and falls with the echo estimate in the same band (a path longer than the filter);
 //! and what rises and falls with the whole echo (a loudspeaker that distorts). The last two are learned by regression.
 
-use realfft::num_complex::Complex32;
+use std::sync::LazyLock;
 
 use crate::Rate;
-use crate::echo::EchoReport;
+use crate::echo::{BLOCK, EchoReport};
 use crate::frames::Frames;
-use crate::sample::finite;
-use crate::spectrum::Fft;
+use crate::sample::{bounded, sum};
+use crate::transform::Transform;
 
 /// Delay, and length of the falling edge, in eighths of a millisecond.
 const EDGE: usize = 56;
@@ -67,24 +67,21 @@ pub struct Suppressor {
     noise_floor: f32,
     echo_floor: f32,
     block: usize,
+    bins: usize,
     edge: usize,
-    fft: Fft,
-    analysis: Vec<f32>,
-    synthesis: Vec<f32>,
+    windows: &'static Windows,
+    transform: Transform,
+    /// The blocks before: what came in, and the echo estimate.
     input: Vec<f32>,
     echo_input: Vec<f32>,
-    framed: Vec<f32>,
-    spectrum: Vec<Complex32>,
-    power: Vec<f32>,
-    estimate: Vec<f32>,
     overlap: Vec<f32>,
     noise: Vec<f32>,
     smooth: Vec<f32>,
     minimum: Vec<f32>,
     next_minimum: Vec<f32>,
     echo: Vec<f32>,
-    narrow: Vec<Leak>,
-    wide: Vec<Leak>,
+    narrow: Leaks,
+    wide: Leaks,
     /// Clean power over disturbance of the last block, for the decision-directed estimate.
     before: Vec<f32>,
     blocks: u32,
@@ -93,18 +90,51 @@ pub struct Suppressor {
     frames: Frames,
 }
 
-/// Regression of the output's power on the echo estimate's in one band: the part that rises and falls with it.
-#[derive(Debug, Clone, Copy)]
-struct Leak {
-    out_mean: f32,
-    echo_mean: f32,
-    covariance: f32,
-    variance: f32,
-    loudest: f32,
-    leakage: f32,
+/// Most samples of a window, bins and bands: those of 16 kHz.
+const MOST_WINDOW: usize = 320;
+const MOST_BINS: usize = MOST_WINDOW / 2 + 1;
+const MOST_BANDS: usize = MOST_BINS.div_ceil(BAND);
+
+/// What a block is worked out in. It lives on the stack, which all calls share: so it is always near the processor.
+struct Work {
+    framed: [f32; MOST_WINDOW],
+    /// The spectrum, its parts apart.
+    re: [f32; MOST_BINS],
+    im: [f32; MOST_BINS],
+    power: [f32; MOST_BINS],
+    /// The same of the echo estimate.
+    estimate: [f32; MOST_BINS],
+    /// What each bin is multiplied with, and what comfort noise is missing in it; before that the shares of echo that leak.
+    gains: [f32; MOST_BINS],
+    missing: [f32; MOST_BINS],
 }
 
-impl Leak {
+impl Work {
+    fn new() -> Work {
+        Work {
+            framed: [0.0; MOST_WINDOW],
+            re: [0.0; MOST_BINS],
+            im: [0.0; MOST_BINS],
+            power: [0.0; MOST_BINS],
+            estimate: [0.0; MOST_BINS],
+            gains: [0.0; MOST_BINS],
+            missing: [0.0; MOST_BINS],
+        }
+    }
+}
+
+/// Regression of the output's power on the echo estimate's in each band: the part that rises and falls with it.
+#[derive(Debug, Clone)]
+struct Leaks {
+    out_mean: Vec<f32>,
+    echo_mean: Vec<f32>,
+    covariance: Vec<f32>,
+    variance: Vec<f32>,
+    loudest: Vec<f32>,
+    leakage: Vec<f32>,
+}
+
+impl Leaks {
     /// Weight of a block, 2 s.
     const WEIGHT: f32 = 0.005;
     /// A block this much stronger than the echo that is expected is the near end's and counts little...
@@ -112,34 +142,58 @@ impl Leak {
     /// ...but at least this much: the path may have changed.
     const LEAST_TRUST: f32 = 0.1;
 
-    fn new() -> Leak {
-        Leak {
-            out_mean: 0.0,
-            echo_mean: 0.0,
-            covariance: 0.0,
-            variance: 0.0,
-            loudest: 0.0,
-            leakage: 1.0,
+    fn new(bands: usize) -> Leaks {
+        let zeros = vec![0.0; bands];
+        Leaks {
+            out_mean: zeros.clone(),
+            echo_mean: zeros.clone(),
+            covariance: zeros.clone(),
+            variance: zeros.clone(),
+            loudest: zeros,
+            leakage: vec![1.0; bands],
         }
     }
 
-    fn follow(&mut self, out: f32, echo: f32) {
-        self.loudest = (0.998 * self.loudest).max(echo);
-        // Nothing is learned from pauses of the far end.
-        if echo < 0.003 * self.loudest || echo < 1e-9 {
-            return;
+    /// Takes the powers of a block. Without branches, so that four bands are reckoned at once.
+    fn follow(&mut self, out: &[f32], echo: &[f32]) {
+        let bands = self.leakage.len().min(out.len()).min(echo.len());
+        let (out, echo) = (&out[..bands], &echo[..bands]);
+        let (out_mean, echo_mean) = (&mut self.out_mean[..bands], &mut self.echo_mean[..bands]);
+        let (covariance, variance) = (&mut self.covariance[..bands], &mut self.variance[..bands]);
+        let (loudest, leakage) = (&mut self.loudest[..bands], &mut self.leakage[..bands]);
+        for i in 0..bands {
+            loudest[i] = larger(0.998 * loudest[i], echo[i]);
+            // Nothing is learned from pauses of the far end.
+            let pauses = (echo[i] < 0.003 * loudest[i]) | (echo[i] < 1e-9);
+            let expected = Leaks::STRANGE * leakage[i] * echo[i];
+            let trust = (expected / (out[i] + 1e-12)).clamp(Leaks::LEAST_TRUST, 1.0);
+            let weight = if pauses { 0.0 } else { Leaks::WEIGHT * trust };
+            let (o, e) = (out[i] - out_mean[i], echo[i] - echo_mean[i]);
+            out_mean[i] += weight * o;
+            echo_mean[i] += weight * e;
+            let scale = 1.0 / larger(echo_mean[i], 1e-12);
+            let (o, e) = (o * scale, e * scale);
+            covariance[i] += weight * ((o * e).clamp(-4.0, 4.0) - covariance[i]);
+            variance[i] += weight * (smaller(e * e, 20.0) - variance[i]);
+            let leaks = (covariance[i] / larger(variance[i], 1e-3)).clamp(1e-4, 1.0);
+            leakage[i] = if pauses { leakage[i] } else { leaks };
         }
-        let expected = Leak::STRANGE * self.leakage * echo;
-        let weight = Leak::WEIGHT * (expected / (out + 1e-12)).clamp(Leak::LEAST_TRUST, 1.0);
-        let (o, e) = (out - self.out_mean, echo - self.echo_mean);
-        self.out_mean += weight * o;
-        self.echo_mean += weight * e;
-        let scale = self.echo_mean.max(1e-12);
-        let (o, e) = (o / scale, e / scale);
-        self.covariance += weight * ((o * e).clamp(-4.0, 4.0) - self.covariance);
-        self.variance += weight * ((e * e).min(20.0) - self.variance);
-        self.leakage = (self.covariance / self.variance.max(1e-3)).clamp(1e-4, 1.0);
     }
+}
+
+/// The larger of two numbers, the second if the first is none; unlike `f32::max` it is a single instruction.
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The smaller of two numbers.
+fn smaller(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
+/// Ends a decay before it becomes subnormal and slow.
+fn settled(power: f32) -> f32 {
+    if power < 1e-15 { 0.0 } else { power }
 }
 
 impl Suppressor {
@@ -154,33 +208,33 @@ impl Suppressor {
     /// A suppressor that has heard nothing.
     pub fn at(rate: Rate, config: SuppressorConfig) -> Suppressor {
         let block = rate.block();
-        let edge = EDGE * block / 80;
-        let (window, bins) = (2 * block, block + 1);
-        let (analysis, synthesis) = windows(block, edge);
+        let edge = edge_of(rate);
+        let bins = block + 1;
+        let (windows, transform): (&'static Windows, _) = match rate {
+            Rate::Hz8000 => (&NARROW, Transform::Short),
+            Rate::Hz16000 => (&WIDE_BAND, Transform::Long),
+        };
         let zeros = vec![0.0; bins];
+        let bands = bins.div_ceil(BAND);
         Suppressor {
             config,
             noise_floor: floor_of(config.noise_db),
             echo_floor: floor_of(config.echo_db),
             block,
+            bins,
             edge,
-            fft: Fft::new(window),
-            analysis,
-            synthesis,
-            input: vec![0.0; window],
-            echo_input: vec![0.0; window],
-            framed: vec![0.0; window],
-            spectrum: vec![Complex32::default(); bins],
-            power: zeros.clone(),
-            estimate: zeros.clone(),
+            windows,
+            transform,
+            input: vec![0.0; block],
+            echo_input: vec![0.0; block],
             overlap: vec![0.0; edge],
             noise: zeros.clone(),
             smooth: zeros.clone(),
             minimum: vec![f32::MAX; bins],
             next_minimum: vec![f32::MAX; bins],
             echo: zeros.clone(),
-            narrow: vec![Leak::new(); bins.div_ceil(BAND)],
-            wide: vec![Leak::new(); bins.div_ceil(BAND)],
+            narrow: Leaks::new(bands),
+            wide: Leaks::new(bands),
             before: zeros,
             blocks: 0,
             random: 1,
@@ -204,106 +258,146 @@ impl Suppressor {
     /// Replaces `block` by the cleaned sound of 7 ms before. `echo` is what the canceller said about the same block, if there is
     /// one.
     pub fn process(&mut self, block: &mut [f32], echo: Option<&EchoReport>) {
-        let fresh = self.block;
-        self.input.copy_within(self.block.., 0);
-        for (i, slot) in self.input[fresh..].iter_mut().enumerate() {
-            *slot = finite(block.get(i).copied().unwrap_or(0.0)).clamp(-8.0, 8.0);
-        }
+        let mut work = Work::new();
         self.echo_share = 0.0;
         if let Some(report) = echo {
-            self.echo_input.copy_within(self.block.., 0);
-            for (slot, sample) in self.echo_input[fresh..].iter_mut().zip(&report.echo) {
-                *slot = *sample;
-            }
-            product(&mut self.framed, &self.echo_input, &self.analysis);
-            self.fft.forward(&self.framed, &mut self.spectrum);
-            powers(&self.spectrum, &mut self.estimate);
+            let fresh = &report.echo[..report.echo.len().min(self.block)];
+            self.analyse(fresh, true, &mut work);
+            powers(&work.re[..self.bins], &work.im, &mut work.estimate);
         }
-        product(&mut self.framed, &self.input, &self.analysis);
-        self.fft.forward(&self.framed, &mut self.spectrum);
-        powers(&self.spectrum, &mut self.power);
+        let count = self.block.min(block.len());
+        let given = &mut block[..count];
+        given.iter_mut().for_each(|s| *s = bounded(*s));
+        self.analyse(given, false, &mut work);
+        powers(&work.re[..self.bins], &work.im, &mut work.power);
         let mut over = OVER;
         if let Some(report) = echo {
-            self.follow_echo(&report.doubt);
-            let (all, left) = (
-                self.power.iter().sum::<f32>(),
-                self.echo.iter().sum::<f32>(),
-            );
+            self.follow_echo(&report.doubt, &mut work);
+            let (all, left) = (sum(&work.power[..self.bins]), sum(&self.echo));
             self.echo_share = (left / (all + 1e-10)).min(1.0);
             let beyond = (all / (left + 1e-10) - 1.0) / ALONE;
             over += OVER_ALONE * (1.0 - beyond).clamp(0.0, 1.0);
         }
-        self.follow_noise();
-        self.weigh(over);
-        self.fft.inverse(&self.spectrum, &mut self.framed);
+        self.follow_noise(&work);
+        self.weigh(over, &mut work);
+        let framed = &mut work.framed[..2 * self.block];
+        work.im[0] = 0.0;
+        work.im[self.bins - 1] = 0.0;
+        self.transform.inverse(&work.re, &work.im, framed);
         let from = self.block - self.edge;
-        for (slot, weight) in self.framed[from..].iter_mut().zip(&self.synthesis[from..]) {
+        let ready = &mut framed[from..];
+        for (slot, weight) in ready.iter_mut().zip(&self.windows.synthesis[from..]) {
             *slot *= weight;
         }
-        for (slot, before) in self.framed[from..].iter_mut().zip(&self.overlap) {
+        for (slot, before) in ready.iter_mut().zip(&self.overlap) {
             *slot += before;
         }
-        for (slot, sample) in block.iter_mut().zip(&self.framed[from..from + self.block]) {
-            *slot = *sample;
-        }
-        self.overlap
-            .copy_from_slice(&self.framed[from + self.block..]);
+        let (now, later) = ready.split_at(self.block);
+        given.copy_from_slice(&now[..given.len()]);
+        self.overlap.copy_from_slice(later);
+    }
+
+    /// The spectrum of the block before and the fresh one; what is missing of that is silence.
+    fn analyse(&mut self, fresh: &[f32], is_echo: bool, work: &mut Work) {
+        let before = if is_echo {
+            &mut self.echo_input
+        } else {
+            &mut self.input
+        };
+        let framed = &mut work.framed[..2 * self.block];
+        let (first, second) = self.windows.analysis.split_at(self.block);
+        product(framed, before, first);
+        let (kept, missing) = before.split_at_mut(fresh.len());
+        kept.copy_from_slice(fresh);
+        missing.fill(0.0);
+        product(&mut framed[self.block..], before, second);
+        self.transform.forward(framed, &mut work.re, &mut work.im);
     }
 
     /// Weighs the bins and fills the holes.
-    fn weigh(&mut self, over: f32) {
-        let comforts = self.config.comfort_noise && self.config.noise_db > 0.0;
-        for i in 0..self.spectrum.len() {
-            let power = self.power[i];
-            let gain = self.gain(i, power, over);
-            let bin = &mut self.spectrum[i];
-            *bin *= gain;
-            let (echo, noise) = (self.echo[i], self.noise[i]);
-            if comforts && echo > 0.1 * noise {
-                let wanted = self.noise_floor * noise * echo / (echo + noise + 1e-12);
-                let missing = wanted - gain * gain * power;
-                if missing > 0.0 {
-                    self.random = self
-                        .random
-                        .wrapping_mul(1_664_525)
-                        .wrapping_add(1_013_904_223);
-                    // Eight directions are as good as all.
-                    let direction = &DIRECTIONS[(self.random >> 29) as usize];
-                    let amplitude = missing.sqrt();
-                    bin.re += amplitude * direction.0;
-                    bin.im += amplitude * direction.1;
-                }
-            }
+    fn weigh(&mut self, over: f32, work: &mut Work) {
+        self.reckon_gains(over, work);
+        let bins = self.bins;
+        let (re, im) = (&mut work.re[..bins], &mut work.im[..bins]);
+        let (power, gains) = (&work.power[..bins], &work.gains[..bins]);
+        for ((re, im), gain) in re.iter_mut().zip(&mut *im).zip(gains) {
+            *re *= gain;
+            *im *= gain;
         }
-    }
-
-    fn follow_echo(&mut self, doubt: &[f32]) {
-        let bins = self.power.len();
-        let whole = self.estimate.iter().sum::<f32>() / self.narrow.len() as f32;
-        for (band, (narrow, wide)) in self.narrow.iter_mut().zip(&mut self.wide).enumerate() {
-            let (mut out, mut echo) = (0.0, 0.0);
-            for i in band * BAND..((band + 1) * BAND).min(bins) {
-                out += (self.power[i] - self.noise[i]).max(0.0);
-                echo += self.estimate[i];
-            }
-            narrow.follow(out, echo);
-            wide.follow(out, whole);
+        if !self.config.comfort_noise || self.config.noise_db <= 0.0 {
+            return;
         }
+        let (echo, noise) = (&self.echo[..bins], &self.noise[..bins]);
+        let missing = &mut work.missing[..bins];
         for i in 0..bins {
-            let below = self.estimate[i.saturating_sub(1)];
-            let above = self.estimate[(i + 1).min(bins - 1)];
-            let spread = self.estimate[i].max(SPREAD * below.max(above));
-            let doubt = doubt.get(i).copied().unwrap_or(1.0);
-            let leak = self.narrow[i / BAND].leakage.max(DOUBTED * doubt);
-            let wide = WIDE * self.wide[i / BAND].leakage * whole / BAND as f32;
-            self.echo[i] = (leak * spread).max(wide).max(DECAY * self.echo[i]);
-            if self.echo[i] < 1e-15 {
-                self.echo[i] = 0.0;
+            let share = echo[i] / (echo[i] + noise[i] + 1e-12);
+            let wanted = self.noise_floor * noise[i] * share;
+            let lacks = wanted - gains[i] * gains[i] * power[i];
+            missing[i] = if echo[i] > 0.1 * noise[i] { lacks } else { 0.0 };
+        }
+        for ((re, im), missing) in re.iter_mut().zip(im).zip(missing) {
+            if *missing > 0.0 {
+                self.random = self
+                    .random
+                    .wrapping_mul(1_664_525)
+                    .wrapping_add(1_013_904_223);
+                // Eight directions are as good as all.
+                let direction = &DIRECTIONS[(self.random >> 29) as usize];
+                let amplitude = missing.sqrt();
+                *re += amplitude * direction.0;
+                *im += amplitude * direction.1;
             }
         }
     }
 
-    fn follow_noise(&mut self) {
+    fn follow_echo(&mut self, doubt: &[f32], work: &mut Work) {
+        let bins = self.bins;
+        let bands = self.narrow.leakage.len();
+        let (power, estimate) = (&work.power[..bins], &work.estimate[..bins]);
+        let whole = sum(estimate) / bands as f32;
+        let mut outs = [0.0; MOST_BANDS];
+        let mut echoes = [0.0; MOST_BANDS];
+        let powers = power.chunks(BAND).zip(self.noise.chunks(BAND));
+        for (((out, echo), (power, noise)), estimate) in outs
+            .iter_mut()
+            .zip(&mut echoes)
+            .zip(powers)
+            .zip(estimate.chunks(BAND))
+        {
+            let above = |(power, noise): (&f32, &f32)| larger(power - noise, 0.0);
+            *out = power.iter().zip(noise).map(above).sum();
+            *echo = estimate.iter().sum();
+        }
+        self.narrow.follow(&outs, &echoes);
+        self.wide.follow(&outs, &[whole; MOST_BANDS]);
+        // Of each bin: what leaks of its own band, and what of all.
+        let (leaks, wide) = (&mut work.gains[..bins], &mut work.missing[..bins]);
+        let bands = leaks.chunks_mut(BAND).zip(wide.chunks_mut(BAND));
+        let leakages = self.narrow.leakage.iter().zip(&self.wide.leakage);
+        for ((leaks, wide), (narrow_leaks, wide_leaks)) in bands.zip(leakages) {
+            leaks.fill(*narrow_leaks);
+            wide.fill(WIDE * wide_leaks * whole / BAND as f32);
+        }
+        let (told, untold) = leaks.split_at_mut(doubt.len().min(bins));
+        for (leak, doubt) in told.iter_mut().zip(doubt) {
+            *leak = larger(DOUBTED * doubt, *leak);
+        }
+        untold.fill(DOUBTED);
+        let echo = &mut self.echo[..bins];
+        for i in 1..bins - 1 {
+            let beside = larger(estimate[i - 1], estimate[i + 1]);
+            let spread = larger(estimate[i], SPREAD * beside);
+            let left = larger(leaks[i] * spread, wide[i]);
+            echo[i] = settled(larger(left, DECAY * echo[i]));
+        }
+        for (i, beside) in [(0, 1), (bins - 1, bins - 2)] {
+            let spread = larger(estimate[i], SPREAD * estimate[beside]);
+            let left = larger(leaks[i] * spread, wide[i]);
+            echo[i] = settled(larger(left, DECAY * echo[i]));
+        }
+    }
+
+    fn follow_noise(&mut self, work: &Work) {
         self.blocks = self.blocks.saturating_add(1);
         if self.blocks.is_multiple_of(MINIMUM_SPAN) {
             self.minimum.copy_from_slice(&self.next_minimum);
@@ -311,50 +405,53 @@ impl Suppressor {
         }
         // The first blocks are taken as noise, then the average gets slower.
         let first = self.blocks <= 20;
-        for (i, power) in self.power.iter().enumerate() {
-            self.smooth[i] += 0.2 * (power - self.smooth[i]);
-            if self.smooth[i] < 1e-15 {
-                self.smooth[i] = 0.0;
-            }
-            self.minimum[i] = self.minimum[i].min(self.smooth[i]);
-            self.next_minimum[i] = self.next_minimum[i].min(self.smooth[i]);
+        let weight = (1.0 / self.blocks as f32).max(0.05);
+        let bins = self.bins;
+        let (power, echo) = (&work.power[..bins], &self.echo[..bins]);
+        let (smooth, noise) = (&mut self.smooth[..bins], &mut self.noise[..bins]);
+        let (minimum, next) = (&mut self.minimum[..bins], &mut self.next_minimum[..bins]);
+        for i in 0..bins {
+            smooth[i] = settled(smooth[i] + 0.2 * (power[i] - smooth[i]));
+            minimum[i] = smaller(minimum[i], smooth[i]);
+            next[i] = smaller(next[i], smooth[i]);
             // Residual echo is no noise, and neither is what stands well above the minima.
-            let quiet = self.smooth[i] < 4.0 * self.minimum[i] + 1e-12;
-            let echo_free = self.echo[i] < 0.5 * power + 1e-12;
-            if first || (quiet && echo_free) {
-                let weight = (1.0 / self.blocks as f32).max(0.05);
-                self.noise[i] += weight * (power - self.noise[i]);
-                if self.noise[i] < 1e-15 {
-                    self.noise[i] = 0.0;
-                }
-            } else if self.noise[i] > 8.0 * self.minimum[i] {
-                // The first blocks were speech after all.
-                self.noise[i] *= 0.97;
-            }
+            let quiet = smooth[i] < 4.0 * minimum[i] + 1e-12;
+            let echo_free = echo[i] < 0.5 * power[i] + 1e-12;
+            let learned = settled(noise[i] + weight * (power[i] - noise[i]));
+            // The first blocks may have been speech after all.
+            let fallen = if noise[i] > 8.0 * minimum[i] {
+                0.97
+            } else {
+                1.0
+            } * noise[i];
+            noise[i] = if first | (quiet & echo_free) {
+                learned
+            } else {
+                fallen
+            };
         }
     }
 
-    fn gain(&mut self, i: usize, power: f32, over: f32) -> f32 {
-        let noise = if self.config.noise_db > 0.0 {
-            self.noise[i]
-        } else {
-            0.0
-        };
-        let echo = if self.config.echo_db > 0.0 {
-            over * self.echo[i]
-        } else {
-            0.0
-        };
-        let disturbance = noise + echo + 1e-10;
-        let posterior = power / disturbance;
-        // Under echo the estimate must fall quickly; in noise it may be slow, which keeps music out of it.
-        let memory = 0.96 - 0.46 * echo / disturbance;
-        let prior = memory * self.before[i] + (1.0 - memory) * (posterior - 1.0).max(0.0);
-        let wiener = prior / (1.0 + prior);
-        let clean = wiener * wiener * power;
-        self.before[i] = (clean / disturbance).min(1e6);
-        let floor = (noise * self.noise_floor + echo * self.echo_floor + 1e-10) / disturbance;
-        wiener.max(floor.sqrt())
+    fn reckon_gains(&mut self, over: f32, work: &mut Work) {
+        let noise_counts = if self.config.noise_db > 0.0 { 1.0 } else { 0.0 };
+        let echo_counts = if self.config.echo_db > 0.0 { over } else { 0.0 };
+        let (noise_floor, echo_floor) = (self.noise_floor, self.echo_floor);
+        let bins = self.bins;
+        let (power, gains) = (&work.power[..bins], &mut work.gains[..bins]);
+        let (all_noise, all_echo) = (&self.noise[..bins], &self.echo[..bins]);
+        let before = &mut self.before[..bins];
+        for i in 0..bins {
+            let (noise, echo) = (noise_counts * all_noise[i], echo_counts * all_echo[i]);
+            let share = 1.0 / (noise + echo + 1e-10);
+            let posterior = power[i] * share;
+            // Under echo the estimate must fall quickly; in noise it may be slow, which keeps music out of it.
+            let memory = 0.96 - 0.46 * echo * share;
+            let prior = memory * before[i] + (1.0 - memory) * larger(posterior - 1.0, 0.0);
+            let wiener = prior / (1.0 + prior);
+            before[i] = smaller(wiener * wiener * posterior, 1e6);
+            let floor = (noise * noise_floor + echo * echo_floor + 1e-10) * share;
+            gains[i] = larger(wiener, floor.sqrt());
+        }
     }
 }
 
@@ -372,6 +469,7 @@ const DIRECTIONS: [(f32, f32); 8] = [
 
 /// Power ratio of a floor of this many dB.
 fn floor_of(db: f32) -> f32 {
+    let db = if db.is_nan() { 0.0 } else { db };
     10.0_f32.powf(-db.clamp(0.0, 60.0) / 10.0)
 }
 
@@ -381,14 +479,29 @@ fn product(out: &mut [f32], a: &[f32], b: &[f32]) {
     }
 }
 
-fn powers(spectrum: &[Complex32], out: &mut [f32]) {
-    for (slot, x) in out.iter_mut().zip(spectrum) {
-        *slot = x.norm_sqr();
+fn powers(re: &[f32], im: &[f32], out: &mut [f32]) {
+    for ((slot, re), im) in out.iter_mut().zip(re).zip(im) {
+        *slot = re * re + im * im;
     }
 }
 
 /// Analysis and synthesis window: their product adds up to one when it is moved by a block.
-fn windows(block: usize, edge: usize) -> (Vec<f32>, Vec<f32>) {
+#[derive(Debug)]
+struct Windows {
+    analysis: Vec<f32>,
+    synthesis: Vec<f32>,
+}
+
+/// Those of both rates, which all calls share.
+static NARROW: LazyLock<Windows> = LazyLock::new(|| windows(Rate::Hz8000));
+static WIDE_BAND: LazyLock<Windows> = LazyLock::new(|| windows(Rate::Hz16000));
+
+fn edge_of(rate: Rate) -> usize {
+    EDGE * rate.block() / BLOCK
+}
+
+fn windows(rate: Rate) -> Windows {
+    let (block, edge) = (rate.block(), edge_of(rate));
     let half_pi = std::f32::consts::FRAC_PI_2;
     let rise = 2 * block - edge;
     let falling = |n: usize| (half_pi * ((n - rise) as f32 + 0.5) / edge as f32).cos();
@@ -420,13 +533,15 @@ fn windows(block: usize, edge: usize) -> (Vec<f32>, Vec<f32>) {
             wanted / analysis
         })
         .collect();
-    (analysis, synthesis)
+    Windows {
+        analysis,
+        synthesis,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::echo::BLOCK;
     use crate::tone::ToneGenerator;
 
     #[test]

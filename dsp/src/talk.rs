@@ -1,6 +1,6 @@
 //! Who talks.
 
-use crate::sample::finite;
+use crate::sample::{finite, mean_square};
 
 /// Mean square from which the far end counts as talking, about -55 dBFS.
 const FAR_AUDIBLE: f32 = 3e-6;
@@ -51,8 +51,12 @@ impl TalkMeter {
     /// `far` is what was played, `near` what is left of the line behind the canceller, `echo_left` the mean square of the echo
     /// that may still be in it.
     pub fn judge(&mut self, far: &[f32], near: &[f32], echo_left: f32) -> Talk {
-        let near = mean_square(near);
-        if mean_square(far) > FAR_AUDIBLE {
+        self.judge_powers(mean_square(far), mean_square(near), echo_left)
+    }
+
+    /// The same of the mean squares of both.
+    pub(crate) fn judge_powers(&mut self, far: f32, near: f32, echo_left: f32) -> Talk {
+        if far > FAR_AUDIBLE {
             self.far_for = ECHO_BLOCKS;
         } else {
             self.far_for = self.far_for.saturating_sub(1);
@@ -71,15 +75,6 @@ impl TalkMeter {
             near: self.near_for >= 2,
         }
     }
-}
-
-/// Mean square of a block.
-pub(crate) fn mean_square(block: &[f32]) -> f32 {
-    let sum: f32 = block
-        .iter()
-        .map(|s| finite(*s).clamp(-8.0, 8.0).powi(2))
-        .sum();
-    sum / block.len().max(1) as f32
 }
 
 #[cfg(test)]

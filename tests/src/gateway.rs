@@ -138,6 +138,14 @@ impl Visit {
         self.step("after_answer_s = 0.3\nsays = \"visitor.wav\"".into())
     }
 
+    /// The visitor speaks, so long after the call last dialled was answered.
+    #[must_use]
+    pub fn speaks_again(self, after_answer_s: f64) -> Self {
+        self.step(format!(
+            "after_answer_s = {after_answer_s:.3}\nsays = \"visitor.wav\""
+        ))
+    }
+
     /// The visitor resets the panel and goes.
     #[must_use]
     pub fn leaves(self, at_s: f64) -> Self {

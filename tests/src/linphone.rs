@@ -26,6 +26,7 @@ pub struct Linphone {
     process: Process,
     pipe: UnixStream,
     path: PathBuf,
+    user: String,
     ports: address::Ports,
     folder: Folder,
 }
@@ -36,7 +37,15 @@ impl Linphone {
     /// # Errors
     /// When it is missing or does not come up.
     pub fn start(keys: Keys) -> Result<Self, Failure> {
-        Self::start_with(keys, "")
+        Self::start_with("400", keys, "")
+    }
+
+    /// Starts one that is known by another user than 400.
+    ///
+    /// # Errors
+    /// As [`Linphone::start`].
+    pub fn start_as(user: &str, keys: Keys) -> Result<Self, Failure> {
+        Self::start_with(user, keys, "")
     }
 
     /// Starts one that encrypts its sound with this suite alone.
@@ -47,13 +56,14 @@ impl Linphone {
         let sip = format!(
             "media_encryption=srtp\nmedia_encryption_mandatory=1\nsrtp_crypto_suites={suite}\n"
         );
-        Self::start_with(keys, &sip)
+        Self::start_with("400", keys, &sip)
     }
 
-    fn start_with(keys: Keys, sip: &str) -> Result<Self, Failure> {
+    fn start_with(user: &str, keys: Keys, sip: &str) -> Result<Self, Failure> {
         let ports = address::Ports::take()?;
         let folder = Folder::new("linphone")?;
-        let settings = folder.write("linphonerc", &configuration(ports.first(), keys, sip))?;
+        let settings =
+            folder.write("linphonerc", &configuration(user, ports.first(), keys, sip))?;
         // It does not make the folder of its database, and goes no further without.
         std::fs::create_dir_all(folder.join(".local/share/linphone"))?;
         let name = format!("trubka-linphone-{}", ports.first());
@@ -78,6 +88,7 @@ impl Linphone {
             process,
             pipe,
             path,
+            user: user.to_owned(),
             ports,
             folder,
         })
@@ -85,7 +96,12 @@ impl Linphone {
 
     /// What a route names to reach it.
     pub fn target(&self) -> String {
-        format!("sip:400@127.0.0.1:{}", self.ports.first())
+        format!("sip:{}@127.0.0.1:{}", self.user, self.ports.first())
+    }
+
+    /// Where it listens.
+    pub fn at(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.ports.first()).into()
     }
 
     /// Runs one of its commands and gives what it says.
@@ -147,7 +163,7 @@ impl Drop for Linphone {
     }
 }
 
-fn configuration(port: u16, keys: Keys, sip: &str) -> String {
+fn configuration(user: &str, port: u16, keys: Keys, sip: &str) -> String {
     let info = i32::from(keys == Keys::Info);
     format!(
         "[sip]
@@ -155,7 +171,7 @@ sip_port={port}
 sip_tcp_port=0
 sip_tls_port=0
 bind_address=127.0.0.1
-contact=sip:400@127.0.0.1
+contact=sip:{user}@127.0.0.1
 guess_hostname=0
 use_info={info}
 use_rfc2833={}

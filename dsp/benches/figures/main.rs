@@ -12,6 +12,7 @@
 
 #[allow(dead_code)]
 mod battery;
+mod chain;
 mod dtmf;
 mod echo;
 mod noise;
@@ -24,10 +25,11 @@ fn main() {
     let only = std::env::args()
         .skip(1)
         .find(|word| !word.starts_with("--"));
-    let parts: [(&str, fn()); 4] = [
+    let parts: [(&str, fn()); 5] = [
         ("dtmf", dtmf::print),
         ("echo", echo::print),
         ("noise", noise::print),
+        ("chain", chain::print),
         ("others", others::print),
     ];
     for (name, print) in parts {

@@ -30,9 +30,9 @@ use crate::echo::{EchoCanceller, EchoPath, EchoSettings};
 use crate::frames::Frames;
 use crate::howl::HowlGuard;
 use crate::level::{Gain, LevelMeter, Limiter, Ramp};
-use crate::sample::finite;
+use crate::sample::{bounded, mean_square};
 use crate::suppressor::Suppressor;
-use crate::talk::{TalkMeter, mean_square};
+use crate::talk::TalkMeter;
 use played::Played;
 
 /// Magnitude at which both directions are limited, -1 dBFS.
@@ -193,13 +193,13 @@ impl Chain {
         } else {
             self.frame.copy_from_slice(block);
         }
-        let echo_left = echo_share * mean_square(&self.frame);
-        let talk = self.talk.judge(&self.far, &self.frame, echo_left);
+        let (far, near) = (mean_square(&self.far), mean_square(&self.frame));
+        let talk = self.talk.judge_powers(far, near, echo_share * near);
         if self.linear.len() + self.frame.len() <= self.linear.capacity() {
             self.linear.extend_from_slice(&self.frame);
         }
         if self.config.voice_switch {
-            self.switch.judge(&self.far, block);
+            self.switch.judge_powers(far, mean_square(block));
         }
         self.switch.to_phone(block);
         if let Some(agc) = &mut self.agc {
@@ -284,7 +284,5 @@ impl Chain {
 
 /// Numbers, and none beyond 18 dB over full scale.
 fn clean(block: &mut [f32]) {
-    block
-        .iter_mut()
-        .for_each(|s| *s = finite(*s).clamp(-8.0, 8.0));
+    block.iter_mut().for_each(|s| *s = bounded(*s));
 }

@@ -46,9 +46,14 @@ impl Played {
 
     /// The oldest samples.
     pub(super) fn take(&mut self, frame: &mut [f32]) {
-        for slot in frame {
-            *slot = self.samples.pop_front().unwrap_or(0.0);
-        }
+        let count = frame.len().min(self.samples.len());
+        let (now, missing) = frame.split_at_mut(count);
+        let (first, second) = self.samples.as_slices();
+        let (a, b) = now.split_at_mut(count.min(first.len()));
+        a.copy_from_slice(&first[..a.len()]);
+        b.copy_from_slice(&second[..b.len()]);
+        missing.fill(0.0);
+        self.samples.drain(..count);
     }
 }
 

@@ -57,6 +57,26 @@ fn it_is_offered_where_it_is_named_with_events_by_both_clocks() {
     }
 }
 
+/// The score of a perfect call, by the sound that is heard and not by the one that is sent.
+#[test]
+fn the_score_is_that_of_the_codec_that_is_heard() {
+    for (codec, perfect) in [
+        (Codec::Pcma, 4.409),
+        (Codec::G722, 4.367),
+        (Codec::Opus, 4.292),
+    ] {
+        let (mut a, mut b) = (
+            Side::new(with(1, &[codec]), 3),
+            Side::new(with(2, &[codec]), 4),
+        );
+        (a.voice, b.voice) = (voice, voice);
+        let mut call = Call::between(a, b, Conditions::default(), 5);
+        call.run_until(ms(10_000));
+        let mos = call.a.session.stats().mos.unwrap();
+        assert!((mos - perfect).abs() < 0.01, "{codec:?}: {mos}");
+    }
+}
+
 /// What others offer, and what we answer.
 #[test]
 fn offers_of_others_are_answered_by_our_order() {

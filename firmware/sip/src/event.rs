@@ -148,7 +148,8 @@ pub enum UaEvent {
         call: CallId,
         /// 180..199.
         status: u16,
-        /// Early media description.
+        /// Early media description, if it is another than the last one of the same phone: of several phones behind one call the
+        /// one that described its sound last is the one to listen to.
         sdp: Option<Vec<u8>>,
     },
     /// Our INVITE got 2xx; the ACK is queued.

@@ -188,3 +188,36 @@ fn an_update_in_an_early_dialog_is_answered() {
     let next = b.in_dialog(&invite, "OPTIONS", 6, "");
     assert_eq!(b.say(&next), []);
 }
+
+/// 183 of the fork `tag` with a description, not reliable; how many descriptions were told.
+fn describes(b: &mut Bench, invite: &Message, tag: &str, sdp: &str) -> usize {
+    let mut response = Message::response_to(invite, 183, Some(tag));
+    response.set_body("application/sdp", sdp.as_bytes().to_vec());
+    b.pbx.outbox.push((addr(UA), response.to_bytes()));
+    let told = |e: &&UaEvent| matches!(e, UaEvent::Provisional { sdp: Some(_), .. });
+    b.run(5).iter().filter(told).count()
+}
+
+#[test]
+fn a_description_is_told_when_it_is_news_and_not_without_end() {
+    let mut b = Bench::new();
+    let (_, invite) = b.invite();
+    assert_eq!(describes(&mut b, &invite, "a", "v=0 a\r\n"), 1);
+    assert_eq!(describes(&mut b, &invite, "b", "v=0 b\r\n"), 1);
+    // 18x is repeated each minute; that is no reason to go back to the first phone.
+    assert_eq!(describes(&mut b, &invite, "a", "v=0 a\r\n"), 0);
+    assert_eq!(describes(&mut b, &invite, "a", "v=0 other\r\n"), 1);
+    assert_eq!(send(&mut b, &invite, "c", "5"), 1);
+    // Eight phones at most, and sixteen descriptions of them all.
+    let more = (0..20).map(|n| describes(&mut b, &invite, &format!("fork{n}"), "v=0 x\r\n"));
+    assert_eq!(more.sum::<usize>(), 5);
+    let more = (0..20).map(|n| describes(&mut b, &invite, "a", &format!("v=0 {n}\r\n")));
+    assert_eq!(more.sum::<usize>(), 16 - 9);
+    // The answer counts in any case.
+    let mut ok = Message::response_to(&invite, 200, Some("fork19"));
+    ok.headers.push("Contact", "<sip:400@127.0.0.1:5060>");
+    ok.set_body("application/sdp", b"v=0 x\r\n".to_vec());
+    b.pbx.outbox.push((addr(UA), ok.to_bytes()));
+    let answered = |e: &&UaEvent| matches!(e, UaEvent::Answered { sdp: Some(_), .. });
+    assert_eq!(b.run(5).iter().filter(answered).count(), 1);
+}

@@ -241,6 +241,12 @@ impl PanelLine {
         self.events.pop_front()
     }
 
+    /// Whether [`PanelLine::poll_event`] has something to give.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// The line state machine of the named pair or handset.
     #[must_use]
     pub const fn line(&self) -> &Line {

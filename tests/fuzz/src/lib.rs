@@ -29,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     target("sip_dialog", dialog::run),
     target("sdp", media_side::sdp),
     target("rtp", media_side::rtp),
+    target("opus", media_side::opus),
     target("srtp", media_side::srtp),
     target("rtcp", media_side::rtcp),
     target("stun", media_side::stun),

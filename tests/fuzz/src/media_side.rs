@@ -2,7 +2,7 @@
 
 use dsp::dtmf::{DtmfDetector, DtmfEvent, DtmfGrade};
 use media::{
-    CryptoSuite, Encryption, InbandKeys, MediaEvent, Session, SessionConfig, StunClient,
+    Codec, CryptoSuite, Encryption, InbandKeys, MediaEvent, Session, SessionConfig, StunClient,
     StunOutcome,
 };
 use std::net::SocketAddr;
@@ -107,6 +107,77 @@ pub(crate) fn rtp(data: &[u8]) {
         stranger.handle_rtp(ms(index as u64 * 7), source, packet);
     }
     assert_eq!(drain(&mut stranger, 0), 0);
+}
+
+/// Opus in every length and order: a byte that chooses what the peer asks of our own Opus, then for each packet how many were lost
+/// before it, whether it comes late or jumps in time, how much is played afterwards, its length, and its payload. Builds without Opus
+/// run the same with G.711.
+pub(crate) fn opus(data: &[u8]) {
+    const WISHES: [&str; 4] = [
+        "useinbandfec=1",
+        "useinbandfec=1;usedtx=1;maxaveragebitrate=6000",
+        "cbr=1;maxaveragebitrate=510000",
+        "stereo=1;maxplaybackrate=48000;usedtx=1",
+    ];
+    let Some((wish, mut data)) = data.split_first() else {
+        return;
+    };
+    let built = Codec::Opus.is_built();
+    let codec = if built { "111" } else { "8" };
+    let wish = WISHES[usize::from(*wish) % WISHES.len()];
+    let offer = format!(
+        "v=0\r\no=- 1 1 IN IP4 127.77.0.9\r\ns=-\r\nc=IN IP4 127.77.0.9\r\nt=0 0\r\nm=audio 5000 RTP/AVP {codec}\r\n\
+         a=rtpmap:111 opus/48000/2\r\na=fmtp:111 {wish}\r\n"
+    );
+    let mut session = session(|config| config.codecs = vec![Codec::Opus, Codec::Pcma]);
+    let answer = session.answer_offer(ms(0), offer.as_bytes());
+    answer.expect("a plain offer");
+    session.start(ms(0));
+    let (mut now, mut sequence, mut time, mut count) = (0_u64, 100_u16, 5_000_u32, 0_u64);
+    let mut out = [0; 80];
+    while let [control, high, low, rest @ ..] = data {
+        let length = usize::from(u16::from_be_bytes([*high, *low]) & 0x7ff).min(rest.len());
+        let (payload, rest) = rest.split_at(length);
+        data = rest;
+        sequence = sequence.wrapping_add(1 + u16::from(control & 3));
+        time = time.wrapping_add(960 * (1 + u32::from(control & 3)));
+        let (mut number, mut stamp) = (sequence, time);
+        if control & 4 != 0 {
+            let back = u16::from(*high >> 3);
+            (number, stamp) = (
+                number.wrapping_sub(back),
+                stamp.wrapping_sub(u32::from(back) * 960),
+            );
+        }
+        if control & 8 != 0 {
+            time = time.wrapping_add(u32::from(*low) * 120);
+            stamp = time;
+        }
+        let mut packet = vec![0x80, if built { 111 } else { 8 }];
+        packet.extend(number.to_be_bytes());
+        packet.extend(stamp.to_be_bytes());
+        packet.extend(7_u32.to_be_bytes());
+        packet.extend(payload);
+        session.handle_rtp(ms(now), peer(), &packet);
+        count += 1;
+        for _ in 0..=control >> 5 {
+            let loud = payload.first().map_or(0, |byte| i16::from(*byte) * 128);
+            let said = std::array::from_fn(|at| if at % 20 < 10 { loud } else { -loud });
+            session.push_audio(ms(now), &said);
+            session.pull_audio(ms(now), &mut out);
+            now += 10;
+            let stats = session.stats();
+            assert!(stats.held_ms <= 500, "{} ms are held", stats.held_ms);
+        }
+        while let Some(sent) = session.poll_transmit() {
+            // Our packets have to fit wherever G.711 does; a report has its own size.
+            assert!(sent.payload.len() <= 12 + 480, "{}", sent.payload.len());
+        }
+    }
+    let stats = session.stats();
+    assert!(stats.packets_received <= count && stats.concealed_ms <= stats.played_ms);
+    assert!(stats.mos.is_none_or(|mos| (1.0..=4.5).contains(&mos)));
+    drain(&mut session, 0);
 }
 
 /// Packets into an encrypted call by somebody without its keys: none is taken.

@@ -91,6 +91,7 @@ targets!(
     sip_dialog,
     sdp,
     rtp,
+    opus,
     srtp,
     rtcp,
     stun,

@@ -11,6 +11,7 @@ mod call_figures;
 mod call_truth;
 mod dice;
 mod disk;
+mod early_forks;
 mod early_media;
 mod encrypted_sound;
 mod extra_phones;

@@ -19,7 +19,7 @@ use crate::rtp::{AudioSender, Source};
 use crate::sdp::Negotiator;
 use crate::srtp::Vault;
 use crate::stats::{DigitMode, MediaStats};
-use crate::{BLOCK_SAMPLES, InbandKeys, SessionConfig};
+use crate::{BLOCK_SAMPLES, Codec, InbandKeys, SessionConfig};
 
 /// Packets before the sound is judged, about a second.
 const LEAST_FOR_QUALITY: u64 = 50;
@@ -69,6 +69,8 @@ pub struct Session {
     lost_before: i64,
     /// Gaps in the sequence numbers of earlier streams.
     gaps_before: u64,
+    /// What the last sound came in.
+    heard_in: Option<Codec>,
     events: VecDeque<MediaEvent>,
     transmits: VecDeque<MediaTransmit>,
 }
@@ -113,6 +115,7 @@ impl Session {
             stats: MediaStats::default(),
             lost_before: 0,
             gaps_before: 0,
+            heard_in: None,
             events: VecDeque::new(),
             transmits: VecDeque::new(),
             config,
@@ -183,7 +186,9 @@ impl Session {
             // What came from the old place can come no more: the next stream is followed from its first packet.
             self.forget_source();
         }
-        // A new description restarts the clock of the timeout: the stream may come from elsewhere now.
+        // A new description restarts the clock of the timeout: the stream may come from elsewhere now. A silence that was told of
+        // before has been the other stream's.
+        self.timed_out = false;
         self.heard = now;
         self.heard_any = now;
     }
@@ -368,7 +373,7 @@ impl Session {
             ..self.stats
         };
         let gaps = self.gaps_before + self.source.as_ref().map_or(0, |source| source.gaps);
-        stats.mos = quality_of(&stats, gaps).map(|quality| quality.mos());
+        stats.mos = quality_of(&stats, self.heard_in, gaps).map(|quality| quality.mos());
         stats
     }
 
@@ -388,7 +393,7 @@ impl Session {
 }
 
 /// What the counters say about the sound we hear; `None` until something can be said.
-fn quality_of(stats: &MediaStats, gaps: u64) -> Option<CallQuality> {
+fn quality_of(stats: &MediaStats, heard: Option<Codec>, gaps: u64) -> Option<CallQuality> {
     // Copies count as received and hide as many losses.
     let lost = stats.lost.saturating_add_unsigned(stats.duplicates).max(0) as u64 + stats.late;
     let expected = stats
@@ -400,6 +405,7 @@ fn quality_of(stats: &MediaStats, gaps: u64) -> Option<CallQuality> {
     }
     let network_ms = stats.rtt_ms.unwrap_or(0.0) / 2.0;
     Some(CallQuality {
+        codec: heard?,
         delay_ms: network_ms + (stats.ptime_ms + stats.held_ms) as f32,
         loss: lost as f32 / expected as f32,
         burst_ratio: burst_ratio(lost, expected, gaps + stats.late),

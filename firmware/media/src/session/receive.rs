@@ -111,6 +111,7 @@ impl Session {
                 let timestamp = stream.time.of(packet.timestamp, codec.ticks());
                 stream.timed(now, timestamp);
                 self.jitter.insert(now, timestamp, codec, packet.payload);
+                self.heard_in = Some(codec);
             }
             Content::Audio(_) => {}
             Content::ComfortNoise => self.stats.dropped.comfort_noise += 1,

@@ -85,15 +85,32 @@ pub(super) struct Call {
     pub(super) session: Session,
     /// Dialogs of reliable provisional responses to our INVITE.
     pub(super) early: Vec<Early>,
-    /// Tags of all phones that ring for our INVITE.
-    pub(super) rang: Vec<String>,
+    /// All phones that ring for our INVITE.
+    pub(super) rang: Vec<Ringing>,
+    /// Descriptions of sound that they have given so far, repetitions left out.
+    pub(super) descriptions: u8,
     /// The dialog that our provisional response to their INVITE made.
     pub(super) early_dialog: Option<Dialog>,
     /// Reliable provisional responses to their INVITE.
     pub(super) reliable: Option<super::reliable::Reliably>,
 }
 
+/// A phone that rings for our INVITE.
+pub(super) struct Ringing {
+    /// Its tag.
+    pub(super) tag: String,
+    /// The sound that it has described last, by its digest.
+    pub(super) described: Option<u64>,
+}
+
 impl Call {
+    /// Our INVITE goes out anew: who rang for the last one does not any more.
+    pub(super) fn forget_forks(&mut self) {
+        self.early.clear();
+        self.rang.clear();
+        self.descriptions = 0;
+    }
+
     pub(super) fn new(outgoing: bool, call_id: String, local_tag: String, peer: Hop) -> Self {
         Self {
             account: None,
@@ -127,6 +144,7 @@ impl Call {
             session: Session::default(),
             early: Vec::new(),
             rang: Vec::new(),
+            descriptions: 0,
             early_dialog: None,
             reliable: None,
         }

@@ -321,7 +321,7 @@ impl UserAgent {
             call.client = Some(new);
             call.peer = destination;
             call.provisional = false;
-            call.early.clear();
+            call.forget_forks();
         }
         self.watch_invite(now, id);
         true

@@ -167,11 +167,11 @@ impl UserAgent {
         if call.cancel.is_some() {
             self.send_cancel(now, id);
         } else if status > 100 && !call.ended {
-            self.note_early(id, response);
             if self.acknowledge_provisional(now, id, client, response, source) == Reliable::Drop {
                 return;
             }
-            let (call, sdp) = (CallId(id), response.sdp());
+            let news = self.note_early(id, response);
+            let (call, sdp) = (CallId(id), response.sdp().filter(|_| news));
             self.events
                 .push_back(UaEvent::Provisional { call, status, sdp });
         }
@@ -282,7 +282,7 @@ impl UserAgent {
             if let (Some(new), Some(call)) = (retry, self.calls.get_mut(&id)) {
                 call.client = Some(new);
                 call.provisional = false;
-                call.early.clear();
+                call.forget_forks();
                 return;
             }
         }
@@ -293,7 +293,7 @@ impl UserAgent {
         {
             call.client = Some(new);
             call.provisional = false;
-            call.early.clear();
+            call.forget_forks();
             return;
         }
         if status == 503 && self.move_invite(now, id) {

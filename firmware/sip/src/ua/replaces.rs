@@ -2,9 +2,10 @@
 //! Whether he may is decided by who hears of [`crate::UaEvent::Incoming`].
 
 use super::UserAgent;
-use super::call::Phase;
+use super::call::{Phase, Ringing};
 use crate::hop::Hop;
 use crate::message::{Message, Params};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Longest Replaces value taken.
 const LONGEST_REPLACES: usize = 512;
@@ -64,7 +65,12 @@ impl UserAgent {
         let fits = match &call.dialog {
             Some(dialog) => dialog.remote_tag == wanted.from_tag,
             // An early dialog can only be replaced at its caller (RFC 3891 3).
-            None => call.phase == Phase::Inviting && call.rang.contains(&wanted.from_tag),
+            None => {
+                call.phase == Phase::Inviting && {
+                    let rings = |one: &Ringing| one.tag == wanted.from_tag;
+                    call.rang.iter().any(rings)
+                }
+            }
         };
         if !fits {
             return Err(unknown);
@@ -88,18 +94,39 @@ impl UserAgent {
         }
     }
 
-    /// Remembers that a phone rings, by its tag.
-    pub(super) fn note_early(&mut self, id: u64, response: &Message) {
+    /// Remembers that a phone rings, by its tag. True if it describes sound and has not done so in the same words before: the newest
+    /// description is the one to listen to, and 18x is repeated each minute.
+    pub(super) fn note_early(&mut self, id: u64, response: &Message) -> bool {
         let Some(call) = self.calls.get_mut(&id) else {
-            return;
+            return false;
         };
-        if let Some(tag) = response.to_tag().filter(|tag| !call.rang.contains(tag))
-            && call.rang.len() < MAX_EARLY
-        {
-            call.rang.push(tag);
+        let tag = response.to_tag().unwrap_or_default();
+        let known = call.rang.iter().position(|one| one.tag == tag);
+        let index = match known {
+            Some(index) => index,
+            None if call.rang.len() < MAX_EARLY => {
+                let described = None;
+                call.rang.push(Ringing { tag, described });
+                call.rang.len() - 1
+            }
+            None => return false,
+        };
+        let (Some(sdp), Some(ringing)) = (response.sdp(), call.rang.get_mut(index)) else {
+            return false;
+        };
+        let mut digest = DefaultHasher::new();
+        sdp.hash(&mut digest);
+        let described = Some(digest.finish());
+        let news = ringing.described != described && call.descriptions < MAX_DESCRIPTIONS;
+        if news {
+            ringing.described = described;
+            call.descriptions += 1;
         }
+        news
     }
 }
 
 /// Early dialogs of one INVITE that are known by their tag.
 const MAX_EARLY: usize = 8;
+/// Descriptions of sound before the answer that are listened to. Each may bring keys that have to be remembered.
+const MAX_DESCRIPTIONS: u8 = 16;
