@@ -224,7 +224,8 @@ impl TapScan {
             0.0
         };
         if known && (volts - mean).abs() > MOVED_VOLTS + 2.0 * hum {
-            if self.quiet < QUIET_ROUNDS * self.round {
+            // The other line of the block moves with the first.
+            if (VISITS_PER_BLOCK..QUIET_ROUNDS * self.round).contains(&self.quiet) {
                 self.hum_volts = f32::INFINITY;
             }
             self.quiet = 0;
