@@ -33,7 +33,7 @@ impl BlockReading {
     /// Reads one block. Values that are not numbers count as zero.
     #[must_use]
     pub fn of(sense: &SenseBlock) -> Self {
-        let volts = sense.line_volts.map(finite);
+        let volts = finite(&sense.line_volts);
         let mean_volts = mean(&volts);
         let raw = Shape::of(&volts);
         // Hum bends a ring out of its shape: look again without it, and keep what is the clearer.
@@ -51,8 +51,8 @@ impl BlockReading {
         let chopped = shape.tone_hz.is_some() && upper > 0.0 && lower < upper / 2.0;
         Self {
             mean_volts,
-            milliamps: mean(&sense.line_milliamps.map(finite)),
-            handset_volts: mean(&sense.handset_volts.map(finite)),
+            milliamps: mean(&finite(&sense.line_milliamps)),
+            handset_volts: mean(&finite(&sense.handset_volts)),
             swing_volts: shape.swing,
             fill: shape.fill,
             low_volts: raw.low,
@@ -83,24 +83,26 @@ struct Shape {
 
 impl Shape {
     fn of(volts: &[f32; BLOCK_SAMPLES]) -> Self {
-        let (low, high) = volts
-            .iter()
-            .fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| {
-                (l.min(*v), h.max(*v))
-            });
+        let low = fold(volts, f32::INFINITY, |low, v| if v < low { v } else { low });
+        let high = fold(
+            volts,
+            f32::NEG_INFINITY,
+            |high, v| if v > high { v } else { high },
+        );
+        let low = low.into_iter().fold(f32::INFINITY, f32::min);
+        let high = high.into_iter().fold(f32::NEG_INFINITY, f32::max);
         let middle = (low + high) / 2.0;
-        let (mut upper, mut uppers, mut lower, mut lowers) = (0.0, 0.0_f32, 0.0, 0.0_f32);
-        for v in volts {
-            if *v > middle {
-                upper += v;
-                uppers += 1.0;
-            } else {
-                lower += v;
-                lowers += 1.0;
-            }
-        }
-        let upper = upper / uppers.max(1.0);
-        let lower = lower / lowers.max(1.0);
+        let above = |sum: f32, v: f32| sum + if v > middle { v - middle } else { 0.0 };
+        let below = |sum: f32, v: f32| sum + if v > middle { 0.0 } else { v - middle };
+        let number = |count: f32, v: f32| count + if v > middle { 1.0 } else { 0.0 };
+        let [above, below] = [
+            total(fold(volts, 0.0, above)),
+            total(fold(volts, 0.0, below)),
+        ];
+        let uppers = total(fold(volts, 0.0, number));
+        let lowers = BLOCK_SAMPLES as f32 - uppers;
+        let upper = middle + above / uppers.max(1.0);
+        let lower = middle + below / lowers.max(1.0);
         let swing = if uppers > 0.0 { upper - lower } else { 0.0 };
         let full = high - low;
         let fill = if full > 0.0 { swing / full } else { 0.0 };
@@ -120,6 +122,25 @@ impl Shape {
             tone_hz,
         }
     }
+}
+
+/// Samples that are looked at beside each other.
+const LANES: usize = 8;
+const _: () = assert!(BLOCK_SAMPLES.is_multiple_of(LANES));
+
+/// What comes of taking the samples one after the other, in [`LANES`] beside each other: this runs for each block of each line.
+fn fold(values: &[f32; BLOCK_SAMPLES], start: f32, step: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
+    let mut lanes = [start; LANES];
+    for chunk in values.as_chunks::<LANES>().0 {
+        for (lane, v) in lanes.iter_mut().zip(chunk) {
+            *lane = step(*lane, *v);
+        }
+    }
+    lanes
+}
+
+fn total(lanes: [f32; LANES]) -> f32 {
+    lanes.iter().sum()
 }
 
 /// The mains and its double over one block, made orthogonal to each other and to a constant.
@@ -147,7 +168,14 @@ static HUM: LazyLock<[[f32; BLOCK_SAMPLES]; 4]> = LazyLock::new(|| {
 
 /// Takes the part of `base`, which has length 1, out of a signal.
 fn take_out(signal: &mut [f32; BLOCK_SAMPLES], base: &[f32; BLOCK_SAMPLES]) {
-    let part: f32 = signal.iter().zip(base).map(|(s, b)| s * b).sum();
+    let mut parts = [0.0; LANES];
+    let (signals, bases) = (signal.as_chunks::<LANES>().0, base.as_chunks::<LANES>().0);
+    for (s, b) in signals.iter().zip(bases) {
+        for (part, (s, b)) in parts.iter_mut().zip(s.iter().zip(b)) {
+            *part += s * b;
+        }
+    }
+    let part = total(parts);
     for (s, b) in signal.iter_mut().zip(base) {
         *s -= part * b;
     }
@@ -162,16 +190,20 @@ fn without_hum(volts: &[f32; BLOCK_SAMPLES]) -> [f32; BLOCK_SAMPLES] {
 }
 
 /// A broken converter must not poison sums: not-a-number is zero, huge values are clamped.
-fn finite(v: f32) -> f32 {
-    if v.is_finite() {
-        v.clamp(-1000.0, 1000.0)
-    } else {
-        0.0
+fn finite(values: &[f32; BLOCK_SAMPLES]) -> [f32; BLOCK_SAMPLES] {
+    let mut out = [0.0; BLOCK_SAMPLES];
+    for (to, v) in out.iter_mut().zip(values) {
+        *to = if v.is_finite() {
+            v.clamp(-1000.0, 1000.0)
+        } else {
+            0.0
+        };
     }
+    out
 }
 
 fn mean(values: &[f32; BLOCK_SAMPLES]) -> f32 {
-    values.iter().sum::<f32>() / BLOCK_SAMPLES as f32
+    total(fold(values, 0.0, |sum, v| sum + v)) / BLOCK_SAMPLES as f32
 }
 
 /// Frequency of a signal whose half periods are even; at least two whole half periods must fit.

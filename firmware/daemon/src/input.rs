@@ -1,4 +1,4 @@
-//! Everything that reaches the core, through one bounded queue.
+//! Everything that reaches the core but audio from the network, through one bounded queue.
 
 use std::net::SocketAddr;
 
@@ -41,12 +41,6 @@ pub(crate) enum Input {
     },
     /// The certificates are to be looked at again.
     LookAtCertificates,
-    Rtp {
-        slot: usize,
-        rtcp: bool,
-        source: SocketAddr,
-        payload: Vec<u8>,
-    },
     CardPresent {
         card: usize,
         info: CardInfo,

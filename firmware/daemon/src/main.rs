@@ -1,5 +1,6 @@
 //! `trubkad`: sockets, disk, clocks and line cards around the gateway core.
 
+mod audio_ports;
 mod cards;
 mod clock;
 mod commands;

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use trace::Carrier;
 
+use crate::audio_ports::Arrival;
 use crate::cards::{CardThread, switch_wires};
 use crate::clock::Clock;
 use crate::commands::Commands;
@@ -309,6 +310,10 @@ async fn serve(
                 daemon.gateway.handle_timeout(now);
                 daemon.carry_out();
             }
+            () = daemon.sockets.audio.wait() => {
+                daemon.hear();
+                daemon.carry_out();
+            }
             input = inputs.recv() => {
                 let Some(input) = input else { break End::Stop };
                 let mut reload = daemon.take_and_carry_out(input);
@@ -454,15 +459,6 @@ impl Daemon {
                 self.tracer.sip_in(Carrier::Udp, source, &payload);
                 self.gateway.handle_sip(now, source, &payload);
             }
-            Input::Rtp {
-                slot,
-                rtcp,
-                source,
-                payload,
-            } => {
-                self.tracer.rtp_in(slot, rtcp, source, &payload);
-                self.gateway.handle_rtp(now, slot, rtcp, source, &payload);
-            }
             Input::CardPresent { card, info } => self.gateway.card_present(now, card, &info),
             Input::CardLost { card, why } => self.gateway.card_lost(now, card, &why),
             Input::Block {
@@ -470,6 +466,8 @@ impl Daemon {
                 mut exchange,
                 back,
             } => {
+                // What has come until now is in time for this block.
+                self.hear();
                 self.commands.before_block(&mut self.gateway, card);
                 self.gateway
                     .handle_block(now, card, &exchange.sense, &mut exchange.drive);
@@ -499,6 +497,17 @@ impl Daemon {
         false
     }
 
+    /// Takes what the phones say.
+    fn hear(&mut self) {
+        let now = self.clock.now();
+        let (tracer, gateway) = (&mut self.tracer, &mut self.gateway);
+        self.sockets.audio.read(|arrival, payload| {
+            let Arrival { slot, rtcp, source } = arrival;
+            tracer.rtp_in(slot, rtcp, source, payload);
+            gateway.handle_rtp(now, slot, rtcp, source, payload);
+        });
+    }
+
     /// Carries out what the core ordered.
     fn carry_out(&mut self) {
         self.send_pending();
@@ -523,7 +532,7 @@ impl Daemon {
                     payload,
                 } => {
                     self.tracer.rtp_out(slot, rtcp, destination, &payload);
-                    self.sockets.send_rtp(slot, rtcp, destination, &payload);
+                    self.sockets.audio.send(slot, rtcp, destination, &payload);
                 }
                 Output::Record { record, event } => {
                     let stamped = Stamped::now(event);

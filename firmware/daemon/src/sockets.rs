@@ -1,5 +1,7 @@
 //! The UDP sockets: SIP, and a pair for each audio slot. All are bound before the first message
 //! leaves, so that a port in use is told at the start and not in the middle of a call.
+//!
+//! SIP is read by tasks of the runtime, audio by [`AudioPorts`]: a task for each of its sockets would be woken for each packet.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,11 +11,14 @@ use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
+use crate::audio_ports::AudioPorts;
 use crate::input::{Inbox, Input};
 
 /// Largest datagram that is read; a larger one is cut and then refused by its reader.
 const DATAGRAM_LIMIT: usize = 65_535;
-const RTP_LIMIT: usize = 2_048;
+
+const NOWHERE: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 /// A socket that could not be bound.
 #[derive(Debug)]
@@ -37,22 +42,22 @@ impl std::fmt::Display for BindError {
 #[derive(Debug)]
 pub(crate) struct Sockets {
     /// One, or one of each family.
-    sip: Vec<Socket>,
-    /// RTP and RTCP of each slot, of each family.
-    rtp: Vec<Vec<(Socket, Socket)>>,
+    sip: Vec<SipSocket>,
+    /// RTP and RTCP of each slot.
+    pub(crate) audio: AudioPorts,
 }
 
 /// One socket with two handles: the reader waits in the runtime, the sender goes straight to the
 /// kernel, which takes a datagram without any wait or knows at once why not.
 #[derive(Debug)]
-struct Socket {
+struct SipSocket {
     reader: Arc<UdpSocket>,
     sender: std::net::UdpSocket,
     ipv6: bool,
 }
 
-/// Binds a socket whose packets carry the mark `dscp`.
-fn bind(address: SocketAddr, dscp: u8) -> Result<Socket, BindError> {
+/// Binds a socket whose packets carry the mark `dscp`; its calls never wait.
+fn bind(address: SocketAddr, dscp: u8) -> Result<std::net::UdpSocket, BindError> {
     let open = || {
         let domain = socket2::Domain::for_address(address);
         let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, None)?;
@@ -63,19 +68,27 @@ fn bind(address: SocketAddr, dscp: u8) -> Result<Socket, BindError> {
         mark(&socket, address.is_ipv6(), dscp);
         socket.bind(&address.into())?;
         socket.set_nonblocking(true)?;
-        let sender = std::net::UdpSocket::from(socket);
-        let reader = Arc::new(UdpSocket::from_std(sender.try_clone()?)?);
-        Ok(Socket {
-            reader,
-            sender,
-            ipv6: address.is_ipv6(),
-        })
+        Ok(std::net::UdpSocket::from(socket))
     };
-    open().map_err(|cause| BindError {
+    open().map_err(|cause| failed(address, cause))
+}
+
+fn bind_sip(address: SocketAddr, dscp: u8) -> Result<SipSocket, BindError> {
+    let sender = bind(address, dscp)?;
+    let reader = sender.try_clone().and_then(UdpSocket::from_std);
+    Ok(SipSocket {
+        reader: Arc::new(reader.map_err(|cause| failed(address, cause))?),
+        sender,
+        ipv6: address.is_ipv6(),
+    })
+}
+
+fn failed(address: SocketAddr, cause: io::Error) -> BindError {
+    BindError {
         protocol: "UDP",
         address,
         cause,
-    })
+    }
 }
 
 /// Marks what leaves by a socket (RFC 2474). A system that does not allow it carries the sound all the same.
@@ -99,20 +112,24 @@ impl Sockets {
         ports: &[u16],
         (sip_dscp, media_dscp): (u8, u8),
     ) -> Result<Sockets, BindError> {
-        let sip = listen.iter().map(|address| bind(*address, sip_dscp));
+        let sip = listen.iter().map(|address| bind_sip(*address, sip_dscp));
         let sip = sip.collect::<Result<_, _>>()?;
-        let mut rtp = Vec::new();
+        let mut audio = Vec::new();
         for port in ports {
-            let mut pairs = Vec::new();
             for media in listen {
-                pairs.push((
-                    bind(SocketAddr::new(media.ip(), *port), media_dscp)?,
-                    bind(SocketAddr::new(media.ip(), port + 1), media_dscp)?,
-                ));
+                for port in [*port, port + 1] {
+                    audio.push(bind(SocketAddr::new(media.ip(), port), media_dscp)?);
+                }
             }
-            rtp.push(pairs);
         }
-        Ok(Sockets { sip, rtp })
+        let families: Vec<bool> = listen.iter().map(SocketAddr::is_ipv6).collect();
+        let watched = AudioPorts::new(audio, &families);
+        let audio = watched.map_err(|cause| BindError {
+            protocol: "audio ports of UDP",
+            address: listen.first().copied().unwrap_or(NOWHERE),
+            cause,
+        })?;
+        Ok(Sockets { sip, audio })
     }
 
     /// The first SIP socket, before its reader runs.
@@ -120,17 +137,11 @@ impl Sockets {
         self.sip.first().map(|socket| &*socket.reader)
     }
 
-    /// Starts a reader for each socket; dropping the set ends them.
+    /// Starts a reader for each SIP socket; dropping the set ends them.
     pub(crate) fn read_into(&self, inbox: &Inbox) -> JoinSet<()> {
         let mut readers = JoinSet::new();
         for sip in &self.sip {
             readers.spawn(read_sip(sip.reader.clone(), inbox.clone()));
-        }
-        for (slot, pairs) in self.rtp.iter().enumerate() {
-            for (rtp, rtcp) in pairs {
-                readers.spawn(read_rtp(rtp.reader.clone(), slot, false, inbox.clone()));
-                readers.spawn(read_rtp(rtcp.reader.clone(), slot, true, inbox.clone()));
-            }
         }
         readers
     }
@@ -140,32 +151,13 @@ impl Sockets {
     /// # Errors
     /// What the kernel knows at once, such as a missing route; not that its buffer is full.
     pub(crate) fn send_sip(&self, destination: SocketAddr, payload: &[u8]) -> io::Result<()> {
-        let family = |socket: &&Socket| socket.ipv6 == destination.is_ipv6();
+        let family = |socket: &&SipSocket| socket.ipv6 == destination.is_ipv6();
         let Some(socket) = self.sip.iter().find(family) else {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         };
         match socket.sender.send_to(payload, destination) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             _ => Ok(()),
-        }
-    }
-
-    /// Sends at once; a datagram that the kernel cannot take is lost, as UDP may.
-    pub(crate) fn send_rtp(
-        &self,
-        slot: usize,
-        rtcp: bool,
-        destination: SocketAddr,
-        payload: &[u8],
-    ) {
-        let family = |pair: &&(Socket, Socket)| pair.0.ipv6 == destination.is_ipv6();
-        if let Some(pair) = self
-            .rtp
-            .get(slot)
-            .and_then(|pairs| pairs.iter().find(family))
-        {
-            let socket = if rtcp { &pair.1 } else { &pair.0 };
-            let _ = socket.sender.send_to(payload, destination);
         }
     }
 }
@@ -186,30 +178,6 @@ async fn read_sip(socket: Arc<UdpSocket>, inbox: Inbox) {
     }
 }
 
-async fn read_rtp(socket: Arc<UdpSocket>, slot: usize, rtcp: bool, inbox: Inbox) {
-    let mut buffer = [0; RTP_LIMIT];
-    loop {
-        match socket.recv_from(&mut buffer).await {
-            Ok((length, source)) => {
-                let payload = buffer[..length].to_vec();
-                if inbox
-                    .send(Input::Rtp {
-                        slot,
-                        rtcp,
-                        source,
-                        payload,
-                    })
-                    .await
-                    .is_err()
-                {
-                    return;
-                }
-            }
-            Err(_) => tokio::task::yield_now().await,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,7 +186,7 @@ mod tests {
     async fn packets_carry_the_configured_mark() {
         for (address, dscp) in [("127.0.0.1:0", 46), ("127.0.0.1:0", 24), ("127.0.0.1:0", 0)] {
             let socket = bind(address.parse().unwrap(), dscp).unwrap();
-            let class = SockRef::from(&socket.sender).tos_v4().unwrap();
+            let class = SockRef::from(&socket).tos_v4().unwrap();
             assert_eq!(class, u32::from(dscp) << 2);
         }
     }

@@ -19,6 +19,7 @@ mod sounds;
 mod test_call;
 mod voice;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use call::{Cause, Controller, Event, LegId, RecordId, Refusal, Settings};
 use config::{Config, LocalTime};
-use line_interface::{BLOCK_SAMPLES, CardInfo, Drive, DriveBlock, LinePlan, SenseBlock};
+use line_interface::{CardInfo, DriveBlock, LinePlan, SenseBlock};
 use sip::{CallId, UserAgent};
 
 pub use accounts::SipServer;
@@ -122,6 +123,8 @@ pub struct Gateway {
     config: Config,
     lines: Vec<LineSlot>,
     cards: Vec<CardSlot>,
+    /// The lines of each card: a block of one card leaves those of the others alone.
+    lines_of: Vec<Arc<[usize]>>,
     controller: Controller,
     ua: UserAgent,
     legs: BTreeMap<LegId, Leg>,
@@ -144,6 +147,16 @@ pub struct Gateway {
     failure_sound: Arc<[i16]>,
     outputs: VecDeque<Output>,
     headset: Option<headset::Headset>,
+    due: Cell<Due>,
+}
+
+/// When the controller, a leg or a question to a NAT is due: looking at all of them for each block and packet would cost the square
+/// of the calls. Sound that comes only puts deadlines off, so what is remembered may be early and is never late; whatever else
+/// happens is pumped, and forgets it.
+#[derive(Clone, Copy)]
+enum Due {
+    Unknown,
+    Known(Option<Duration>),
 }
 
 /// What a technician does about a card that cannot carry a line.
@@ -199,17 +212,22 @@ impl Gateway {
         } = setup;
         let controller = Controller::new(Settings::new(&config));
         ua.set_request_limit(config.access.requests_per_second);
-        let lines = config
+        let lines: Vec<LineSlot> = config
             .lines
             .iter()
             .zip(plans)
             .map(|(line, plan)| LineSlot::new(line, plan, &config.media))
             .collect();
+        let lines_of_card = |card| {
+            let of_card = |line: &usize| config.lines[*line].card == card;
+            (0..lines.len()).filter(of_card).collect()
+        };
         let away = || CardSlot {
             detail: "not there yet".into(),
             ..CardSlot::default()
         };
         Gateway {
+            lines_of: (0..config.cards.len()).map(lines_of_card).collect(),
             lines,
             cards: config.cards.iter().map(|_| away()).collect(),
             controller,
@@ -230,6 +248,7 @@ impl Gateway {
             failure_sound: sounds::failure().into(),
             outputs: VecDeque::new(),
             headset: None,
+            due: Cell::new(Due::Unknown),
             config,
         }
     }
@@ -264,6 +283,7 @@ impl Gateway {
     /// Tells the local time: at start, and whenever the clock on the wall jumps.
     pub fn set_local_time(&mut self, now: Duration, time: LocalTime) {
         self.controller.set_local_time(now, time);
+        self.due.set(Due::Unknown);
     }
 
     /// Plays this to a visitor whom nobody answers, instead of the tone: 8 000 samples a second,
@@ -449,67 +469,46 @@ impl Gateway {
         drive: &mut [DriveBlock],
     ) {
         self.watch_card(now, card, sense.iter().all(|line| line.applied.is_some()));
-        for index in 0..self.lines.len() {
-            let slot = &mut self.lines[index];
-            if slot.card == card
-                && slot.present
-                && let Some(sense) = sense.get(slot.channel)
-            {
+        let Some(lines) = self.lines_of.get(card).cloned() else {
+            return;
+        };
+        let mut happened = false;
+        for index in &*lines {
+            let slot = &mut self.lines[*index];
+            if let Some(sense) = sense.get(slot.channel).filter(|_| slot.present) {
                 slot.line.handle_block(now, sense);
                 slot.last = line_slot::Reading::of(sense);
-                let muted = slot.is_muted(now, &sense.audio);
-                let leg = slot.joined.and_then(|leg| self.legs.get_mut(&leg));
-                let headset = Gateway::headset_on(&mut self.headset, index);
-                if leg.is_none() && headset.is_none() {
-                    continue;
-                }
-                let mut audio = if muted {
-                    [0; BLOCK_SAMPLES]
-                } else {
-                    slot.voice.hear(&sense.audio)
-                };
-                if let Some(headset) = headset {
-                    audio = headset.towards_phone(&audio);
-                }
-                if let Some(leg) = leg {
-                    // Before the answer nobody hears the visitor.
-                    if !leg.connected {
-                        audio.fill(0);
-                    }
-                    leg.session.push_audio(now, &audio);
-                }
+                slot.muted = slot.is_muted(now, &sense.audio);
             }
+            happened |= slot.line.has_events();
         }
-        self.pump_card(now, card);
-        for (index, slot) in self.lines.iter_mut().enumerate() {
-            let Some(block) = drive.get_mut(slot.channel).filter(|_| slot.card == card) else {
-                continue;
-            };
-            block.audio.fill(0);
-            if !slot.present {
-                (block.drive, block.connect) = (Drive::SAFE, None);
-                continue;
+        if happened {
+            self.pump(now);
+        }
+        let (mut pressed, mut plays) = (false, false);
+        // Both directions of a line together: what the processing of one left in the processor's caches serves the other.
+        for index in &*lines {
+            let slot = &mut self.lines[*index];
+            let mut leg = slot.joined.and_then(|leg| self.legs.get_mut(&leg));
+            let mut headset = Gateway::headset_on(&mut self.headset, *index);
+            if let Some(sense) = sense.get(slot.channel).filter(|_| slot.present) {
+                slot.hear(now, sense, leg.as_deref_mut(), headset.as_deref_mut());
             }
-            (block.drive, block.connect) = (slot.line.drive(), slot.line.connect());
-            let leg = slot.joined.and_then(|leg| self.legs.get_mut(&leg));
-            let headset = Gateway::headset_on(&mut self.headset, index);
-            let heard_back = leg.is_some() || headset.is_some();
+            if let Some(block) = drive.get_mut(slot.channel) {
+                slot.play(now, block, leg.as_deref_mut(), headset);
+            }
             if let Some(leg) = leg {
-                leg.session.pull_audio(now, &mut block.audio);
-            } else if let Some(player) = &mut slot.player {
-                player.fill(&mut block.audio);
+                pressed |= leg.session.has_events();
+                leg.collect(&mut self.outputs);
             }
-            if let Some(headset) = headset {
-                headset.towards_street(&mut block.audio);
-            }
-            if heard_back {
-                slot.voice.play(&mut block.audio);
-            }
+            plays |= slot.player.is_some();
         }
         self.watch_headset(now);
-        self.end_sounds(now, card);
+        if plays {
+            self.end_sounds(now, card);
+        }
         // A key that was found in the sound just played opens now, not with the next block.
-        if self.joined_legs(card).any(|leg| leg.session.has_events()) {
+        if pressed {
             self.pump(now);
         }
     }
@@ -552,16 +551,18 @@ impl Gateway {
 
     /// When [`Gateway::handle_timeout`] wants to be called.
     pub fn next_deadline(&self) -> Option<Duration> {
-        let legs = self.legs.values().filter_map(Leg::next_deadline).min();
-        [
-            self.controller.next_deadline(),
-            self.ua.next_deadline(),
-            legs,
-            self.next_question(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let due = match self.due.get() {
+            Due::Known(due) => due,
+            Due::Unknown => {
+                let legs = self.legs.values().filter_map(Leg::next_deadline).min();
+                let controller = self.controller.next_deadline();
+                let all = [controller, legs, self.next_question()];
+                let due = all.into_iter().flatten().min();
+                self.due.set(Due::Known(due));
+                due
+            }
+        };
+        [due, self.ua.next_deadline()].into_iter().flatten().min()
     }
 
     /// Does what is due at `now`.
@@ -588,11 +589,12 @@ impl Gateway {
 
     /// Moves events between the cores until all is quiet.
     fn pump(&mut self, now: Duration) {
+        self.due.set(Due::Unknown);
         // Each round hands on what the last one caused; a call causes a handful of rounds. The
         // bound keeps a fault in one core from hanging the whole.
         for _ in 0..64 {
             let mut busy = false;
-            busy |= self.drain_lines(now, None);
+            busy |= self.drain_lines(now);
             busy |= self.drain_sip(now);
             busy |= self.drain_media(now);
             while let Some(action) = self.controller.poll_action() {
@@ -606,33 +608,10 @@ impl Gateway {
         self.collect_transmits();
     }
 
-    /// As [`Gateway::pump`] after a block of one card: what is not joined to it is looked at only when something happened.
-    fn pump_card(&mut self, now: Duration, card: usize) {
-        let happened = self.drain_lines(now, Some(card));
-        if happened || self.joined_legs(card).any(|leg| leg.session.has_events()) {
-            self.pump(now);
-            return;
-        }
-        for slot in self.lines.iter().filter(|slot| slot.card == card) {
-            if let Some(leg) = slot.joined.and_then(|leg| self.legs.get_mut(&leg)) {
-                leg.collect(&mut self.outputs);
-            }
-        }
-    }
-
-    /// The legs that are joined to lines of a card.
-    fn joined_legs(&self, card: usize) -> impl Iterator<Item = &Leg> {
-        let lines = self.lines.iter().filter(move |slot| slot.card == card);
-        lines.filter_map(|slot| self.legs.get(&slot.joined?))
-    }
-
-    /// Hands the events of all lines, or of one card's, to the controller; tells whether there was one.
-    fn drain_lines(&mut self, now: Duration, card: Option<usize>) -> bool {
+    /// Hands the events of all lines to the controller; tells whether there was one.
+    fn drain_lines(&mut self, now: Duration) -> bool {
         let mut busy = false;
         for index in 0..self.lines.len() {
-            if card.is_some_and(|card| self.lines[index].card != card) {
-                continue;
-            }
             while let Some(event) = self.lines[index].line.poll_event() {
                 busy = true;
                 self.lines[index].note(&event);

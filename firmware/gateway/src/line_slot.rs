@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::headset::Headset;
+use crate::leg::Leg;
 use crate::sounds::Player;
 use crate::voice::Voice;
 use call::LegId;
+use dsp::sample::{block_to_f32, mean_square, sum};
 use line_interface::{
-    CardInfo, HandsetFitting, LineEvent, LineKind, LinePlan, LineState, Load, PanelLine, SenseBlock,
+    BLOCK_SAMPLES, CardInfo, Drive, DriveBlock, HandsetFitting, LineEvent, LineKind, LinePlan,
+    LineState, Load, PanelLine, SenseBlock,
 };
 
 /// Mean readings of the last block.
@@ -19,7 +23,7 @@ pub(crate) struct Reading {
 
 impl Reading {
     pub(crate) fn of(sense: &SenseBlock) -> Reading {
-        let mean = |samples: &[f32]| samples.iter().sum::<f32>() / samples.len().max(1) as f32;
+        let mean = |samples: &[f32]| sum(samples) / samples.len().max(1) as f32;
         Reading {
             volts: mean(&sense.line_volts),
             milliamps: mean(&sense.line_milliamps),
@@ -47,6 +51,8 @@ pub(crate) struct LineSlot {
     mute_until: Duration,
     /// What comes from the line is far louder than anybody speaks.
     blasts: bool,
+    /// The phone hears nothing of the present block.
+    pub(crate) muted: bool,
 }
 
 /// How long the coupling capacitors take to settle after our load changed.
@@ -63,20 +69,73 @@ impl LineSlot {
     /// Whether the codec hears something that is not the visitor and would hurt the resident's
     /// ear: the step of a load that comes or goes, or the ring signal, which goes on until the
     /// panel has seen us off-hook and comes again where a panel rings on after its visitor has left.
-    pub(crate) fn is_muted(&mut self, now: Duration, audio: &[i16]) -> bool {
+    pub(crate) fn is_muted(&mut self, now: Duration, audio: &[i16; BLOCK_SAMPLES]) -> bool {
         let switching = self.line.drive().load != Load::OffHook;
         let connecting = self.line.status().state == LineState::Answering;
         let loud = |sample: &i16| sample.unsigned_abs() > RING_PEAK;
-        let energy: f32 = audio
-            .iter()
-            .map(|sample| (f32::from(*sample) / 32_768.0).powi(2))
-            .sum();
-        let mean_square = energy / audio.len().max(1) as f32;
-        self.blasts = mean_square > if self.blasts { BLAST_OVER } else { BLAST };
+        let mut samples = [0.0; BLOCK_SAMPLES];
+        block_to_f32(audio, &mut samples);
+        self.blasts = mean_square(&samples) > if self.blasts { BLAST_OVER } else { BLAST };
         if switching || self.blasts || connecting && audio.iter().any(loud) {
             self.mute_until = now + STEP_SETTLES;
         }
         now < self.mute_until
+    }
+
+    /// Gives the phone, and the headset, what came from the line.
+    pub(crate) fn hear(
+        &mut self,
+        now: Duration,
+        sense: &SenseBlock,
+        leg: Option<&mut Leg>,
+        headset: Option<&mut Headset>,
+    ) {
+        if leg.is_none() && headset.is_none() {
+            return;
+        }
+        let mut audio = if self.muted {
+            [0; BLOCK_SAMPLES]
+        } else {
+            self.voice.hear(&sense.audio)
+        };
+        if let Some(headset) = headset {
+            audio = headset.towards_phone(&audio);
+        }
+        if let Some(leg) = leg {
+            // Before the answer nobody hears the visitor.
+            if !leg.connected {
+                audio.fill(0);
+            }
+            leg.session.push_audio(now, &audio);
+        }
+    }
+
+    /// Fills what the line does and plays in the coming block.
+    pub(crate) fn play(
+        &mut self,
+        now: Duration,
+        block: &mut DriveBlock,
+        leg: Option<&mut Leg>,
+        headset: Option<&mut Headset>,
+    ) {
+        block.audio.fill(0);
+        if !self.present {
+            (block.drive, block.connect) = (Drive::SAFE, None);
+            return;
+        }
+        (block.drive, block.connect) = (self.line.drive(), self.line.connect());
+        let heard_back = leg.is_some() || headset.is_some();
+        if let Some(leg) = leg {
+            leg.session.pull_audio(now, &mut block.audio);
+        } else if let Some(player) = &mut self.player {
+            player.fill(&mut block.audio);
+        }
+        if let Some(headset) = headset {
+            headset.towards_street(&mut block.audio);
+        }
+        if heard_back {
+            self.voice.play(&mut block.audio);
+        }
     }
 
     pub(crate) fn new(line: &config::Line, plan: LinePlan, media: &config::Media) -> LineSlot {
@@ -95,6 +154,7 @@ impl LineSlot {
             last: Reading::default(),
             mute_until: Duration::ZERO,
             blasts: false,
+            muted: false,
             voice: Voice::new(media),
             player: None,
         }

@@ -64,8 +64,7 @@ struct Speech {
 
 impl Speech {
     fn take(&mut self, block: &[f32; BLOCK]) {
-        let energy: f32 = block.iter().map(|sample| sample * sample).sum();
-        let mean_square = energy / BLOCK as f32;
+        let mean_square = sample::mean_square(block);
         if mean_square > SPEECH_MEAN_SQUARE {
             self.energy += f64::from(mean_square);
             self.blocks += 1;
@@ -164,16 +163,18 @@ impl Voice {
 
     /// Takes what goes to the line in the coming block, and makes it what the line shall play.
     pub(crate) fn play(&mut self, audio: &mut [i16; BLOCK]) {
-        let mut far = audio.map(sample::to_f32);
+        let mut far = [0.0; BLOCK];
+        sample::block_to_f32(audio, &mut far);
         self.from_phone.take(&far);
         self.chain.play(&mut far);
         self.to_line.take(&far);
-        *audio = far.map(sample::to_i16);
+        sample::block_to_i16(&far, audio);
     }
 
     /// Takes what came from the line and gives what the phone shall hear.
     pub(crate) fn hear(&mut self, audio: &[i16; BLOCK]) -> [i16; BLOCK] {
-        let mut near = audio.map(sample::to_f32);
+        let mut near = [0.0; BLOCK];
+        sample::block_to_f32(audio, &mut near);
         self.blocks = self.blocks.wrapping_add(1);
         if self.blocks.is_multiple_of(LOOK)
             && let Some(path) = self.chain.path()
@@ -183,7 +184,9 @@ impl Voice {
         self.from_line.take(&near);
         self.chain.hear(&mut near);
         self.to_phone.take(&near);
-        near.map(sample::to_i16)
+        let mut heard = [0; BLOCK];
+        sample::block_to_i16(&near, &mut heard);
+        heard
     }
 
     /// Echo, levels and mode as they are now.

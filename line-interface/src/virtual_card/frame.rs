@@ -133,16 +133,10 @@ impl Frame {
     /// # Errors
     /// [`CardErrorKind::BadFrame`] or [`CardErrorKind::Version`]; the stream is then useless.
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, CardError> {
-        let Some((header, rest)) = bytes.split_first_chunk::<4>() else {
+        let Some(length) = length(bytes)? else {
             return Ok(None);
         };
-        let length = u32::from_le_bytes(*header) as usize;
-        if length == 0 || length > MAX_BODY {
-            return Err(bad(format!(
-                "a frame of {length} bytes; 1 to {MAX_BODY} are possible"
-            )));
-        }
-        let Some(body) = rest.get(..length) else {
+        let Some(body) = bytes.get(4..length) else {
             return Ok(None);
         };
         let mut body = Reader(body);
@@ -155,8 +149,44 @@ impl Frame {
             },
             other => return Err(bad(format!("frame type {other} is unknown"))),
         };
-        Ok(Some((frame, 4 + length)))
+        Ok(Some((frame, length)))
     }
+}
+
+/// Length of the frame that `bytes` begin with, head and all, or `None` while its head is incomplete.
+pub(super) fn length(bytes: &[u8]) -> Result<Option<usize>, CardError> {
+    let Some((header, _)) = bytes.split_first_chunk::<4>() else {
+        return Ok(None);
+    };
+    let length = u32::from_le_bytes(*header) as usize;
+    if length == 0 || length > MAX_BODY {
+        return Err(bad(format!(
+            "a frame of {length} bytes; 1 to {MAX_BODY} are possible"
+        )));
+    }
+    Ok(Some(4 + length))
+}
+
+/// Reads the whole frame `bytes` into the lines' readings when it is a BLOCK, and gives its number; `None` when it is another one.
+/// After an error the readings mean nothing.
+pub(super) fn read_block(bytes: &[u8], sense: &mut [SenseBlock]) -> Result<Option<u64>, CardError> {
+    let Some((BLOCK, body)) = bytes
+        .get(4..)
+        .and_then(<[u8]>::split_first)
+        .map(|(tag, body)| (*tag, body))
+    else {
+        return Ok(None);
+    };
+    let mut body = Reader(body);
+    let (sequence, count) = body.block_head()?;
+    if count != sense.len() {
+        return Err(bad(format!(
+            "a block of {count} lines, not {}",
+            sense.len()
+        )));
+    }
+    body.lines(sense)?;
+    Ok(Some(sequence))
 }
 
 /// Appends a DRIVE frame without owning its lines.
@@ -227,9 +257,11 @@ fn encode_drive(sequence: u64, lines: &[DriveBlock], out: &mut Vec<u8>) {
             None => [0; 4],
             Some(cell) => [1, cell.module, cell.tens, cell.units],
         });
-        line.audio
-            .iter()
-            .for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
+        let mut audio = [[0; 2]; BLOCK_SAMPLES];
+        for (bytes, v) in audio.iter_mut().zip(line.audio) {
+            *bytes = v.to_le_bytes();
+        }
+        out.extend_from_slice(audio.as_flattened());
     }
 }
 
@@ -322,13 +354,36 @@ impl Reader<'_> {
         })
     }
 
-    fn reading(&mut self) -> Result<f32, CardError> {
-        let v = f32::from_le_bytes(self.take()?);
-        if v.is_finite() {
-            Ok(v)
+    /// The next `count` values of `SIZE` bytes each.
+    fn series<const SIZE: usize>(&mut self, count: usize) -> Result<&[[u8; SIZE]], CardError> {
+        let (head, rest) = self
+            .0
+            .split_at_checked(count * SIZE)
+            .ok_or_else(|| bad("a frame ends too early".to_owned()))?;
+        self.0 = rest;
+        Ok(head.as_chunks().0)
+    }
+
+    /// Readings of one wire. All are looked at before the first is refused: none ever is.
+    fn readings(&mut self, to: &mut [f32]) -> Result<(), CardError> {
+        let mut all = true;
+        let series = self.series(to.len())?;
+        for (v, bytes) in to.iter_mut().zip(series) {
+            *v = f32::from_le_bytes(*bytes);
+            all &= v.is_finite();
+        }
+        if all {
+            Ok(())
         } else {
             Err(bad("a reading is not a number".to_owned()))
         }
+    }
+
+    fn audio(&mut self, to: &mut [i16; BLOCK_SAMPLES]) -> Result<(), CardError> {
+        for (v, bytes) in to.iter_mut().zip(self.series(BLOCK_SAMPLES)?) {
+            *v = i16::from_le_bytes(*bytes);
+        }
+        Ok(())
     }
 
     fn address(&mut self) -> Result<AddressSense, CardError> {
@@ -341,9 +396,7 @@ impl Reader<'_> {
                 }
                 let mut block = TapBlock::new(taps);
                 for scan in 0..SCANS_PER_BLOCK {
-                    for v in block.scan_mut(scan) {
-                        *v = self.reading()?;
-                    }
+                    self.readings(block.scan_mut(scan))?;
                 }
                 Ok(AddressSense::Taps(block))
             }
@@ -366,35 +419,38 @@ impl Reader<'_> {
     }
 
     fn block(&mut self) -> Result<Frame, CardError> {
+        let (sequence, count) = self.block_head()?;
+        let mut lines = vec![SenseBlock::default(); count];
+        self.lines(&mut lines)?;
+        Ok(Frame::Block { sequence, lines })
+    }
+
+    /// Number and lines of a block, for which there is room in it.
+    fn block_head(&mut self) -> Result<(u64, usize), CardError> {
         let sequence = u64::from_le_bytes(self.take()?);
         let count = usize::from(self.u16()?);
         if count == 0 || count > MAX_LINES || self.0.len() < count * PAIR_BYTES {
             return Err(bad(format!("{count} lines in {} bytes", self.0.len())));
         }
-        let mut lines = vec![SenseBlock::default(); count];
-        for line in &mut lines {
+        Ok((sequence, count))
+    }
+
+    fn lines(&mut self, lines: &mut [SenseBlock]) -> Result<(), CardError> {
+        for line in lines {
             line.applied = match self.take()? {
                 LET_GO => None,
                 applied => Some(drive_of(applied)?),
             };
-            for series in [
-                &mut line.line_volts,
-                &mut line.line_milliamps,
-                &mut line.handset_volts,
-            ] {
-                for v in series {
-                    *v = self.reading()?;
-                }
-            }
-            for v in &mut line.audio {
-                *v = i16::from_le_bytes(self.take()?);
-            }
+            self.readings(&mut line.line_volts)?;
+            self.readings(&mut line.line_milliamps)?;
+            self.readings(&mut line.handset_volts)?;
+            self.audio(&mut line.audio)?;
             line.address = self.address()?;
         }
         if !self.0.is_empty() {
             return Err(bad("a block is longer than its lines".to_owned()));
         }
-        Ok(Frame::Block { sequence, lines })
+        Ok(())
     }
 
     fn drive(&mut self) -> Result<Frame, CardError> {
@@ -417,9 +473,7 @@ impl Reader<'_> {
                 }),
                 [other, ..] => return Err(bad(format!("crosspoint order {other} is unknown"))),
             };
-            for v in &mut line.audio {
-                *v = i16::from_le_bytes(self.take()?);
-            }
+            self.audio(&mut line.audio)?;
         }
         Ok(Frame::Drive { sequence, lines })
     }

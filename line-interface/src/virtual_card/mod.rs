@@ -11,16 +11,41 @@ use crate::card::{CardError, CardErrorKind, CardInfo, DriveBlock, LineCard, Sens
 
 pub use frame::{Frame, MAX_BURST, MAX_LINES, MAX_NAME, MAX_TAPS, MAX_TEXT, VERSION};
 
+/// Least room for what a stream gives at once, in bytes.
+const PIECE: usize = 4096;
+
 /// Collects frames out of a byte stream.
 #[derive(Debug, Default)]
 pub struct FrameReader {
+    /// What came stands at `start..end`; the rest is room.
     buffer: Vec<u8>,
+    start: usize,
+    end: usize,
 }
 
 impl FrameReader {
     /// Adds bytes as they came.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        self.make_room(bytes.len());
+        let end = self.end + bytes.len();
+        if let Some(room) = self.buffer.get_mut(self.end..end) {
+            room.copy_from_slice(bytes);
+        }
+        self.end = end;
+    }
+
+    /// Reads once from a stream, as much of the frame that has begun as it gives; gives the bytes read, 0 at its end.
+    ///
+    /// # Errors
+    /// The stream's, and [`ErrorKind::InvalidData`] when what came before is no frame.
+    pub fn read_from(&mut self, stream: &mut impl Read) -> std::io::Result<usize> {
+        let whole = frame::length(self.waiting()).map_err(|_| ErrorKind::InvalidData)?;
+        let waiting = self.end - self.start;
+        self.make_room(whole.map_or(PIECE, |whole| whole.saturating_sub(waiting).max(PIECE)));
+        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        let count = stream.read(room)?;
+        self.end += count.min(room.len());
+        Ok(count)
     }
 
     /// The next whole frame, if it is there.
@@ -28,12 +53,54 @@ impl FrameReader {
     /// # Errors
     /// See [`Frame::decode`].
     pub fn next_frame(&mut self) -> Result<Option<Frame>, CardError> {
-        let Some((frame, used)) = Frame::decode(&self.buffer)? else {
+        let Some((frame, used)) = Frame::decode(self.waiting())? else {
             return Ok(None);
         };
-        self.buffer.drain(..used);
+        self.start += used;
         Ok(Some(frame))
     }
+
+    /// As [`FrameReader::next_frame`] where readings are awaited: those go into `sense`, one entry a line, and only their
+    /// number comes back.
+    fn next_block(&mut self, sense: &mut [SenseBlock]) -> Result<Option<Next>, CardError> {
+        let Some(whole) = frame::length(self.waiting())? else {
+            return Ok(None);
+        };
+        let Some(bytes) = self.waiting().get(..whole) else {
+            return Ok(None);
+        };
+        let next = match frame::read_block(bytes, sense)? {
+            Some(sequence) => Some(Next::Block(sequence)),
+            None => Frame::decode(bytes)?.map(|(frame, _)| Next::Other(frame)),
+        };
+        self.start += whole;
+        Ok(next)
+    }
+
+    fn waiting(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Makes room for so many bytes behind those that wait.
+    fn make_room(&mut self, bytes: usize) {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        if self.end + bytes > self.buffer.len() {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        if self.end + bytes > self.buffer.len() {
+            self.buffer.resize(self.end + bytes, 0);
+        }
+    }
+}
+
+/// What comes where readings are awaited.
+enum Next {
+    /// They came, with this number.
+    Block(u64),
+    Other(Frame),
 }
 
 /// The gateway's end of a virtual line card.
@@ -118,23 +185,33 @@ impl<S: Read + Write> VirtualCard<S> {
     }
 
     fn receive(&mut self) -> Result<Frame, CardError> {
-        let mut piece = [0; 4096];
         loop {
             if let Some(frame) = self.reader.next_frame()? {
                 return Ok(frame);
             }
-            match self.stream.read(&mut piece) {
-                Ok(0) => {
-                    return Err(CardError {
-                        kind: CardErrorKind::Lost,
-                        cause: "the card closed the connection".to_owned(),
-                        hint: "the simulator ended or crashed; start it again, the gateway reconnects",
-                    });
-                }
-                Ok(n) => self.reader.push(piece.get(..n).unwrap_or_default()),
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => return Err(io(&e)),
+            self.read()?;
+        }
+    }
+
+    fn receive_block(&mut self, sense: &mut [SenseBlock]) -> Result<Next, CardError> {
+        loop {
+            if let Some(next) = self.reader.next_block(sense)? {
+                return Ok(next);
             }
+            self.read()?;
+        }
+    }
+
+    fn read(&mut self) -> Result<(), CardError> {
+        match self.reader.read_from(&mut self.stream) {
+            Ok(0) => Err(CardError {
+                kind: CardErrorKind::Lost,
+                cause: "the card closed the connection".to_owned(),
+                hint: "the simulator ended or crashed; start it again, the gateway reconnects",
+            }),
+            Ok(_) => Ok(()),
+            Err(e) if e.kind() == ErrorKind::Interrupted => Ok(()),
+            Err(e) => Err(io(&e)),
         }
     }
 }
@@ -189,25 +266,15 @@ impl<S: Read + Write + Send> LineCard for VirtualCard<S> {
         frame::encode_drive_frame(self.sequence, drive, &mut self.out);
         self.sequence = self.sequence.wrapping_add(1);
         self.flush()?;
-        match self.receive()? {
-            Frame::Block { sequence, lines } if lines.len() == lines_of_card => {
+        match self.receive_block(sense)? {
+            Next::Block(sequence) => {
                 let missed = sequence.saturating_sub(self.expected_block.unwrap_or(sequence));
                 self.missed_blocks = self.missed_blocks.saturating_add(missed);
                 self.expected_block = Some(sequence.wrapping_add(1));
-                for (to, from) in sense.iter_mut().zip(lines) {
-                    *to = from;
-                }
                 Ok(())
             }
-            Frame::Block { lines, .. } => Err(frame::bad(format!(
-                "a block of {} lines, not {}",
-                lines.len(),
-                lines_of_card
-            ))),
-            Frame::Bye { reason } => Err(closed(&reason)),
-            Frame::Hello { .. } | Frame::Drive { .. } => {
-                Err(frame::bad("a frame that a card does not send".to_owned()))
-            }
+            Next::Other(Frame::Bye { reason }) => Err(closed(&reason)),
+            Next::Other(_) => Err(frame::bad("a frame that a card does not send".to_owned())),
         }
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! Daemon and peer each run on one processor core of their own, the phones and the line cards on the other. The daemon's lines
 //! are virtual cards; baresip's microphone and loudspeaker are its `aubridge`, so that its echo is whole.
-//! `TRUBKA_SECONDS` sets the length of each measurement (10), `TRUBKA_SHARE` how many percent of the calls are made (100).
+//! `TRUBKA_SECONDS` sets the length of each measurement (10), `TRUBKA_SHARE` how many percent of the calls are made (100);
+//! `TRUBKA_ONLY` takes one measurement alone, `off` or `full`: the daemon with that `echo_control`, for a look with `perf`.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 #![allow(clippy::indexing_slicing, reason = "a bench may end loudly")]
@@ -52,6 +53,16 @@ fn main() -> Outcome {
     println!(
         "processor time for a call, G.711, packets of 20 ms; {cores} cores, the measured program on one"
     );
+    match std::env::var("TRUBKA_ONLY").as_deref() {
+        Ok("off") => return daemons("off", 2, part(200), length).map(drop),
+        Ok("full") => return daemons("full", 1, part(200), length).map(drop),
+        Ok(other) => {
+            return Err(Failure::new(format!(
+                "TRUBKA_ONLY={other}: off and full are known"
+            )));
+        }
+        Err(_) => {}
+    }
     let plain = daemons("off", 2, part(200), length)?;
     let whole = daemons("full", 1, part(200), length)?;
     let peer_plain = baresip(false, part(PEER_CALLS), length)?;

@@ -1,5 +1,6 @@
 //! The codecs: both laws of G.711, G.722, and Opus where it is built.
 
+mod g711;
 mod g722;
 #[cfg(not(feature = "opus"))]
 #[path = "no_opus.rs"]
@@ -8,8 +9,9 @@ mod opus;
 mod opus;
 mod opus_packet;
 
-use audio_codec_algorithms::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw};
+use audio_codec_algorithms::{decode_alaw, decode_ulaw};
 
+use g711::{encode_alaw, encode_ulaw};
 use g722::{G722Decoder, G722Encoder};
 use opus::{OpusDecoder, OpusEncoder};
 pub(crate) use opus_packet::STEP as OPUS_STEP;
@@ -204,14 +206,14 @@ impl Encoder {
                 .unwrap_or(0);
         }
         let length = samples.len().min(out.len());
-        let pairs = out.iter_mut().zip(samples);
         match codec {
-            Codec::Pcma => pairs.for_each(|(octet, sample)| *octet = encode_alaw(*sample)),
-            Codec::Pcmu => pairs.for_each(|(octet, sample)| *octet = encode_ulaw(*sample)),
+            Codec::Pcma => encode_alaw(samples, out),
+            Codec::Pcmu => encode_ulaw(samples, out),
             Codec::G722 => {
                 let encoder = self
                     .g722
                     .get_or_insert_with(|| Box::new(G722Encoder::new()));
+                let pairs = out.iter_mut().zip(samples);
                 pairs.for_each(|(octet, sample)| *octet = encoder.encode(*sample));
             }
             Codec::Opus => {}

@@ -8,6 +8,7 @@
 //! Opus brings means of its own. Where the buffer is dry its decoder goes on from the last packet. A packet behind a gap may hold a
 //! copy of what was lost, which helps only if there is time to play it: while such copies come too late, a packet more is held.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use dsp::concealment::Concealer;
@@ -29,6 +30,8 @@ const BURST: Duration = Duration::from_millis(50);
 const LONGEST_BRIDGE: i32 = 960;
 /// How long a packet more is held after a loss that the codec could have mended.
 const HOLD_FOR_COPIES: Duration = Duration::from_secs(10);
+/// The longest packet that most peers send, samples (40 ms).
+const USUAL: usize = 320;
 const BLOCK: i32 = BLOCK_SAMPLES as i32;
 
 /// What a place of the ring holds.
@@ -334,11 +337,20 @@ impl JitterBuffer {
 
     /// Copies the next samples; false when one of them has not come.
     fn copy(&self, out: &mut [i16]) -> bool {
-        out.iter_mut().enumerate().all(|(i, slot)| {
-            let index = self.index(self.next.wrapping_add(i as u32));
-            *slot = self.ring.get(index).copied().unwrap_or(0);
-            self.places.get(index) == Some(&Place::Sound)
-        })
+        let (first, second) = self.parts(self.next, out.len());
+        let (head, tail) = out.split_at_mut(first.len());
+        [(head, first), (tail, second)]
+            .into_iter()
+            .all(|(out, part)| {
+                let sound = |places: &[Place]| places.iter().all(|place| *place == Place::Sound);
+                match (self.ring.get(part.clone()), self.places.get(part)) {
+                    (Some(samples), Some(places)) if sound(places) => {
+                        out.copy_from_slice(samples);
+                        true
+                    }
+                    _ => false,
+                }
+            })
     }
 
     /// Plays a block shortened by a pitch period when the delay is longer than the last seconds needed.
@@ -371,6 +383,16 @@ impl JitterBuffer {
     }
 
     fn play(&mut self, out: &mut [i16; BLOCK_SAMPLES]) {
+        if self.copy(out) {
+            self.made_up = false;
+            self.good(out);
+            self.advance(BLOCK);
+        } else {
+            self.play_with_gaps(out);
+        }
+    }
+
+    fn play_with_gaps(&mut self, out: &mut [i16; BLOCK_SAMPLES]) {
         let mut missing = 0;
         let mut empty = [false; BLOCK_SAMPLES];
         for (i, (slot, empty)) in out.iter_mut().zip(empty.iter_mut()).enumerate() {
@@ -407,13 +429,21 @@ impl JitterBuffer {
     ) {
         let ahead = timestamp.wrapping_sub(self.decoded).cast_signed();
         let behind = ahead < 0 && self.held > 0 && self.decoding;
-        let mut samples = [0; CAPACITY / 4];
-        let samples = &mut samples[..(length as usize).min(CAPACITY / 4)];
+        let length = length.unsigned_abs() as usize;
+        let (mut short, mut long);
+        let samples: &mut [i16] = if length <= USUAL {
+            short = [0; USUAL];
+            &mut short
+        } else {
+            long = [0; CAPACITY / 4];
+            &mut long
+        };
+        let (samples, _) = samples.split_at_mut(length.min(CAPACITY / 4));
         if !behind && self.decoding {
             self.bridge(timestamp, offset, ahead, codec, payload);
             let lost = timestamp.wrapping_sub(self.newest).cast_signed();
             if (1..=LONGEST_BRIDGE).contains(&lost) && has_redundancy(codec, payload) {
-                self.redundancy_seen(now, offset, length);
+                self.redundancy_seen(now, offset, samples.len() as i32);
             }
         }
         if !self.decoder.decode(codec, payload, behind, samples) {
@@ -458,31 +488,51 @@ impl JitterBuffer {
 
     /// Puts samples into the ring, over sound that is there or not, and not before what is played next.
     fn store(&mut self, timestamp: u32, offset: i32, samples: &[i16], (what, over): (Place, bool)) {
-        for (i, decoded) in samples.iter().enumerate() {
-            if offset + (i as i32) < 0 {
+        let past = (-offset).max(0) as usize;
+        let Some(samples) = samples.get(past..) else {
+            return;
+        };
+        let (first, second) = self.parts(timestamp.wrapping_add(past as u32), samples.len());
+        let (head, tail) = samples.split_at(first.len());
+        for (samples, part) in [(head, first), (tail, second)] {
+            let (Some(ring), Some(places)) =
+                (self.ring.get_mut(part.clone()), self.places.get_mut(part))
+            else {
+                continue;
+            };
+            if over {
+                ring.copy_from_slice(samples);
+                places.fill(what);
                 continue;
             }
-            let index = self.index(timestamp.wrapping_add(i as u32));
-            if let (Some(sample), Some(place)) =
-                (self.ring.get_mut(index), self.places.get_mut(index))
-                && (over || *place != Place::Sound)
-            {
-                *sample = *decoded;
-                *place = what;
+            for ((sample, place), decoded) in ring.iter_mut().zip(places).zip(samples) {
+                if *place != Place::Sound {
+                    *sample = *decoded;
+                    *place = what;
+                }
             }
         }
     }
 
     /// Moves on by `samples`, forgetting what lies before.
     fn advance(&mut self, samples: i32) {
-        for i in 0..samples.min(self.held.max(0)) {
-            let index = self.index(self.next.wrapping_add(i as u32));
-            if let Some(place) = self.places.get_mut(index) {
-                *place = Place::Empty;
+        let forgotten = samples.min(self.held).max(0) as usize;
+        let (first, second) = self.parts(self.next, forgotten);
+        for part in [first, second] {
+            if let Some(places) = self.places.get_mut(part) {
+                places.fill(Place::Empty);
             }
         }
         self.next = self.next.wrapping_add(samples as u32);
         self.held = (self.held - samples).max(0);
+    }
+
+    /// The places of up to [`CAPACITY`] samples: up to the end of the ring, and on from its start.
+    fn parts(&self, timestamp: u32, samples: usize) -> (Range<usize>, Range<usize>) {
+        let start = self.index(timestamp);
+        let samples = samples.min(CAPACITY);
+        let end = (start + samples).min(CAPACITY);
+        (start..end, 0..samples - (end - start))
     }
 
     fn index(&self, timestamp: u32) -> usize {
