@@ -14,6 +14,7 @@ pub mod duplex;
 pub mod echo;
 mod frames;
 pub mod howl;
+mod lanes;
 pub mod level;
 pub mod resample;
 pub mod sample;
@@ -24,6 +25,7 @@ pub mod suppressor;
 pub mod talk;
 pub mod time_scale;
 pub mod tone;
+mod transform;
 
 /// Sample rates of the processors that know more than one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,15 +4,13 @@
 //! the far end is loud, so a second, shorter filter learns the way of what soft clipping takes off the far end (a Hammerstein
 //! model with one branch besides the linear one; Stenger and Kellermann 2000). Where nothing is clipped it stays near zero.
 
-use realfft::num_complex::Complex32;
-
 use super::control::Astray;
 use super::far::FarEnd;
 use super::filter::Filter;
 use super::kalman::Kalman;
-use super::{Shape, energy};
-use crate::sample::finite;
-use crate::spectrum::Fft;
+use super::spectra::View;
+use super::{Shape, differ};
+use crate::lanes::energy;
 
 /// Steepness of the soft clipping: a sample of 1 / `STEEP` (-9.5 dBFS) loses 3 dB.
 const STEEP: f32 = 3.0;
@@ -34,8 +32,7 @@ pub(super) struct Bend {
     astray: Astray,
     block: Vec<f32>,
     echo: Vec<f32>,
-    constrained: usize,
-    partitions: usize,
+    turn: usize,
 }
 
 impl Bend {
@@ -52,8 +49,7 @@ impl Bend {
             astray: Astray::default(),
             block: vec![0.0; shape.block],
             echo: vec![0.0; shape.block],
-            constrained: 0,
-            partitions: short.partitions,
+            turn: 0,
         };
         bend.forget();
         bend
@@ -66,36 +62,38 @@ impl Bend {
     }
 
     /// Holds the far end back by this many samples; what was learned at another delay is forgotten.
-    pub(super) fn set_delay(&mut self, delay: usize, fft: &mut Fft) {
-        self.far.set_delay(delay, fft);
+    pub(super) fn set_delay(&mut self, delay: usize) {
+        self.far.set_delay(delay);
         self.forget();
     }
 
-    /// Takes the next block of the far end and its bent echo out of `near`.
-    pub(super) fn cancel(&mut self, far: &[f32], near: &mut [f32], fft: &mut Fft) {
-        for (i, slot) in self.block.iter_mut().enumerate() {
-            let x = finite(far.get(i).copied().unwrap_or(0.0)).clamp(-1.0, 1.0);
+    /// Takes the next block of the far end, which is whole and clean, and writes `heard` without its bent echo to `near`. Gives the
+    /// energy of what is left.
+    pub(super) fn cancel(&mut self, far: &[f32], heard: &[f32], near: &mut [f32]) -> f32 {
+        for (slot, x) in self.block.iter_mut().zip(far) {
+            let x = x.clamp(-1.0, 1.0);
             *slot = GAIN * (x - x / (1.0 + STEEP * STEEP * x * x).sqrt());
         }
-        self.far.push(&self.block, fft);
-        self.filter.echo(&self.far, fft, &mut self.echo);
-        for (near, echo) in near.iter_mut().zip(&self.echo) {
-            *near -= echo;
-        }
+        self.far.push(&self.block);
+        self.filter.echo(&self.far, &mut self.echo);
+        differ(near, heard, &self.echo)
     }
 
     /// Gives up what was learned when it does more harm than good to `error`, what both filters leave, and takes its part back out
-    /// of it. A talker who is far louder than any echo could have taught it nonsense.
-    pub(super) fn judge(&mut self, error: &mut [f32]) {
-        for (slot, (error, echo)) in self.block.iter_mut().zip(error.iter().zip(&self.echo)) {
+    /// of it. A talker who is far louder than any echo could have taught it nonsense. `with` is the energy of `error`; gives that of
+    /// what is left.
+    pub(super) fn judge(&mut self, error: &mut [f32], with: f32) -> f32 {
+        for ((slot, error), echo) in self.block.iter_mut().zip(&*error).zip(&self.echo) {
             *slot = error + echo;
         }
-        let (with, without) = (energy(error), energy(&self.block));
+        let without = energy(&self.block);
         let bent = energy(&self.echo);
         if self.astray.judge_by(with, without, bent, HARM) {
             error.copy_from_slice(&self.block);
             self.forget();
+            return without;
         }
+        with
     }
 
     /// To be called before [`Bend::learn`].
@@ -109,14 +107,13 @@ impl Bend {
     }
 
     /// One step, behind [`Bend::weigh`]; `linear` is what the doubt about the linear filter leaves.
-    pub(super) fn learn(&mut self, error: &[Complex32], linear: &[f32], fft: &mut Fft) {
+    pub(super) fn learn(&mut self, error: View<'_>, linear: &[f32]) {
         self.kalman
             .learn(&mut self.filter, &self.far, error, linear);
-        self.filter.constrain(0, fft);
-        let others = self.partitions - 1;
-        if others > 0 {
-            self.constrained = self.constrained % others + 1;
-            self.filter.constrain(self.constrained, fft);
+        // It moves slowly.
+        self.turn = self.turn.wrapping_add(1);
+        if self.turn.is_multiple_of(2) {
+            self.filter.constrain_in_turn(self.turn / 2);
         }
     }
 }

@@ -1,28 +1,35 @@
 //! The partitioned-block frequency-domain filter with two paths (Soo and Pang 1990 for the filter, Ochiai 1977 for the two
 //! paths).
 
-use realfft::num_complex::Complex32;
-
 use super::bend::Bend;
 use super::bulk::BulkWatch;
 use super::control::{Astray, Control, Verdict};
-use super::far::{EMPHASIS, FarEnd};
+use super::far::{FarEnd, emphasise};
 use super::filter::Filter;
 use super::kalman::Kalman;
 use super::path::EchoPath;
+use super::spectra::Spectra;
 use super::step::{Powers, StepControl};
-use super::{Shape, energy, settle};
+use super::{EMPHASIS, LEAST, Shape, differ, settle};
 use crate::Rate;
+use crate::lanes::{energy, product};
 use crate::sample::finite;
-use crate::spectrum::Fft;
 
 /// Magnitude from which a sample counts as clipped: the path is not linear there, and nothing is learned.
 const CLIPPED: f32 = 0.995;
 /// Share of the echo that may be wrong in a path that was kept from an earlier call, and in one that was moved.
 const KEPT: f32 = 0.1;
 
+/// Taps of the longest filter, 500 ms at 16 kHz.
+const MOST_TAPS: usize = 8000;
+
 /// Share of the heard filter's error energy below which the scout's says that it is clearly ahead.
 const AHEAD: f32 = 0.7;
+
+/// Share of the heard filter's error energy below which the scout's says that the filters move...
+const MOVING: f32 = 0.8;
+/// ...and for how many more blocks they are taken to, 0.5 s.
+const MOVING_BLOCKS: u32 = 50;
 
 /// What a canceller is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +73,6 @@ pub struct EchoReport {
 pub struct EchoCanceller {
     settings: EchoSettings,
     shape: Shape,
-    fft: Fft,
     far: FarEnd,
     bulk: Option<BulkWatch>,
     /// The filter that is heard, and the doubt about it.
@@ -82,8 +88,9 @@ pub struct EchoCanceller {
     far_power: Vec<f32>,
     emphasis_mic: f32,
     emphasis_out: f32,
-    emphasis_echo: f32,
-    constrained: usize,
+    /// Whose turn it is to be constrained, and for how many more blocks the filters count as moving.
+    turn: usize,
+    moving_for: u32,
     clipped_for: u32,
     mic_mean: f32,
     out_mean: f32,
@@ -94,39 +101,54 @@ pub struct EchoCanceller {
 /// Room for the blocks and spectra of one step.
 #[derive(Debug, Clone)]
 struct Scratch {
-    /// What the microphone brought, and the same without what was bent.
+    /// What goes to the loudspeaker and what the microphone brought, whole and clean.
+    far: Vec<f32>,
+    mic: Vec<f32>,
+    /// What the microphone brought, emphasised, and the same without what was bent.
     heard: Vec<f32>,
     near: Vec<f32>,
     echo: Vec<f32>,
     error: Vec<f32>,
     scout_echo: Vec<f32>,
     scout_error: Vec<f32>,
+    /// The scout's echo without the filter's.
+    apart: Vec<f32>,
     padded: Vec<f32>,
-    spectrum: Vec<Complex32>,
+    spectrum: Spectra,
     error_power: Vec<f32>,
     echo_power: Vec<f32>,
     steps: Vec<f32>,
-    taps: Vec<f32>,
 }
 
 impl Scratch {
     fn new(shape: Shape) -> Scratch {
         let block = vec![0.0; shape.block];
-        let bins = vec![0.0; shape.bins];
+        let bins = vec![0.0; shape.stride];
         Scratch {
+            far: block.clone(),
+            mic: block.clone(),
             heard: block.clone(),
             near: block.clone(),
             echo: block.clone(),
             error: block.clone(),
             scout_echo: block.clone(),
-            scout_error: block,
+            scout_error: block.clone(),
+            apart: block,
             padded: vec![0.0; shape.window],
-            spectrum: vec![Complex32::default(); shape.bins],
+            spectrum: Spectra::new(shape, 1),
             error_power: bins.clone(),
             echo_power: bins.clone(),
             steps: bins,
-            taps: vec![0.0; shape.partitions * shape.block],
         }
+    }
+
+    /// Takes the spectrum of silence and a block behind it.
+    fn transform(&mut self, block: impl Fn(&Scratch) -> &[f32]) {
+        let at = self.far.len();
+        let mut padded = std::mem::take(&mut self.padded);
+        padded[at..].copy_from_slice(block(self));
+        self.spectrum.transform(0, &padded);
+        self.padded = padded;
     }
 }
 
@@ -153,7 +175,6 @@ impl EchoCanceller {
         EchoCanceller {
             settings,
             shape,
-            fft: Fft::new(shape.window),
             far: FarEnd::new(shape, longest),
             bulk: searches.then(|| BulkWatch::new(settings.rate, settings.search_ms)),
             front: Filter::new(shape),
@@ -163,11 +184,11 @@ impl EchoCanceller {
             steps: StepControl::new(shape),
             control: Control::default(),
             astray: Astray::default(),
-            far_power: vec![0.0; shape.bins],
+            far_power: vec![0.0; shape.stride],
             emphasis_mic: 0.0,
             emphasis_out: 0.0,
-            emphasis_echo: 0.0,
-            constrained: 0,
+            turn: 0,
+            moving_for: 0,
             clipped_for: 0,
             mic_mean: 0.0,
             out_mean: 0.0,
@@ -203,7 +224,7 @@ impl EchoCanceller {
             return None;
         }
         let mut taps = vec![0.0; self.shape.partitions * self.shape.block];
-        self.front.taps(&mut self.fft, &mut taps);
+        self.front.taps(&mut taps);
         Some(EchoPath::new(self.settings.rate, self.far.delay(), taps))
     }
 
@@ -221,10 +242,10 @@ impl EchoCanceller {
         if let Some(bulk) = &mut self.bulk {
             *bulk = BulkWatch::new(self.settings.rate, self.settings.search_ms);
         }
-        self.far.set_delay(path.delay, &mut self.fft);
-        self.bend.set_delay(path.delay, &mut self.fft);
+        self.far.set_delay(path.delay);
+        self.bend.set_delay(path.delay);
         self.report.removed_ms = path.delay as f32 * 1000.0 / self.settings.rate.hz() as f32;
-        self.front.set_taps(&mut self.fft, &path.taps);
+        self.front.set_taps(&path.taps);
         self.scout.copy_from(&self.front);
         self.kalman.restart(&self.front, KEPT);
     }
@@ -233,48 +254,48 @@ impl EchoCanceller {
     /// without the echo. Both are one block; what is missing is silence, what is more is left alone.
     pub fn process(&mut self, far: &[f32], mic: &mut [f32]) -> &EchoReport {
         let clipped = self.prepare(far, mic);
-        let before = plain_energy(mic);
-        self.bend.cancel(far, &mut self.scratch.near, &mut self.fft);
-        let mic_energy = energy(&self.scratch.near);
         let scratch = &mut self.scratch;
-        self.front.echo(&self.far, &mut self.fft, &mut scratch.echo);
-        self.scout
-            .echo(&self.far, &mut self.fft, &mut scratch.scout_echo);
-        subtract(&mut scratch.error, &scratch.near, &scratch.echo);
-        let useless = self
-            .astray
-            .judge(energy(&scratch.error), mic_energy, energy(&scratch.echo));
-        if useless {
+        let mic_energy = self
+            .bend
+            .cancel(&scratch.far, &scratch.heard, &mut scratch.near);
+        self.front.echo(&self.far, &mut scratch.echo);
+        self.scout.echo(&self.far, &mut scratch.scout_echo);
+        let mut front = differ(&mut scratch.error, &scratch.near, &scratch.echo);
+        let mut echo_energy = energy(&scratch.echo);
+        if self.astray.judge(front, mic_energy, echo_energy) {
             self.start_over();
             let scratch = &mut self.scratch;
             scratch.echo.fill(0.0);
             scratch.scout_echo.fill(0.0);
             scratch.error.copy_from_slice(&scratch.near);
+            (front, echo_energy) = (mic_energy, 0.0);
         }
-        let scratch = &mut self.scratch;
-        subtract(&mut scratch.scout_error, &scratch.near, &scratch.scout_echo);
-        self.compare();
-        self.bend.judge(&mut self.scratch.error);
-        self.learn(clipped);
-
-        let scratch = &mut self.scratch;
-        for (slot, error) in mic.iter_mut().zip(&scratch.error) {
-            self.emphasis_out = settle(finite(error + EMPHASIS * self.emphasis_out));
-            *slot = self.emphasis_out;
-        }
-        for ((out, near), error) in self
-            .report
-            .echo
-            .iter_mut()
-            .zip(&scratch.heard)
-            .zip(&scratch.error)
-        {
-            self.emphasis_echo = settle(finite(near - error + EMPHASIS * self.emphasis_echo));
-            *out = self.emphasis_echo;
-        }
-        let echo_energy = energy(&scratch.echo);
-        self.describe(before, plain_energy(mic), echo_energy);
+        let (front, scout) = self.compare(front);
+        let front = self.bend.judge(&mut self.scratch.error, front);
+        self.learn(clipped, front, scout);
+        self.give(mic, echo_energy);
         &self.report
+    }
+
+    /// Writes what is left to `mic`, without the emphasis, and what was taken out to the report.
+    fn give(&mut self, mic: &mut [f32], echo_energy: f32) {
+        let scratch = &mut self.scratch;
+        let out = &mut scratch.near;
+        flatten(&scratch.error, &mut self.emphasis_out, out);
+        let mut left = energy(out);
+        if !left.is_finite() {
+            // No input does that, but it must not stay.
+            out.fill(0.0);
+            (left, self.emphasis_out) = (0.0, 0.0);
+            self.start_over();
+            self.kalman.reset();
+        }
+        let scratch = &self.scratch;
+        for (slot, sample) in mic.iter_mut().zip(&scratch.near) {
+            *slot = *sample;
+        }
+        differ(&mut self.report.echo, &scratch.mic, &scratch.near);
+        self.describe(energy(&scratch.mic), left, echo_energy);
     }
 
     /// Forgets the path, and what is known about how well it is known.
@@ -298,15 +319,13 @@ impl EchoCanceller {
                 self.move_to(delay);
             }
         }
-        self.far.push(far, &mut self.fft);
-        for (i, slot) in self.scratch.near.iter_mut().enumerate() {
-            let x = finite(mic.get(i).copied().unwrap_or(0.0)).clamp(-4.0, 4.0);
-            *slot = x - EMPHASIS * self.emphasis_mic;
-            self.emphasis_mic = x;
-        }
-        self.scratch.heard.copy_from_slice(&self.scratch.near);
+        let scratch = &mut self.scratch;
+        clean(far, &mut scratch.far);
+        clean(mic, &mut scratch.mic);
+        self.far.push(&scratch.far);
+        emphasise(&scratch.mic, &mut self.emphasis_mic, &mut scratch.heard);
         // What is clipped now is in the tail for some blocks to come.
-        if mic.iter().chain(far).any(|s| s.abs() >= CLIPPED) {
+        if is_clipped(mic) || is_clipped(far) {
             self.clipped_for = 2;
         }
         let clipped = self.clipped_for > 0;
@@ -317,11 +336,12 @@ impl EchoCanceller {
     /// Holds the far end back by another delay and moves the filter the other way, so that what it knows stays true.
     fn move_to(&mut self, delay: usize) {
         let before = self.far.delay();
-        self.far.set_delay(delay, &mut self.fft);
-        self.bend.set_delay(delay, &mut self.fft);
+        self.far.set_delay(delay);
+        self.bend.set_delay(delay);
         let now = self.far.delay();
-        let taps = &mut self.scratch.taps;
-        self.front.taps(&mut self.fft, taps);
+        let mut taps = [0.0; MOST_TAPS];
+        let taps = &mut taps[..self.shape.partitions * self.shape.block];
+        self.front.taps(taps);
         if now > before {
             let by = (now - before).min(taps.len());
             taps.copy_within(by.., 0);
@@ -334,7 +354,7 @@ impl EchoCanceller {
             taps[..by].fill(0.0);
         }
         let empty = energy(taps) < 1e-6;
-        self.front.set_taps(&mut self.fft, &self.scratch.taps);
+        self.front.set_taps(taps);
         self.scout.copy_from(&self.front);
         if empty {
             self.start_over();
@@ -346,18 +366,13 @@ impl EchoCanceller {
         self.report.removed_ms = now as f32 * 1000.0 / self.settings.rate.hz() as f32;
     }
 
-    /// Lets filter and scout learn from each other.
-    fn compare(&mut self) {
+    /// Lets filter and scout learn from each other. `front` is the energy of the filter's error; gives those of both afterwards.
+    fn compare(&mut self, front: f32) -> (f32, f32) {
         let scratch = &mut self.scratch;
-        let apart: f32 = scratch
-            .echo
-            .iter()
-            .zip(&scratch.scout_echo)
-            .map(|(a, b)| (a - b) * (a - b))
-            .sum();
-        let (front, scout) = (energy(&scratch.error), energy(&scratch.scout_error));
+        let scout = differ(&mut scratch.scout_error, &scratch.near, &scratch.scout_echo);
+        let apart = differ(&mut scratch.apart, &scratch.echo, &scratch.scout_echo);
         match self.control.judge(front, scout, apart + 1e-12) {
-            Verdict::Keep => {}
+            Verdict::Keep => (front, scout),
             Verdict::Promote => {
                 self.front.copy_from(&self.scout);
                 self.kalman.doubt_at_least(&self.front, self.steps.leakage);
@@ -371,46 +386,41 @@ impl EchoCanceller {
                     // From one filter to the other within the block, without a click.
                     *front += (i + 1) as f32 / length * (scout - *front);
                 }
+                (energy(&scratch.error), scout)
             }
             Verdict::Reset => {
                 self.scout.copy_from(&self.front);
                 scratch.scout_error.copy_from_slice(&scratch.error);
                 scratch.scout_echo.copy_from_slice(&scratch.echo);
+                (front, front)
             }
         }
     }
 
-    /// One step of both filters.
-    fn learn(&mut self, clipped: bool) {
-        let block = self.shape.block;
+    /// One step of both filters, whose errors have these energies.
+    fn learn(&mut self, clipped: bool, front: f32, scout: f32) {
         let scratch = &mut self.scratch;
-        scratch.padded[..block].fill(0.0);
-        scratch.padded[block..].copy_from_slice(&scratch.scout_echo);
-        self.fft.forward(&scratch.padded, &mut scratch.spectrum);
-        powers(&scratch.spectrum, &mut scratch.echo_power);
-        scratch.padded[block..].copy_from_slice(&scratch.scout_error);
-        self.fft.forward(&scratch.padded, &mut scratch.spectrum);
-        powers(&scratch.spectrum, &mut scratch.error_power);
-
-        let mut far_energy = 0.0;
-        for (power, x) in self.far_power.iter_mut().zip(self.far.spectrum(0)) {
-            // The power over about the length of the filter.
-            *power = settle(*power + (x.norm_sqr() - *power) * 0.1);
-            far_energy += x.norm_sqr();
+        if self.far.is_silent() {
+            scratch.echo_power.fill(0.0);
+        } else {
+            scratch.transform(|scratch| &scratch.scout_echo);
+            scratch.spectrum.view(0).powers(&mut scratch.echo_power);
         }
-        far_energy /= self.shape.window as f32;
+        scratch.transform(|scratch| &scratch.scout_error);
+        scratch.spectrum.view(0).powers(&mut scratch.error_power);
+
+        for (mean, now) in self.far_power.iter_mut().zip(self.far.powers(0)) {
+            // The power over about the length of the filter.
+            *mean += (now - *mean) * 0.1 + LEAST;
+        }
+        let far_energy = self.far.spectrum(0).power() / self.shape.window as f32;
         let known = Powers {
             error: &scratch.error_power,
             echo: &scratch.echo_power,
-            error_energy: energy(&scratch.scout_error),
+            error_energy: scout,
             echo_energy: energy(&scratch.scout_echo),
             far_energy,
-            cross: scratch
-                .scout_error
-                .iter()
-                .zip(&scratch.scout_echo)
-                .map(|(a, b)| a * b)
-                .sum(),
+            cross: product(&scratch.scout_error, &scratch.scout_echo),
         };
         self.steps.steps(&known, &mut scratch.steps);
         if clipped || far_energy < 1e-7 {
@@ -421,46 +431,45 @@ impl EchoCanceller {
         }
         let shares = shares(&self.scout, self.shape.partitions);
         for (partition, share) in shares.iter().enumerate().take(self.shape.partitions) {
-            let weights = self.scout.partition_mut(partition);
-            let far = self.far.spectrum(partition);
-            for (((w, x), e), step) in weights
-                .iter_mut()
-                .zip(far)
-                .zip(&scratch.spectrum)
-                .zip(&scratch.steps)
-            {
-                let step = step * share;
-                w.re += step * (x.re * e.re + x.im * e.im);
-                w.im += step * (x.re * e.im - x.im * e.re);
-            }
+            let (far, error) = (self.far.spectrum(partition), scratch.spectrum.view(0));
+            self.scout
+                .step(partition, far, error, &scratch.steps, *share);
         }
-        scratch.padded[block..].copy_from_slice(&scratch.error);
-        self.fft.forward(&scratch.padded, &mut scratch.spectrum);
+        scratch.transform(|scratch| &scratch.error);
+        let error = scratch.spectrum.view(0);
         self.kalman.weigh(&self.far);
         self.bend.weigh();
-        self.kalman.learn(
-            &mut self.front,
-            &self.far,
-            &scratch.spectrum,
-            self.bend.left(),
-        );
+        self.kalman
+            .learn(&mut self.front, &self.far, error, self.bend.left());
         // While the scout is clearly ahead the path has changed, and the error is not what the loudspeaker bends.
-        if energy(&scratch.scout_error) > AHEAD * energy(&scratch.error) {
-            self.bend
-                .learn(&scratch.spectrum, self.kalman.left(), &mut self.fft);
+        if scout > AHEAD * front {
+            self.bend.learn(error, self.kalman.left());
         }
         self.kalman.tell(&mut self.report.doubt);
 
-        // The first partition holds most of the echo; the others take turns.
-        let others = self.shape.partitions - 1;
-        if others > 0 {
-            self.constrained = self.constrained % others + 1;
+        self.constrain(scout < MOVING * front || !self.steps.adapted);
+    }
+
+    /// Keeps partitions as long as a block. The first holds most of the echo; the others take turns. While the filters move, the
+    /// first and one other of each are seen to; once they hardly do, one partition of one filter is enough.
+    fn constrain(&mut self, moves: bool) {
+        if moves {
+            self.moving_for = MOVING_BLOCKS;
         }
-        for filter in [&mut self.front, &mut self.scout] {
-            filter.constrain(0, &mut self.fft);
-            if others > 0 {
-                filter.constrain(self.constrained, &mut self.fft);
+        self.turn = self.turn.wrapping_add(1);
+        if self.moving_for > 0 {
+            self.moving_for -= 1;
+            let other = self.front.turn(self.turn);
+            for filter in [&mut self.front, &mut self.scout] {
+                filter.constrain(0);
+                if other > 0 {
+                    filter.constrain(other);
+                }
             }
+        } else if self.turn.is_multiple_of(2) {
+            self.front.constrain_in_turn(self.turn / 2);
+        } else {
+            self.scout.constrain_in_turn(self.turn / 2);
         }
     }
 
@@ -481,8 +490,7 @@ fn shares(filter: &Filter, partitions: usize) -> [f32; 50] {
     let mut shares = [0.0; 50];
     let mut largest = 0.0_f32;
     for (partition, share) in shares.iter_mut().enumerate().take(partitions) {
-        let weights = filter.partition(partition);
-        *share = weights.iter().map(Complex32::norm_sqr).sum::<f32>().sqrt();
+        *share = filter.partition(partition).power().sqrt();
         largest = largest.max(*share);
     }
     let floor = 0.1 * largest + 1e-4;
@@ -498,22 +506,43 @@ fn shares(filter: &Filter, partitions: usize) -> [f32; 50] {
     shares
 }
 
-/// Energy of samples that may be nonsense.
-fn plain_energy(samples: &[f32]) -> f32 {
+/// Makes a whole block of samples that may be too few or nonsense.
+fn clean(from: &[f32], to: &mut [f32]) {
+    let given = from.len().min(to.len());
+    let (slots, missing) = to.split_at_mut(given);
+    for (slot, sample) in slots.iter_mut().zip(from) {
+        *slot = finite(*sample).clamp(-4.0, 4.0);
+    }
+    missing.fill(0.0);
+}
+
+fn is_clipped(samples: &[f32]) -> bool {
     samples
         .iter()
-        .map(|s| finite(*s).clamp(-4.0, 4.0).powi(2))
-        .sum()
+        .fold(false, |clipped, s| clipped | (s.abs() >= CLIPPED))
 }
 
-fn subtract(out: &mut [f32], from: &[f32], what: &[f32]) {
-    for ((slot, a), b) in out.iter_mut().zip(from).zip(what) {
-        *slot = a - b;
+/// Undoes the emphasis of a block; `last` is the output before it. Four samples at a time, since each waits for the one before.
+fn flatten(block: &[f32], last: &mut f32, out: &mut [f32]) {
+    const E1: f32 = EMPHASIS;
+    const E2: f32 = E1 * E1;
+    for (slots, x) in out
+        .as_chunks_mut()
+        .0
+        .iter_mut()
+        .zip(block.as_chunks::<4>().0)
+    {
+        let first = x[1] + E1 * x[0];
+        let second = x[2] + E1 * x[1];
+        let third = x[3] + E1 * x[2];
+        let before = E1 * *last;
+        *slots = [
+            x[0] + before,
+            first + E1 * before,
+            second + E2 * x[0] + E2 * before,
+            third + E2 * first + E1 * E2 * before,
+        ];
+        *last = slots[3];
     }
-}
-
-fn powers(spectrum: &[Complex32], out: &mut [f32]) {
-    for (slot, x) in out.iter_mut().zip(spectrum) {
-        *slot = x.norm_sqr();
-    }
+    *last = settle(*last);
 }

@@ -1,24 +1,26 @@
 //! The far end as the filters need it: late by the bulk delay, emphasised, in spectra.
 
-use realfft::num_complex::Complex32;
+use super::spectra::{Spectra, View};
+use super::{EMPHASIS, Shape};
+use crate::lanes::energy;
 
-use super::Shape;
-use crate::sample::finite;
-use crate::spectrum::Fft;
-
-/// First-order emphasis of high frequencies: it flattens the spectrum of speech, so that all bins learn alike.
-pub(super) const EMPHASIS: f32 = 0.9;
+/// Energy of two blocks below which they count as silence, -140 dBFS: no sample of 16 bits is that small.
+const SILENT: f32 = 1e-12;
 
 /// The last spectra of the far end.
 #[derive(Debug, Clone)]
 pub(super) struct FarEnd {
     shape: Shape,
     /// One spectrum after the other, the newest at `newest`.
-    spectra: Vec<Complex32>,
+    spectra: Spectra,
+    powers: Vec<f32>,
     newest: usize,
-    /// Emphasised samples of the longest delay and the filter, a ring.
+    /// Spectra of silence in a row, up to the newest.
+    silent: usize,
+    /// Emphasised samples of the longest delay and the filter, a ring of whole blocks.
     history: Vec<f32>,
     next: usize,
+    longest: usize,
     delay: usize,
     emphasis: f32,
     window: Vec<f32>,
@@ -27,43 +29,65 @@ pub(super) struct FarEnd {
 impl FarEnd {
     /// `longest` is the longest bulk delay, samples.
     pub(super) fn new(shape: Shape, longest: usize) -> FarEnd {
+        let blocks = longest.div_ceil(shape.block) + shape.partitions + 1;
         FarEnd {
             shape,
-            spectra: vec![Complex32::default(); shape.partitions * shape.bins],
+            spectra: Spectra::new(shape, shape.partitions),
+            powers: vec![0.0; shape.partitions * shape.stride],
             newest: 0,
-            history: vec![0.0; longest + (shape.partitions + 1) * shape.block],
+            silent: shape.partitions,
+            history: vec![0.0; blocks * shape.block],
             next: 0,
+            longest,
             delay: 0,
             emphasis: 0.0,
             window: vec![0.0; shape.window],
         }
     }
 
-    /// Takes the next block; what is missing of it is silence.
-    pub(super) fn push(&mut self, far: &[f32], fft: &mut Fft) {
-        for i in 0..self.shape.block {
-            let x = finite(far.get(i).copied().unwrap_or(0.0)).clamp(-4.0, 4.0);
-            self.history[self.next] = x - EMPHASIS * self.emphasis;
-            self.emphasis = x;
-            self.next = (self.next + 1) % self.history.len();
-        }
+    /// Takes the next block, which is whole and clean.
+    pub(super) fn push(&mut self, block: &[f32]) {
+        let slots = &mut self.history[self.next..self.next + self.shape.block];
+        emphasise(block, &mut self.emphasis, slots);
+        self.next = (self.next + self.shape.block) % self.history.len();
         self.newest = self
             .newest
             .checked_sub(1)
             .unwrap_or(self.shape.partitions - 1);
-        self.transform(0, fft);
+        let silent = self.transform(0);
+        self.silent = if silent { self.silent + 1 } else { 0 }.min(self.shape.partitions);
     }
 
-    /// Brings the spectrum of one partition up to date with the history.
-    fn transform(&mut self, partition: usize, fft: &mut Fft) {
+    /// Brings the spectrum of one partition up to date with the history; true if it is silence.
+    fn transform(&mut self, partition: usize) -> bool {
         let back = self.delay + partition * self.shape.block + self.shape.window;
         let length = self.history.len();
         let start = (self.next + length - back.min(length)) % length;
-        for (i, slot) in self.window.iter_mut().enumerate() {
-            *slot = self.history[(start + i) % length];
+        let first = (length - start).min(self.window.len());
+        let (left, right) = self.window.split_at_mut(first);
+        left.copy_from_slice(&self.history[start..start + first]);
+        right.copy_from_slice(&self.history[..right.len()]);
+        let at = self.at(partition);
+        let silent = energy(&self.window) < SILENT;
+        if silent {
+            let (re, im) = self.spectra.view_mut(at);
+            re.fill(0.0);
+            im.fill(0.0);
+        } else {
+            self.spectra.transform(at, &self.window);
         }
-        let at = (self.newest + partition) % self.shape.partitions * self.shape.bins;
-        fft.forward(&self.window, &mut self.spectra[at..at + self.shape.bins]);
+        let range = at * self.shape.stride..(at + 1) * self.shape.stride;
+        self.spectra.view(at).powers(&mut self.powers[range]);
+        silent
+    }
+
+    fn at(&self, partition: usize) -> usize {
+        let at = self.newest + partition;
+        if at < self.shape.partitions {
+            at
+        } else {
+            at - self.shape.partitions
+        }
     }
 
     /// Samples that the far end is held back.
@@ -72,17 +96,41 @@ impl FarEnd {
     }
 
     /// Holds the far end back by this many samples from now on, and as if it always had been.
-    pub(super) fn set_delay(&mut self, delay: usize, fft: &mut Fft) {
-        let most = self.history.len() - (self.shape.partitions + 1) * self.shape.block;
-        self.delay = delay.min(most);
-        for partition in 0..self.shape.partitions {
-            self.transform(partition, fft);
+    pub(super) fn set_delay(&mut self, delay: usize) {
+        self.delay = delay.min(self.longest);
+        self.silent = 0;
+        for partition in (0..self.shape.partitions).rev() {
+            let silent = self.transform(partition);
+            self.silent = if silent { self.silent + 1 } else { 0 };
         }
     }
 
-    /// The spectrum that partition `partition` of a filter meets.
-    pub(super) fn spectrum(&self, partition: usize) -> &[Complex32] {
-        let at = (self.newest + partition) % self.shape.partitions * self.shape.bins;
-        &self.spectra[at..at + self.shape.bins]
+    /// Whether a filter meets nothing but silence, so that there is no echo.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent >= self.shape.partitions
     }
+
+    /// The spectrum that partition `partition` of a filter meets.
+    pub(super) fn spectrum(&self, partition: usize) -> View<'_> {
+        self.spectra.view(self.at(partition))
+    }
+
+    /// Powers of [`FarEnd::spectrum`].
+    pub(super) fn powers(&self, partition: usize) -> &[f32] {
+        let at = self.at(partition) * self.shape.stride;
+        &self.powers[at..at + self.shape.stride]
+    }
+}
+
+/// Raises high frequencies of a block; `last` is the sample before it.
+pub(super) fn emphasise(block: &[f32], last: &mut f32, out: &mut [f32]) {
+    let Some((slot, rest)) = out.split_first_mut() else {
+        return;
+    };
+    let [first, .., end] = block else { return };
+    *slot = first - EMPHASIS * *last;
+    for (slot, pair) in rest.iter_mut().zip(block.windows(2)) {
+        *slot = pair[1] - EMPHASIS * pair[0];
+    }
+    *last = *end;
 }

@@ -1,18 +1,16 @@
 //! A partitioned filter in the frequency domain.
 
-use realfft::num_complex::Complex32;
-
 use super::Shape;
 use super::far::FarEnd;
-use crate::spectrum::Fft;
+use super::spectra::{Spectra, View};
 
 /// The weights of a filter.
 #[derive(Debug, Clone)]
 pub(super) struct Filter {
     shape: Shape,
-    weights: Vec<Complex32>,
+    weights: Spectra,
     /// The last spectrum of the echo.
-    sum: Vec<Complex32>,
+    sum: Spectra,
     time: Vec<f32>,
 }
 
@@ -20,76 +18,111 @@ impl Filter {
     pub(super) fn new(shape: Shape) -> Filter {
         Filter {
             shape,
-            weights: vec![Complex32::default(); shape.partitions * shape.bins],
-            sum: vec![Complex32::default(); shape.bins],
+            weights: Spectra::new(shape, shape.partitions),
+            sum: Spectra::new(shape, 1),
             time: vec![0.0; shape.window],
         }
     }
 
     pub(super) fn clear(&mut self) {
-        self.weights.fill(Complex32::default());
+        self.weights.clear();
     }
 
     pub(super) fn copy_from(&mut self, other: &Filter) {
-        self.weights.copy_from_slice(&other.weights);
+        self.weights.copy_from(&other.weights);
     }
 
-    pub(super) fn partition(&self, partition: usize) -> &[Complex32] {
-        let at = partition * self.shape.bins;
-        &self.weights[at..at + self.shape.bins]
+    pub(super) fn partition(&self, partition: usize) -> View<'_> {
+        self.weights.view(partition)
     }
 
-    pub(super) fn partition_mut(&mut self, partition: usize) -> &mut [Complex32] {
-        let at = partition * self.shape.bins;
-        &mut self.weights[at..at + self.shape.bins]
+    pub(super) fn partition_mut(&mut self, partition: usize) -> (&mut [f32], &mut [f32]) {
+        self.weights.view_mut(partition)
     }
 
     /// The echo that the filter expects in the newest block.
-    pub(super) fn echo(&mut self, far: &FarEnd, fft: &mut Fft, out: &mut [f32]) {
-        self.sum.fill(Complex32::default());
-        for partition in 0..self.shape.partitions {
-            let at = partition * self.shape.bins;
-            let weights = &self.weights[at..at + self.shape.bins];
-            for ((slot, w), x) in self
-                .sum
-                .iter_mut()
-                .zip(weights)
-                .zip(far.spectrum(partition))
-            {
-                slot.re += w.re * x.re - w.im * x.im;
-                slot.im += w.re * x.im + w.im * x.re;
-            }
+    pub(super) fn echo(&mut self, far: &FarEnd, out: &mut [f32]) {
+        self.sum.clear();
+        if far.is_silent() {
+            out.fill(0.0);
+            return;
         }
-        fft.inverse(&self.sum, &mut self.time);
+        let (sum_re, sum_im) = self.sum.view_mut(0);
+        let mut partition = 0;
+        while partition < self.shape.partitions {
+            // Two at a time, so that the sum goes through half as often. Twice the last one would be once too often.
+            let (this, next) = (partition, partition + 1);
+            if next < self.shape.partitions {
+                let weights = [self.weights.view(this), self.weights.view(next)];
+                add_two(
+                    sum_re,
+                    sum_im,
+                    weights,
+                    [far.spectrum(this), far.spectrum(next)],
+                );
+            } else {
+                add(sum_re, sum_im, self.weights.view(this), far.spectrum(this));
+            }
+            partition += 2;
+        }
+        self.sum.signal(0, &mut self.time);
         // The first half is circular; the second is the block.
         out.copy_from_slice(&self.time[self.shape.block..]);
     }
 
     /// Spectrum of the last [`Filter::echo`], over two blocks.
-    pub(super) fn echo_spectrum(&self) -> &[Complex32] {
-        &self.sum
+    pub(super) fn echo_spectrum(&self) -> View<'_> {
+        self.sum.view(0)
+    }
+
+    /// Adds to one partition what the error says about it: `step` in each bin times `share`.
+    pub(super) fn step(
+        &mut self,
+        partition: usize,
+        far: View<'_>,
+        error: View<'_>,
+        steps: &[f32],
+        share: f32,
+    ) {
+        let (re, im) = self.weights.view_mut(partition);
+        step(re, im, far, error, steps, share);
     }
 
     /// Keeps a partition as long as a block: what circular convolution has put beyond is taken out.
-    pub(super) fn constrain(&mut self, partition: usize, fft: &mut Fft) {
-        let at = partition * self.shape.bins;
-        let weights = &mut self.weights[at..at + self.shape.bins];
-        fft.inverse(weights, &mut self.time);
+    pub(super) fn constrain(&mut self, partition: usize) {
+        self.weights.signal(partition, &mut self.time);
         self.time[self.shape.block..].fill(0.0);
-        fft.forward(&self.time, weights);
+        self.weights.transform(partition, &self.time);
+    }
+
+    /// The partition other than the first whose turn it is; 0 if there is none.
+    pub(super) fn turn(&self, turn: usize) -> usize {
+        match self.shape.partitions - 1 {
+            0 => 0,
+            others => turn % others + 1,
+        }
+    }
+
+    /// Constrains the first partition in every second turn, and the others by turns between.
+    pub(super) fn constrain_in_turn(&mut self, turn: usize) {
+        let partition = if turn.is_multiple_of(2) {
+            0
+        } else {
+            self.turn(turn / 2)
+        };
+        self.constrain(partition);
     }
 
     /// The taps of the filter.
-    pub(super) fn taps(&mut self, fft: &mut Fft, out: &mut [f32]) {
+    pub(super) fn taps(&mut self, out: &mut [f32]) {
         for (partition, taps) in out.chunks_exact_mut(self.shape.block).enumerate() {
-            let at = partition * self.shape.bins;
-            fft.inverse(&self.weights[at..at + self.shape.bins], &mut self.time);
+            self.weights.signal(partition, &mut self.time);
             taps.copy_from_slice(&self.time[..self.shape.block]);
         }
     }
 
     /// Replaces the taps; what is missing is zero.
-    pub(super) fn set_taps(&mut self, fft: &mut Fft, taps: &[f32]) {
+    pub(super) fn set_taps(&mut self, taps: &[f32]) {
         for partition in 0..self.shape.partitions {
             self.time.fill(0.0);
             let from = partition * self.shape.block;
@@ -100,8 +133,67 @@ impl Filter {
             {
                 *slot = *tap;
             }
-            let at = partition * self.shape.bins;
-            fft.forward(&self.time, &mut self.weights[at..at + self.shape.bins]);
+            self.weights.transform(partition, &self.time);
         }
+    }
+}
+
+// The loops below stand alone so that the compiler knows that what is written is not what is read.
+
+#[inline(never)]
+fn add(sum_re: &mut [f32], sum_im: &mut [f32], w: View<'_>, x: View<'_>) {
+    for (((((sum_re, sum_im), w_re), w_im), x_re), x_im) in sum_re
+        .iter_mut()
+        .zip(sum_im)
+        .zip(w.re)
+        .zip(w.im)
+        .zip(x.re)
+        .zip(x.im)
+    {
+        *sum_re += w_re * x_re - w_im * x_im;
+        *sum_im += w_re * x_im + w_im * x_re;
+    }
+}
+
+#[inline(never)]
+fn add_two(sum_re: &mut [f32], sum_im: &mut [f32], [v, w]: [View<'_>; 2], [x, y]: [View<'_>; 2]) {
+    for (((((((((sum_re, sum_im), v_re), v_im), x_re), x_im), w_re), w_im), y_re), y_im) in sum_re
+        .iter_mut()
+        .zip(sum_im)
+        .zip(v.re)
+        .zip(v.im)
+        .zip(x.re)
+        .zip(x.im)
+        .zip(w.re)
+        .zip(w.im)
+        .zip(y.re)
+        .zip(y.im)
+    {
+        *sum_re += (v_re * x_re - v_im * x_im) + (w_re * y_re - w_im * y_im);
+        *sum_im += (v_re * x_im + v_im * x_re) + (w_re * y_im + w_im * y_re);
+    }
+}
+
+#[inline(never)]
+fn step(
+    w_re: &mut [f32],
+    w_im: &mut [f32],
+    x: View<'_>,
+    error: View<'_>,
+    steps: &[f32],
+    share: f32,
+) {
+    for ((((((w_re, w_im), x_re), x_im), e_re), e_im), step) in w_re
+        .iter_mut()
+        .zip(w_im)
+        .zip(x.re)
+        .zip(x.im)
+        .zip(error.re)
+        .zip(error.im)
+        .zip(steps)
+    {
+        let step = step * share;
+        *w_re += step * (x_re * e_re + x_im * e_im);
+        *w_im += step * (x_re * e_im - x_im * e_re);
     }
 }

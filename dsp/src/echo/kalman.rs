@@ -4,11 +4,10 @@
 //! the microphone, so a filter that has learned for some seconds hardly moves when the near end talks. The path is taken to
 //! stand still ([`KEEP`] is nearly 1); when it does not, the scout says so and the doubt is raised.
 
-use realfft::num_complex::Complex32;
-
 use super::far::FarEnd;
 use super::filter::Filter;
-use super::{Shape, settle};
+use super::spectra::View;
+use super::{LEAST, Shape};
 
 /// How much of a weight's square is still believed in a block later: the path drifts by -50 dB in a block.
 const KEEP: f32 = 0.999_99;
@@ -35,14 +34,15 @@ pub(super) struct Kalman {
 
 impl Kalman {
     pub(super) fn new(shape: Shape) -> Kalman {
+        let bins = vec![0.0; shape.stride];
         Kalman {
             shape,
-            doubt: vec![UNKNOWN; shape.partitions * shape.bins],
-            near: vec![0.0; shape.bins],
-            left: vec![0.0; shape.bins],
-            scale: vec![0.0; shape.bins],
-            doubtful_echo: vec![0.0; shape.bins],
-            echo: vec![0.0; shape.bins],
+            doubt: vec![UNKNOWN; shape.partitions * shape.stride],
+            near: bins.clone(),
+            left: bins.clone(),
+            scale: bins.clone(),
+            doubtful_echo: bins.clone(),
+            echo: bins,
         }
     }
 
@@ -57,12 +57,11 @@ impl Kalman {
 
     /// The filter was replaced by one of which this share of the echo's power may be wrong.
     pub(super) fn doubt_at_least(&mut self, filter: &Filter, share: f32) {
-        let bins = self.shape.bins;
-        for (partition, doubt) in self.doubt.chunks_exact_mut(bins).enumerate() {
+        for (partition, doubt) in self.doubt.chunks_exact_mut(self.shape.stride).enumerate() {
             let weights = filter.partition(partition);
-            let mean = weights.iter().map(Complex32::norm_sqr).sum::<f32>() / bins as f32;
-            for (doubt, weight) in doubt.iter_mut().zip(weights) {
-                *doubt = doubt.max(0.5 * share * (mean + weight.norm_sqr()) + 1e-6);
+            let mean = weights.power() / self.shape.bins as f32;
+            for ((doubt, re), im) in doubt.iter_mut().zip(weights.re).zip(weights.im) {
+                *doubt = doubt.max(0.5 * share * (mean + (re * re + im * im)) + 1e-6);
             }
         }
     }
@@ -75,12 +74,10 @@ impl Kalman {
 
     /// Works out how much of the echo the doubt leaves in this block, for [`Kalman::left`] and [`Kalman::learn`].
     pub(super) fn weigh(&mut self, far: &FarEnd) {
-        let bins = self.shape.bins;
         self.left.fill(0.0);
-        for (partition, doubt) in self.doubt.chunks_exact(bins).enumerate() {
-            for ((slot, doubt), x) in self.left.iter_mut().zip(doubt).zip(far.spectrum(partition)) {
-                *slot += doubt * (x.re * x.re + x.im * x.im);
-            }
+        for (partition, doubt) in self.doubt.chunks_exact(self.shape.stride).enumerate() {
+            let powers = far.powers(partition);
+            add(&mut self.left, doubt, powers);
         }
     }
 
@@ -94,36 +91,47 @@ impl Kalman {
         &mut self,
         filter: &mut Filter,
         far: &FarEnd,
-        error: &[Complex32],
+        error: View<'_>,
         other: &[f32],
     ) {
-        let bins = self.shape.bins;
-        for (i, now) in error.iter().map(Complex32::norm_sqr).enumerate().take(bins) {
-            self.near[i] = settle(NEAR_MEMORY * self.near[i] + (1.0 - NEAR_MEMORY) * now);
-            self.doubtful_echo[i] += TOLD * (self.left[i] - self.doubtful_echo[i]);
-            let echo = filter.echo_spectrum()[i].norm_sqr();
-            self.echo[i] += TOLD * (echo - self.echo[i]);
-            if self.echo[i] < 1e-15 {
-                self.echo[i] = 0.0;
-            }
-            if self.doubtful_echo[i] < 1e-15 {
-                self.doubtful_echo[i] = 0.0;
-            }
-            self.scale[i] = 1.0 / (self.left[i] + other[i] + 2.0 * self.near[i].max(now) + 1e-7);
+        self.follow(filter.echo_spectrum(), error, other);
+        for (partition, doubt) in self.doubt.chunks_exact_mut(self.shape.stride).enumerate() {
+            let (re, im) = filter.partition_mut(partition);
+            let powers = far.powers(partition);
+            step(
+                doubt,
+                re,
+                im,
+                far.spectrum(partition),
+                powers,
+                error,
+                &self.scale,
+            );
         }
-        let keep = KEEP * KEEP;
-        for (partition, doubt) in self.doubt.chunks_exact_mut(bins).enumerate() {
-            let weights = filter.partition_mut(partition);
-            let spectrum = far.spectrum(partition);
-            for (i, (x, e)) in spectrum.iter().zip(error).enumerate() {
-                let step = doubt[i] * self.scale[i];
-                weights[i].re += step * (x.re * e.re + x.im * e.im);
-                weights[i].im += step * (x.re * e.im - x.im * e.re);
-                let power = x.re * x.re + x.im * x.im;
-                let left = (1.0 - 0.5 * step * power) * doubt[i];
-                let w = weights[i].re * weights[i].re + weights[i].im * weights[i].im;
-                doubt[i] = (keep * left + (1.0 - keep) * w).max(1e-12);
-            }
+    }
+
+    /// Brings the powers up to date, and the scale of the steps that follows from them.
+    fn follow(&mut self, echo: View<'_>, error: View<'_>, other: &[f32]) {
+        for (((((((((slot, left), near), doubtful), mean), e_re), e_im), y_re), y_im), other) in
+            self.scale
+                .iter_mut()
+                .zip(&self.left)
+                .zip(&mut self.near)
+                .zip(&mut self.doubtful_echo)
+                .zip(&mut self.echo)
+                .zip(error.re)
+                .zip(error.im)
+                .zip(echo.re)
+                .zip(echo.im)
+                .zip(other)
+        {
+            let now = e_re * e_re + e_im * e_im;
+            let echo = y_re * y_re + y_im * y_im;
+            *near = NEAR_MEMORY * *near + (1.0 - NEAR_MEMORY) * now + LEAST;
+            *doubtful += TOLD * (left - *doubtful) + LEAST;
+            *mean += TOLD * (echo - *mean) + LEAST;
+            let largest = if *near > now { *near } else { now };
+            *slot = 1.0 / (left + other + 2.0 * largest + 1e-7);
         }
     }
 
@@ -132,5 +140,48 @@ impl Kalman {
         for ((slot, doubtful), echo) in out.iter_mut().zip(&self.doubtful_echo).zip(&self.echo) {
             *slot = (doubtful / (echo + 1e-9)).min(1.0);
         }
+    }
+}
+
+// The loops below stand alone so that the compiler knows that what is written is not what is read.
+
+#[inline(never)]
+fn add(left: &mut [f32], doubt: &[f32], powers: &[f32]) {
+    for ((slot, doubt), power) in left.iter_mut().zip(doubt).zip(powers) {
+        *slot += doubt * power;
+    }
+}
+
+/// One step of a partition: its weights, and the doubt about them.
+#[inline(never)]
+fn step(
+    doubt: &mut [f32],
+    w_re: &mut [f32],
+    w_im: &mut [f32],
+    far: View<'_>,
+    powers: &[f32],
+    error: View<'_>,
+    scale: &[f32],
+) {
+    let (keep, forget) = (KEEP * KEEP, 1.0 - KEEP * KEEP);
+    for ((((((((doubt, w_re), w_im), x_re), x_im), power), e_re), e_im), scale) in doubt
+        .iter_mut()
+        .zip(w_re)
+        .zip(w_im)
+        .zip(far.re)
+        .zip(far.im)
+        .zip(powers)
+        .zip(error.re)
+        .zip(error.im)
+        .zip(scale)
+    {
+        let step = *doubt * scale;
+        let re = *w_re + step * (x_re * e_re + x_im * e_im);
+        let im = *w_im + step * (x_re * e_im - x_im * e_re);
+        *w_re = re;
+        *w_im = im;
+        let left = *doubt * (1.0 - 0.5 * step * power);
+        let after = keep * left + forget * (re * re + im * im);
+        *doubt = if after > 1e-12 { after } else { 1e-12 };
     }
 }

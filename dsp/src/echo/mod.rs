@@ -19,15 +19,23 @@ mod far;
 mod filter;
 mod kalman;
 mod path;
+mod spectra;
 mod step;
 
 pub use canceller::{EchoCanceller, EchoReport, EchoSettings};
 pub use path::EchoPath;
 
 use crate::Rate;
+use crate::lanes::energy;
+use crate::transform::Transform;
 
 /// Samples per block, 10 ms at 8 kHz.
 pub const BLOCK: usize = 80;
+
+/// First-order emphasis of high frequencies: it flattens the spectrum of speech, so that all bins learn alike.
+const EMPHASIS: f32 = 0.9;
+/// What is added to a mean of powers, so that it never decays to where numbers become subnormal and slow.
+const LEAST: f32 = 1e-25;
 
 /// Lengths that follow from the sample rate and the tail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +46,11 @@ struct Shape {
     window: usize,
     /// Values of a spectrum.
     bins: usize,
+    /// The same, filled up to whole groups of eight: two instructions for four values each.
+    stride: usize,
     /// Blocks of the filter.
     partitions: usize,
+    transform: Transform,
 }
 
 impl Shape {
@@ -50,7 +61,12 @@ impl Shape {
             block,
             window: 2 * block,
             bins: block + 1,
+            stride: (block + 1).next_multiple_of(8),
             partitions: (tail_ms.clamp(10, 500) as usize).div_ceil(10),
+            transform: match rate {
+                Rate::Hz8000 => Transform::Short,
+                Rate::Hz16000 => Transform::Long,
+            },
         }
     }
 }
@@ -60,6 +76,10 @@ fn settle(value: f32) -> f32 {
     if value.abs() < 1e-20 { 0.0 } else { value }
 }
 
-fn energy(samples: &[f32]) -> f32 {
-    samples.iter().map(|s| s * s).sum()
+/// Writes `from` without `what` to `out`; gives the energy of that.
+fn differ(out: &mut [f32], from: &[f32], what: &[f32]) -> f32 {
+    for ((slot, from), what) in out.iter_mut().zip(from).zip(what) {
+        *slot = from - what;
+    }
+    energy(out)
 }

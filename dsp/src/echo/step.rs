@@ -5,7 +5,8 @@
 //! falls with the echo estimate, while the near end does not: the part of the error's power that follows the power of the
 //! echo estimate, the leakage, gives the residual echo in each bin.
 
-use super::{Shape, settle};
+use super::{LEAST, Shape};
+use crate::lanes::Lanes;
 
 /// Largest step in any bin.
 const LARGEST: f32 = 0.5;
@@ -41,8 +42,8 @@ pub(super) struct Powers<'a> {
 impl StepControl {
     pub(super) fn new(shape: Shape) -> StepControl {
         StepControl {
-            error_mean: vec![0.0; shape.bins],
-            echo_mean: vec![0.0; shape.bins],
+            error_mean: vec![0.0; shape.stride],
+            echo_mean: vec![0.0; shape.stride],
             covariance: 1.0,
             variance: 1.0,
             leakage: 1.0,
@@ -77,8 +78,8 @@ impl StepControl {
         let correlated = powers.cross * powers.cross / (1e-9 + error * powers.echo_energy);
         overall = overall.max(correlated).min(LARGEST);
         for ((slot, error), echo) in out.iter_mut().zip(powers.error).zip(powers.echo) {
-            let error = error + 1e-9;
-            let in_bin = (self.leakage * echo / error).min(LARGEST);
+            let in_bin = self.leakage * echo / (error + 1e-9);
+            let in_bin = if in_bin < LARGEST { in_bin } else { LARGEST };
             *slot = 0.7 * in_bin + 0.3 * overall;
         }
     }
@@ -98,18 +99,28 @@ impl StepControl {
     }
 
     fn update_leakage(&mut self, powers: &Powers<'_>) {
-        let mut covariance = 1e-12;
-        let mut variance = 1e-12;
+        let (mut covariance, mut variance) = (Lanes::ZERO, Lanes::ZERO);
         // The mean follows over about 0.35 s.
         let weight = 0.01;
-        for i in 0..self.error_mean.len() {
-            let error = powers.error[i] - self.error_mean[i];
-            let echo = powers.echo[i] - self.echo_mean[i];
+        let least = Lanes::splat(LEAST);
+        for (((error_mean, echo_mean), error), echo) in self
+            .error_mean
+            .as_chunks_mut()
+            .0
+            .iter_mut()
+            .zip(self.echo_mean.as_chunks_mut().0)
+            .zip(powers.error.as_chunks().0)
+            .zip(powers.echo.as_chunks().0)
+        {
+            let error = Lanes(*error) - Lanes(*error_mean);
+            let echo = Lanes(*echo) - Lanes(*echo_mean);
             covariance += error * echo;
             variance += echo * echo;
-            self.error_mean[i] = settle(self.error_mean[i] + weight * error);
-            self.echo_mean[i] = settle(self.echo_mean[i] + weight * echo);
+            *error_mean = (Lanes(*error_mean) + error * weight + least).0;
+            *echo_mean = (Lanes(*echo_mean) + echo * weight + least).0;
         }
+        let covariance = covariance.sum() + 1e-12;
+        let variance = variance.sum() + 1e-12;
         let deviation = variance.sqrt();
         let projected = covariance / deviation;
         // The estimate moves only as fast as the echo is strong in the error.
