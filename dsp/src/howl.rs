@@ -4,6 +4,8 @@
 //! moves; the tones of panels and PBXs and the tones of keys begin at their full level. So a peak counts only when it stands
 //! far above its neighbours and its harmonics and has grown by several dB over many frames at one frequency.
 
+use std::sync::LazyLock;
+
 use realfft::num_complex::Complex32;
 
 use crate::SAMPLE_RATE_HZ;
@@ -38,6 +40,14 @@ const NOTCHES: usize = 6;
 /// A notch is tried without after this long, samples (20 s).
 const NOTCH_LIFE: u32 = 160_000;
 
+/// Raised cosine, for all calls.
+static WINDOW: LazyLock<[f32; FRAME]> = LazyLock::new(|| {
+    std::array::from_fn(|n| {
+        let phase = std::f32::consts::TAU * (n as f32 + 0.5) / FRAME as f32;
+        0.5 - 0.5 * phase.cos()
+    })
+});
+
 /// A feedback tone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Howl {
@@ -60,7 +70,6 @@ struct Track {
 #[derive(Debug, Clone)]
 pub struct HowlDetector {
     fft: Fft,
-    window: [f32; FRAME],
     input: [f32; FRAME],
     filled: usize,
     tracks: [Track; TRACKS],
@@ -78,10 +87,6 @@ impl HowlDetector {
     pub fn new() -> HowlDetector {
         HowlDetector {
             fft: Fft::new(FRAME),
-            window: std::array::from_fn(|n| {
-                let phase = std::f32::consts::TAU * (n as f32 + 0.5) / FRAME as f32;
-                0.5 - 0.5 * phase.cos()
-            }),
             input: [0.0; FRAME],
             filled: FRAME - HOP,
             tracks: [Track::default(); TRACKS],
@@ -123,7 +128,7 @@ impl HowlDetector {
             track.missed += 1;
         }
         let mut framed = [0.0; FRAME];
-        for ((slot, x), weight) in framed.iter_mut().zip(&self.input).zip(&self.window) {
+        for ((slot, x), weight) in framed.iter_mut().zip(&self.input).zip(&*WINDOW) {
             *slot = x * weight;
         }
         // By Parseval no bin can hold more than this.

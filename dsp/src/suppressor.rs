@@ -9,13 +9,13 @@
 //! the filter cannot model though it rises and falls with the echo estimate in the same band (a path longer than the filter);
 //! and what rises and falls with the whole echo (a loudspeaker that distorts). The last two are learned by regression.
 
-use realfft::num_complex::Complex32;
+use std::sync::LazyLock;
 
 use crate::Rate;
-use crate::echo::EchoReport;
+use crate::echo::{BLOCK, EchoReport};
 use crate::frames::Frames;
 use crate::sample::{bounded, sum};
-use crate::spectrum::Fft;
+use crate::transform::Transform;
 
 /// Delay, and length of the falling edge, in eighths of a millisecond.
 const EDGE: usize = 56;
@@ -67,16 +67,13 @@ pub struct Suppressor {
     noise_floor: f32,
     echo_floor: f32,
     block: usize,
+    bins: usize,
     edge: usize,
-    fft: Fft,
-    analysis: Vec<f32>,
-    synthesis: Vec<f32>,
+    windows: &'static Windows,
+    transform: Transform,
+    /// The blocks before: what came in, and the echo estimate.
     input: Vec<f32>,
     echo_input: Vec<f32>,
-    framed: Vec<f32>,
-    spectrum: Vec<Complex32>,
-    power: Vec<f32>,
-    estimate: Vec<f32>,
     overlap: Vec<f32>,
     noise: Vec<f32>,
     smooth: Vec<f32>,
@@ -85,18 +82,45 @@ pub struct Suppressor {
     echo: Vec<f32>,
     narrow: Leaks,
     wide: Leaks,
-    /// Powers of the bands: what comes out, and the echo estimate.
-    band_out: Vec<f32>,
-    band_echo: Vec<f32>,
-    /// What each bin is multiplied with, and what comfort noise is missing in it.
-    gains: Vec<f32>,
-    missing: Vec<f32>,
     /// Clean power over disturbance of the last block, for the decision-directed estimate.
     before: Vec<f32>,
     blocks: u32,
     random: u32,
     echo_share: f32,
     frames: Frames,
+}
+
+/// Most samples of a window, bins and bands: those of 16 kHz.
+const MOST_WINDOW: usize = 320;
+const MOST_BINS: usize = MOST_WINDOW / 2 + 1;
+const MOST_BANDS: usize = MOST_BINS.div_ceil(BAND);
+
+/// What a block is worked out in. It lives on the stack, which all calls share: so it is always near the processor.
+struct Work {
+    framed: [f32; MOST_WINDOW],
+    /// The spectrum, its parts apart.
+    re: [f32; MOST_BINS],
+    im: [f32; MOST_BINS],
+    power: [f32; MOST_BINS],
+    /// The same of the echo estimate.
+    estimate: [f32; MOST_BINS],
+    /// What each bin is multiplied with, and what comfort noise is missing in it; before that the shares of echo that leak.
+    gains: [f32; MOST_BINS],
+    missing: [f32; MOST_BINS],
+}
+
+impl Work {
+    fn new() -> Work {
+        Work {
+            framed: [0.0; MOST_WINDOW],
+            re: [0.0; MOST_BINS],
+            im: [0.0; MOST_BINS],
+            power: [0.0; MOST_BINS],
+            estimate: [0.0; MOST_BINS],
+            gains: [0.0; MOST_BINS],
+            missing: [0.0; MOST_BINS],
+        }
+    }
 }
 
 /// Regression of the output's power on the echo estimate's in each band: the part that rises and falls with it.
@@ -184,9 +208,12 @@ impl Suppressor {
     /// A suppressor that has heard nothing.
     pub fn at(rate: Rate, config: SuppressorConfig) -> Suppressor {
         let block = rate.block();
-        let edge = EDGE * block / 80;
-        let (window, bins) = (2 * block, block + 1);
-        let (analysis, synthesis) = windows(block, edge);
+        let edge = edge_of(rate);
+        let bins = block + 1;
+        let (windows, transform): (&'static Windows, _) = match rate {
+            Rate::Hz8000 => (&NARROW, Transform::Short),
+            Rate::Hz16000 => (&WIDE_BAND, Transform::Long),
+        };
         let zeros = vec![0.0; bins];
         let bands = bins.div_ceil(BAND);
         Suppressor {
@@ -194,16 +221,12 @@ impl Suppressor {
             noise_floor: floor_of(config.noise_db),
             echo_floor: floor_of(config.echo_db),
             block,
+            bins,
             edge,
-            fft: Fft::new(window),
-            analysis,
-            synthesis,
-            input: vec![0.0; window],
-            echo_input: vec![0.0; window],
-            framed: vec![0.0; window],
-            spectrum: vec![Complex32::default(); bins],
-            power: zeros.clone(),
-            estimate: zeros.clone(),
+            windows,
+            transform,
+            input: vec![0.0; block],
+            echo_input: vec![0.0; block],
             overlap: vec![0.0; edge],
             noise: zeros.clone(),
             smooth: zeros.clone(),
@@ -212,10 +235,6 @@ impl Suppressor {
             echo: zeros.clone(),
             narrow: Leaks::new(bands),
             wide: Leaks::new(bands),
-            band_out: vec![0.0; bands],
-            band_echo: vec![0.0; bands],
-            gains: zeros.clone(),
-            missing: zeros.clone(),
             before: zeros,
             blocks: 0,
             random: 1,
@@ -239,72 +258,84 @@ impl Suppressor {
     /// Replaces `block` by the cleaned sound of 7 ms before. `echo` is what the canceller said about the same block, if there is
     /// one.
     pub fn process(&mut self, block: &mut [f32], echo: Option<&EchoReport>) {
-        let fresh = self.block;
-        self.input.copy_within(self.block.., 0);
-        let given = block.len().min(fresh);
-        let (slots, missing) = self.input[fresh..].split_at_mut(given);
-        for (slot, sample) in slots.iter_mut().zip(&*block) {
-            *slot = bounded(*sample);
-        }
-        missing.fill(0.0);
+        let mut work = Work::new();
         self.echo_share = 0.0;
         if let Some(report) = echo {
-            self.echo_input.copy_within(self.block.., 0);
-            for (slot, sample) in self.echo_input[fresh..].iter_mut().zip(&report.echo) {
-                *slot = *sample;
-            }
-            product(&mut self.framed, &self.echo_input, &self.analysis);
-            self.fft.forward(&self.framed, &mut self.spectrum);
-            powers(&self.spectrum, &mut self.estimate);
+            let fresh = &report.echo[..report.echo.len().min(self.block)];
+            self.analyse(fresh, true, &mut work);
+            powers(&work.re[..self.bins], &work.im, &mut work.estimate);
         }
-        product(&mut self.framed, &self.input, &self.analysis);
-        self.fft.forward(&self.framed, &mut self.spectrum);
-        powers(&self.spectrum, &mut self.power);
+        let count = self.block.min(block.len());
+        let given = &mut block[..count];
+        given.iter_mut().for_each(|s| *s = bounded(*s));
+        self.analyse(given, false, &mut work);
+        powers(&work.re[..self.bins], &work.im, &mut work.power);
         let mut over = OVER;
         if let Some(report) = echo {
-            self.follow_echo(&report.doubt);
-            let (all, left) = (sum(&self.power), sum(&self.echo));
+            self.follow_echo(&report.doubt, &mut work);
+            let (all, left) = (sum(&work.power[..self.bins]), sum(&self.echo));
             self.echo_share = (left / (all + 1e-10)).min(1.0);
             let beyond = (all / (left + 1e-10) - 1.0) / ALONE;
             over += OVER_ALONE * (1.0 - beyond).clamp(0.0, 1.0);
         }
-        self.follow_noise();
-        self.weigh(over);
-        self.fft.inverse(&self.spectrum, &mut self.framed);
+        self.follow_noise(&work);
+        self.weigh(over, &mut work);
+        let framed = &mut work.framed[..2 * self.block];
+        work.im[0] = 0.0;
+        work.im[self.bins - 1] = 0.0;
+        self.transform.inverse(&work.re, &work.im, framed);
         let from = self.block - self.edge;
-        for (slot, weight) in self.framed[from..].iter_mut().zip(&self.synthesis[from..]) {
+        let ready = &mut framed[from..];
+        for (slot, weight) in ready.iter_mut().zip(&self.windows.synthesis[from..]) {
             *slot *= weight;
         }
-        for (slot, before) in self.framed[from..].iter_mut().zip(&self.overlap) {
+        for (slot, before) in ready.iter_mut().zip(&self.overlap) {
             *slot += before;
         }
-        for (slot, sample) in block.iter_mut().zip(&self.framed[from..from + self.block]) {
-            *slot = *sample;
-        }
-        self.overlap
-            .copy_from_slice(&self.framed[from + self.block..]);
+        let (now, later) = ready.split_at(self.block);
+        given.copy_from_slice(&now[..given.len()]);
+        self.overlap.copy_from_slice(later);
+    }
+
+    /// The spectrum of the block before and the fresh one; what is missing of that is silence.
+    fn analyse(&mut self, fresh: &[f32], is_echo: bool, work: &mut Work) {
+        let before = if is_echo {
+            &mut self.echo_input
+        } else {
+            &mut self.input
+        };
+        let framed = &mut work.framed[..2 * self.block];
+        let (first, second) = self.windows.analysis.split_at(self.block);
+        product(framed, before, first);
+        let (kept, missing) = before.split_at_mut(fresh.len());
+        kept.copy_from_slice(fresh);
+        missing.fill(0.0);
+        product(&mut framed[self.block..], before, second);
+        self.transform.forward(framed, &mut work.re, &mut work.im);
     }
 
     /// Weighs the bins and fills the holes.
-    fn weigh(&mut self, over: f32) {
-        self.reckon_gains(over);
-        for (bin, gain) in self.spectrum.iter_mut().zip(&self.gains) {
-            *bin *= *gain;
+    fn weigh(&mut self, over: f32, work: &mut Work) {
+        self.reckon_gains(over, work);
+        let bins = self.bins;
+        let (re, im) = (&mut work.re[..bins], &mut work.im[..bins]);
+        let (power, gains) = (&work.power[..bins], &work.gains[..bins]);
+        for ((re, im), gain) in re.iter_mut().zip(&mut *im).zip(gains) {
+            *re *= gain;
+            *im *= gain;
         }
         if !self.config.comfort_noise || self.config.noise_db <= 0.0 {
             return;
         }
-        let bins = self.power.len();
-        let (power, gains) = (&self.power[..bins], &self.gains[..bins]);
         let (echo, noise) = (&self.echo[..bins], &self.noise[..bins]);
-        let missing = &mut self.missing[..bins];
+        let missing = &mut work.missing[..bins];
         for i in 0..bins {
             let share = echo[i] / (echo[i] + noise[i] + 1e-12);
             let wanted = self.noise_floor * noise[i] * share;
             let lacks = wanted - gains[i] * gains[i] * power[i];
             missing[i] = if echo[i] > 0.1 * noise[i] { lacks } else { 0.0 };
         }
-        for (bin, missing) in self.spectrum.iter_mut().zip(missing) {
+        for ((re, im), missing) in re.iter_mut().zip(im).zip(missing) {
             if *missing > 0.0 {
                 self.random = self
                     .random
@@ -313,41 +344,46 @@ impl Suppressor {
                 // Eight directions are as good as all.
                 let direction = &DIRECTIONS[(self.random >> 29) as usize];
                 let amplitude = missing.sqrt();
-                bin.re += amplitude * direction.0;
-                bin.im += amplitude * direction.1;
+                *re += amplitude * direction.0;
+                *im += amplitude * direction.1;
             }
         }
     }
 
-    fn follow_echo(&mut self, doubt: &[f32]) {
-        let bins = self.power.len();
-        let whole = sum(&self.estimate) / self.band_out.len() as f32;
-        let bands = self.band_out.iter_mut().zip(&mut self.band_echo);
-        let powers = self.power.chunks(BAND).zip(self.noise.chunks(BAND));
-        for (((out, echo), (power, noise)), estimate) in
-            bands.zip(powers).zip(self.estimate.chunks(BAND))
+    fn follow_echo(&mut self, doubt: &[f32], work: &mut Work) {
+        let bins = self.bins;
+        let bands = self.narrow.leakage.len();
+        let (power, estimate) = (&work.power[..bins], &work.estimate[..bins]);
+        let whole = sum(estimate) / bands as f32;
+        let mut outs = [0.0; MOST_BANDS];
+        let mut echoes = [0.0; MOST_BANDS];
+        let powers = power.chunks(BAND).zip(self.noise.chunks(BAND));
+        for (((out, echo), (power, noise)), estimate) in outs
+            .iter_mut()
+            .zip(&mut echoes)
+            .zip(powers)
+            .zip(estimate.chunks(BAND))
         {
             let above = |(power, noise): (&f32, &f32)| larger(power - noise, 0.0);
             *out = power.iter().zip(noise).map(above).sum();
             *echo = estimate.iter().sum();
         }
-        self.narrow.follow(&self.band_out, &self.band_echo);
-        self.band_echo.fill(whole);
-        self.wide.follow(&self.band_out, &self.band_echo);
+        self.narrow.follow(&outs, &echoes);
+        self.wide.follow(&outs, &[whole; MOST_BANDS]);
         // Of each bin: what leaks of its own band, and what of all.
-        let (leaks, wide) = (&mut self.gains, &mut self.missing);
+        let (leaks, wide) = (&mut work.gains[..bins], &mut work.missing[..bins]);
         let bands = leaks.chunks_mut(BAND).zip(wide.chunks_mut(BAND));
         let leakages = self.narrow.leakage.iter().zip(&self.wide.leakage);
         for ((leaks, wide), (narrow_leaks, wide_leaks)) in bands.zip(leakages) {
             leaks.fill(*narrow_leaks);
             wide.fill(WIDE * wide_leaks * whole / BAND as f32);
         }
-        let doubts = doubt.iter().copied().chain(std::iter::repeat(1.0));
-        for (leak, doubt) in leaks.iter_mut().zip(doubts) {
+        let (told, untold) = leaks.split_at_mut(doubt.len().min(bins));
+        for (leak, doubt) in told.iter_mut().zip(doubt) {
             *leak = larger(DOUBTED * doubt, *leak);
         }
-        let (leaks, wide) = (&leaks[..bins], &wide[..bins]);
-        let (estimate, echo) = (&self.estimate[..bins], &mut self.echo[..bins]);
+        untold.fill(DOUBTED);
+        let echo = &mut self.echo[..bins];
         for i in 1..bins - 1 {
             let beside = larger(estimate[i - 1], estimate[i + 1]);
             let spread = larger(estimate[i], SPREAD * beside);
@@ -361,7 +397,7 @@ impl Suppressor {
         }
     }
 
-    fn follow_noise(&mut self) {
+    fn follow_noise(&mut self, work: &Work) {
         self.blocks = self.blocks.saturating_add(1);
         if self.blocks.is_multiple_of(MINIMUM_SPAN) {
             self.minimum.copy_from_slice(&self.next_minimum);
@@ -370,8 +406,8 @@ impl Suppressor {
         // The first blocks are taken as noise, then the average gets slower.
         let first = self.blocks <= 20;
         let weight = (1.0 / self.blocks as f32).max(0.05);
-        let bins = self.power.len();
-        let (power, echo) = (&self.power[..bins], &self.echo[..bins]);
+        let bins = self.bins;
+        let (power, echo) = (&work.power[..bins], &self.echo[..bins]);
         let (smooth, noise) = (&mut self.smooth[..bins], &mut self.noise[..bins]);
         let (minimum, next) = (&mut self.minimum[..bins], &mut self.next_minimum[..bins]);
         for i in 0..bins {
@@ -396,12 +432,12 @@ impl Suppressor {
         }
     }
 
-    fn reckon_gains(&mut self, over: f32) {
+    fn reckon_gains(&mut self, over: f32, work: &mut Work) {
         let noise_counts = if self.config.noise_db > 0.0 { 1.0 } else { 0.0 };
         let echo_counts = if self.config.echo_db > 0.0 { over } else { 0.0 };
         let (noise_floor, echo_floor) = (self.noise_floor, self.echo_floor);
-        let bins = self.power.len();
-        let (power, gains) = (&self.power[..bins], &mut self.gains[..bins]);
+        let bins = self.bins;
+        let (power, gains) = (&work.power[..bins], &mut work.gains[..bins]);
         let (all_noise, all_echo) = (&self.noise[..bins], &self.echo[..bins]);
         let before = &mut self.before[..bins];
         for i in 0..bins {
@@ -443,14 +479,29 @@ fn product(out: &mut [f32], a: &[f32], b: &[f32]) {
     }
 }
 
-fn powers(spectrum: &[Complex32], out: &mut [f32]) {
-    for (slot, x) in out.iter_mut().zip(spectrum) {
-        *slot = x.norm_sqr();
+fn powers(re: &[f32], im: &[f32], out: &mut [f32]) {
+    for ((slot, re), im) in out.iter_mut().zip(re).zip(im) {
+        *slot = re * re + im * im;
     }
 }
 
 /// Analysis and synthesis window: their product adds up to one when it is moved by a block.
-fn windows(block: usize, edge: usize) -> (Vec<f32>, Vec<f32>) {
+#[derive(Debug)]
+struct Windows {
+    analysis: Vec<f32>,
+    synthesis: Vec<f32>,
+}
+
+/// Those of both rates, which all calls share.
+static NARROW: LazyLock<Windows> = LazyLock::new(|| windows(Rate::Hz8000));
+static WIDE_BAND: LazyLock<Windows> = LazyLock::new(|| windows(Rate::Hz16000));
+
+fn edge_of(rate: Rate) -> usize {
+    EDGE * rate.block() / BLOCK
+}
+
+fn windows(rate: Rate) -> Windows {
+    let (block, edge) = (rate.block(), edge_of(rate));
     let half_pi = std::f32::consts::FRAC_PI_2;
     let rise = 2 * block - edge;
     let falling = |n: usize| (half_pi * ((n - rise) as f32 + 0.5) / edge as f32).cos();
@@ -482,13 +533,15 @@ fn windows(block: usize, edge: usize) -> (Vec<f32>, Vec<f32>) {
             wanted / analysis
         })
         .collect();
-    (analysis, synthesis)
+    Windows {
+        analysis,
+        synthesis,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::echo::BLOCK;
     use crate::tone::ToneGenerator;
 
     #[test]

@@ -33,6 +33,42 @@ pub struct PulseBurst {
     pub bits: Vec<u8>,
 }
 
+impl PulseBurst {
+    /// Microseconds for which the wire was low and high in turn, beginning with the low of the
+    /// reset and ending with the first high of at least `end_us`, or with the capture; empty where
+    /// the wire never rose. At most `limit` of them.
+    #[must_use]
+    pub fn runs(&self, end_us: u32, limit: usize) -> Vec<u32> {
+        let mut runs = Vec::new();
+        let (mut high, mut run) = (false, self.low_us);
+        for byte in &self.bits {
+            let same = if high { 0xff } else { 0 };
+            if *byte == same {
+                run = run.saturating_add(8);
+                if high && run >= end_us {
+                    break;
+                }
+                continue;
+            }
+            for bit in (0..8).rev() {
+                let level = byte >> bit & 1 == 1;
+                if level != high {
+                    runs.push(run);
+                    (high, run) = (level, 0);
+                    if runs.len() >= limit {
+                        return runs;
+                    }
+                }
+                run = run.saturating_add(1);
+            }
+        }
+        if !runs.is_empty() {
+            runs.push(run);
+        }
+        runs
+    }
+}
+
 /// What a line of a card is wired to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LineKind {

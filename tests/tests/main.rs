@@ -33,6 +33,8 @@ mod kamailio_proxy;
 mod late_cancel;
 mod latin1_names;
 mod learn_live;
+mod learn_live_matrix;
+mod learn_live_pulse;
 mod line_card_gone;
 mod linphone_opens;
 mod long_ring;

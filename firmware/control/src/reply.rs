@@ -202,6 +202,10 @@ pub struct LineReading {
     pub load: String,
     /// Handset relay: `through`, `isolated`.
     pub relay: String,
+    /// On a pulse line, when a capture was completed in these 10 ms: microseconds of low and high in
+    /// turn, from the low of the reset.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pulses_us: Vec<u32>,
 }
 
 /// An event of `line tap`.

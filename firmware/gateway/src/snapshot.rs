@@ -106,7 +106,7 @@ impl Gateway {
     /// The last block of a line, if `card` carries it.
     pub fn line_reading(&self, line: usize, card: usize) -> Option<LineReading> {
         let slot = self.lines.get(line).filter(|slot| slot.card == card)?;
-        let (r, drive) = (slot.line.line().reading(), slot.line.drive());
+        let (r, drive) = (slot.line.reading(), slot.line.drive());
         Some(LineReading {
             volts: r.mean_volts,
             milliamps: r.milliamps,
@@ -120,6 +120,7 @@ impl Gateway {
             chopped: r.chopped,
             load: drive.load.name().to_owned(),
             relay: drive.relay.name().to_owned(),
+            pulses_us: slot.line.pulse_runs().to_vec(),
         })
     }
 

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use config::{Change, Config, Handset, Topology, apply_changes, write_whole};
-use line_interface::learn::{Proposal, Stamp, guess_brand, propose, slug};
+use line_interface::learn::{
+    Proposal, PulseBook, Stamp, guess_brand, guess_pulse, propose, propose_pulse, slug,
+};
 use line_interface::observe::{LevelBook, LevelRange};
+use line_interface::pulse::PulseProfile;
 use line_interface::{OVERRIDE_KEYS, Profile};
 
 use crate::{LearnError, diff};
@@ -31,6 +34,9 @@ pub(crate) struct Base {
     /// Whose line: an apartment, or a switch with many.
     pub(crate) whose: String,
     apartment: Option<u16>,
+    /// A pulse line, and whose its addresses are.
+    pub(crate) pulse: bool,
+    addresses: Vec<(u16, u16)>,
     pub(crate) profile: String,
     pub(crate) handset: Handset,
     profile_text: String,
@@ -57,14 +63,15 @@ impl Base {
             });
         };
         let settings = &parsed.lines[index];
-        if matches!(settings.topology, Topology::Pulse { .. }) {
-            return Err(LearnError::File {
-                cause: format!("{line} is a pulse line: its levels are told by its pulses"),
-                hint: "record a call and look at it: trubka line analyze FILE.wav --topology pulse"
-                    .to_owned(),
-            });
-        }
-        let profile_text = match Profile::builtin_toml(&settings.profile) {
+        let addresses = match &settings.topology {
+            Topology::Pulse { addresses } => Some(addresses.clone()),
+            Topology::Pair { .. } | Topology::Matrix(_) => None,
+        };
+        let builtin = match addresses {
+            Some(_) => PulseProfile::builtin_toml(&settings.profile),
+            None => Profile::builtin_toml(&settings.profile),
+        };
+        let profile_text = match builtin {
             Some(text) => text.to_owned(),
             None => {
                 let path = Path::new(&settings.profile);
@@ -82,6 +89,8 @@ impl Base {
                 .unwrap_or(parsed.overrides.len()),
             line: line.to_owned(),
             apartment: settings.apartment(),
+            pulse: addresses.is_some(),
+            addresses: addresses.unwrap_or_default(),
             whose: match settings.apartment() {
                 Some(apartment) => format!("apartment {apartment}"),
                 None => settings.topology.name().to_owned(),
@@ -97,15 +106,22 @@ impl Base {
     pub(crate) fn plan(
         &self,
         target: Target,
-        levels: &LevelBook,
+        (levels, pulses): (&LevelBook, Option<&PulseBook>),
         date: &str,
     ) -> Result<Plan, LearnError> {
         let stamp = Stamp {
             line: self.line.clone(),
             date: date.to_owned(),
         };
-        let proposal = propose(&self.profile_text, levels, &stamp).map_err(LearnError::Refused)?;
-        let (brand, confidence, why) = guess_brand(levels);
+        let proposal = match pulses {
+            Some(book) => propose_pulse(&self.profile_text, book, levels, &stamp),
+            None => propose(&self.profile_text, levels, &stamp),
+        };
+        let proposal = proposal.map_err(LearnError::Refused)?;
+        let (brand, confidence, why) = match pulses {
+            Some(book) => guess_pulse(book, levels),
+            None => guess_brand(levels),
+        };
         let files = match target {
             Target::Profile => self.profile_files(&proposal)?,
             Target::Override => vec![self.override_file(&proposal, date)?],
@@ -116,9 +132,16 @@ impl Base {
             confidence,
             why,
             levels: levels.clone(),
+            pulses: pulses.cloned(),
             files,
             proposal,
         })
+    }
+
+    /// Whose an address is.
+    pub(crate) fn apartment_at(&self, address: u16) -> Option<u16> {
+        let mut all = self.addresses.iter();
+        all.find(|(of, _)| *of == address).map(|(_, whose)| *whose)
     }
 
     /// A profile file of the line's own, and the key that names it.
@@ -179,8 +202,12 @@ impl Base {
         // What a profile file makes of the values is seen here, not at the next start.
         let name = self.config_file.display().to_string();
         let config = Config::parse(&file.new, &name).map_err(LearnError::Config)?;
-        Profile::from_toml(&self.profile_text)
-            .map_err(|error| file_error(Path::new(&self.profile), &error, error.hint))
+        let base = if self.pulse {
+            PulseProfile::from_toml(&self.profile_text).map(|profile| profile.line())
+        } else {
+            Profile::from_toml(&self.profile_text)
+        };
+        base.map_err(|error| file_error(Path::new(&self.profile), &error, error.hint))
             .and_then(|base| {
                 config
                     .profile_for(of, &base)
@@ -236,6 +263,8 @@ pub struct Plan {
     pub why: String,
     /// What was measured.
     pub levels: LevelBook,
+    /// And of the pulses of a pulse line.
+    pub pulses: Option<PulseBook>,
     /// The values.
     pub proposal: Proposal,
     files: Vec<File>,
@@ -250,13 +279,20 @@ impl Plan {
             "LEVEL", "MEAN V", "LEAST", "MOST", "MS"
         );
         let l = &self.levels;
-        for (name, range) in [
-            ("idle", &l.idle),
+        let rest = match &self.pulses {
+            Some(book) => vec![("low", &book.low), ("rest", &book.rest)],
+            None => vec![("idle", &l.idle)],
+        };
+        let called = [
             ("on-hook", &l.on_hook),
             ("off-hook", &l.off_hook),
             ("button", &l.button),
-        ] {
+        ];
+        for (name, range) in rest.into_iter().chain(called) {
             let _ = writeln!(out, "{name:<10} {}", row(range));
+        }
+        if let Some(book) = &self.pulses {
+            out.push_str(&pulse_rows(book));
         }
         let _ = writeln!(
             out,
@@ -314,6 +350,25 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+fn pulse_rows(book: &PulseBook) -> String {
+    let mut out = format!(
+        "{:<10} {:>8} {:>8} {:>8}\n",
+        "PULSES", "COUNT", "LEAST", "MOST us"
+    );
+    for (name, of) in [
+        ("reset", &book.resets_us),
+        ("first", &book.firsts_us),
+        ("width", &book.widths_us),
+        ("spacing", &book.gaps_us),
+        ("spikes", &book.spikes_us),
+    ] {
+        let edge = |edge: Option<&u32>| edge.map_or_else(|| "-".to_owned(), u32::to_string);
+        let (count, least, most) = (of.len(), edge(of.iter().min()), edge(of.iter().max()));
+        let _ = writeln!(out, "{name:<10} {count:>8} {least:>8} {most:>8}");
+    }
+    out
 }
 
 fn row(range: &LevelRange) -> String {

@@ -55,7 +55,11 @@ impl Session {
         };
         Ok(Session {
             client,
-            guide: Guide::new(fitting),
+            guide: if base.pulse {
+                Guide::of_pulses(fitting)
+            } else {
+                Guide::new(fitting)
+            },
             base,
             told: None,
             troubles: Vec::new(),
@@ -107,8 +111,11 @@ impl Session {
                     told.push(format!("  {lost} ms of readings were lost on the way"));
                 }
                 for reading in &batch.readings {
-                    self.guide
-                        .handle_reading(&block_reading(reading), drive(reading));
+                    self.guide.handle_pulses(
+                        &block_reading(reading),
+                        &reading.pulses_us,
+                        drive(reading),
+                    );
                     while let Some(heard) = self.guide.poll() {
                         told.extend(self.words(&heard));
                     }
@@ -153,7 +160,8 @@ impl Session {
         if !self.troubles.is_empty() {
             return Err(LearnError::Refused(self.troubles.clone()));
         }
-        self.base.plan(target, &self.guide.levels(), date)
+        self.base
+            .plan(target, (&self.guide.levels(), self.guide.pulses()), date)
     }
 
     fn tell_step(&mut self, told: &mut Vec<String>) {
@@ -167,6 +175,13 @@ impl Session {
     fn words(&mut self, heard: &Heard) -> Option<String> {
         let mean = |range: &line_interface::observe::LevelRange| range.mean_volts();
         Some(match heard {
+            Heard::Address { pulses } => {
+                let whose = match self.base.apartment_at(*pulses) {
+                    Some(apartment) => format!("apartment {apartment}"),
+                    None => "no apartment of this line: is that what was dialled?".to_owned(),
+                };
+                format!("  address {pulses}: {whose}")
+            }
             Heard::Active => {
                 format!(
                     "  the pair is fed; at rest it read {:.2} V",

@@ -21,7 +21,7 @@ mod sound;
 pub use handset::OldHandset;
 pub use model::LineModel;
 pub use panel::{DropCause, PanelError, PanelEvent, PanelSpec, PanelState, Stamped};
-pub use pulse::{PulseSetup, PulseSimulation};
+pub use pulse::{PulseSetup, PulseSignals, PulseSimulation};
 pub use script::{Action, Anchor, Script, ScriptError, Step, parse_fault};
 pub use setup::{Fault, Setup, SetupError};
 pub use simulation::Simulation;

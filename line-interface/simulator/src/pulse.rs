@@ -61,10 +61,54 @@ enum State {
     Ending,
 }
 
+/// How a pulse panel signals. The default is what captures show (line-facts 3).
+#[derive(Debug, Clone, PartialEq)]
+pub struct PulseSignals {
+    /// The line while it is fed, behind 250 Ohm.
+    pub fed_volts: f32,
+    /// A low.
+    pub low_volts: f32,
+    /// At rest.
+    pub rest_volts: f32,
+    /// A reset, in whole blocks of 10 ms, above 50.
+    pub reset_ms: u64,
+    /// From the reset to the first pulse.
+    pub first_us: (u64, u64),
+    /// Width of a pulse.
+    pub pulse_us: (u64, u64),
+    /// From the begin of a pulse to that of the next.
+    pub every_us: (u64, u64),
+    /// Width of the glitches before some pulses.
+    pub glitch_us: (u64, u64),
+    /// Ring.
+    pub ring_hz: f32,
+    /// Played when the door opens.
+    pub opened_hz: f32,
+}
+
+impl Default for PulseSignals {
+    fn default() -> Self {
+        Self {
+            fed_volts: FED_VOLTS,
+            low_volts: LOW_VOLTS,
+            rest_volts: REST_VOLTS,
+            reset_ms: RESET_MS,
+            first_us: (2100, 2300),
+            pulse_us: (20, 24),
+            every_us: (88, 111),
+            glitch_us: (1, 2),
+            ring_hz: RING_HZ,
+            opened_hz: OPENED_HZ,
+        }
+    }
+}
+
 /// Everything that stays fixed.
 #[derive(Debug, Clone)]
 pub struct PulseSetup {
-    /// Sound, talk limit and lock of the panel; its signals are those of pulse lines.
+    /// Signals of the panel.
+    pub signals: PulseSignals,
+    /// Sound, talk limit and lock of the panel.
     pub panel: PanelSpec,
     /// Addresses at which somebody answers; others get the wrong-code tone.
     pub known: Vec<u16>,
@@ -89,6 +133,7 @@ impl PulseSetup {
     /// [`SetupError::UnknownBrand`].
     pub fn brand(name: &str) -> Result<Self, SetupError> {
         Ok(Self {
+            signals: PulseSignals::default(),
             panel: PanelSpec::builtin(name)
                 .ok_or_else(|| SetupError::UnknownBrand(name.to_owned()))?,
             known: (1..=255).collect(),
@@ -300,24 +345,32 @@ impl PulseSimulation {
     }
 
     fn emf(&mut self) -> f32 {
+        let PulseSignals {
+            fed_volts,
+            low_volts,
+            rest_volts,
+            ring_hz,
+            opened_hz,
+            ..
+        } = self.setup.signals;
         let mut square = |hz| {
             if self.wave.square(hz) {
-                FED_VOLTS
+                fed_volts
             } else {
-                LOW_VOLTS
+                low_volts
             }
         };
         match self.state {
-            State::Rest => REST_VOLTS,
-            State::Reset | State::Ending => LOW_VOLTS,
+            State::Rest => rest_volts,
+            State::Reset | State::Ending => low_volts,
             // The pulses are too short for 8 kHz: only the capture shows them.
-            State::Address => FED_VOLTS,
+            State::Address => fed_volts,
             State::Ringing if (self.now_ms - self.since_ms) % (BURST_MS + PAUSE_MS) < BURST_MS => {
-                square(RING_HZ)
+                square(ring_hz)
             }
             State::WrongCode => square(WRONG_CODE_HZ),
-            State::Talking if self.now_ms < self.tone_until_ms => square(OPENED_HZ),
-            State::Ringing | State::Talking => FED_VOLTS,
+            State::Talking if self.now_ms < self.tone_until_ms => square(opened_hz),
+            State::Ringing | State::Talking => fed_volts,
         }
     }
 
@@ -325,6 +378,8 @@ impl PulseSimulation {
         let age = self.now_ms - self.since_ms;
         let sounding = self.now_ms < self.tone_until_ms;
         let held = |ms: u64, hit: bool| if hit { ms + BLOCK_MS } else { 0 };
+        // A panel knows its own feed.
+        let level = level * FED_VOLTS / self.setup.signals.fed_volts;
         let (on, off, open) = self.level_ms;
         self.level_ms = (
             held(on, level > 0.0 && level < ON_HOOK_VOLTS),
@@ -338,7 +393,7 @@ impl PulseSimulation {
         }
         match self.state {
             State::Rest => {}
-            State::Reset if age >= RESET_MS => {
+            State::Reset if age >= self.setup.signals.reset_ms => {
                 self.edges = self.count_out(self.address);
                 self.capture_due_ms = Some(self.now_ms + TRANSFER_MS - ARMED_MS);
                 self.emit(PanelEvent::Selected);
@@ -379,7 +434,7 @@ impl PulseSimulation {
                 self.tone_until_ms = self.now_ms + TONE_MS;
             }
             State::Talking if off > 0 => self.button_spent = false,
-            State::Ending if age >= RESET_MS => {
+            State::Ending if age >= self.setup.signals.reset_ms => {
                 // The capture sees this reset too; no pulse follows it.
                 self.edges = self.count_out(0);
                 self.capture_due_ms = Some(self.now_ms + TRANSFER_MS - ARMED_MS);
@@ -400,19 +455,27 @@ impl PulseSimulation {
     /// captures show: pulses of 20 to 24 us every 88 to 111 us, and glitches of up to 2 us.
     fn count_out(&mut self, address: u16) -> Vec<u64> {
         let mut edges = vec![0];
-        let mut at = self.between(2100, 2300);
+        let PulseSignals {
+            first_us,
+            pulse_us,
+            every_us,
+            glitch_us,
+            ring_hz,
+            ..
+        } = self.setup.signals;
+        let mut at = self.between(first_us.0, first_us.1);
         for _ in 0..address {
             if self.between(0, 5) == 0 {
                 let glitch = at - self.between(20, 40);
-                edges.extend([glitch, glitch + self.between(1, 2)]);
+                edges.extend([glitch, glitch + self.between(glitch_us.0, glitch_us.1)]);
             }
-            let low = self.between(20, 24);
+            let low = self.between(pulse_us.0, pulse_us.1);
             edges.extend([at, at + low]);
-            at += self.between(88, 111);
+            at += self.between(every_us.0, every_us.1);
         }
         if address > 0 && self.setup.known.contains(&address) {
             // The ring begins within the transfer.
-            let half = 500_000 / RING_HZ as u64;
+            let half = 500_000 / ring_hz as u64;
             edges.extend((1..).map(|n| RING_AFTER_MS * 1000 + n * half).take(200));
         }
         edges
@@ -438,7 +501,7 @@ impl PulseSimulation {
             }
         }
         PulseBurst {
-            low_us: ((RESET_MS - ARMED_MS) * 1000) as u32,
+            low_us: ((self.setup.signals.reset_ms - ARMED_MS) * 1000) as u32,
             bits,
         }
     }
@@ -447,6 +510,7 @@ impl PulseSimulation {
     fn write_record(&mut self, volts: &[f32; BLOCK_SAMPLES]) {
         let rise_ms = self.since_ms;
         let counting = self.state == State::Address;
+        let low_volts = self.setup.signals.low_volts;
         let Some(record) = self.recorded.first_mut() else {
             return;
         };
@@ -457,7 +521,7 @@ impl PulseSimulation {
             let passed = self.edges.partition_point(|edge| *edge <= at_us);
             let low = counting && passed % 2 == 0;
             *slot = if low {
-                LOW_VOLTS
+                low_volts
             } else {
                 volts.get(i / each).copied().unwrap_or(0.0)
             };

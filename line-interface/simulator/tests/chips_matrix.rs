@@ -423,6 +423,92 @@ fn one_converter_reads_the_apartment_through_the_multiplexers() {
     }
 }
 
+/// A quiet switch, then a panel that selects a pair at any moment: how long until the reader knows.
+#[test]
+#[allow(clippy::print_stdout)]
+fn a_pair_that_the_panel_selects_is_searched_for_at_once() {
+    let switch = Switch::builtin("km100-7.1").unwrap();
+    let layout = TapLayout::new(&switch);
+    let module = layout.modules()[0];
+    for (hum_volts, limit_ms) in [(0.05, 250), (0.5, 350), (1.0, 350)] {
+        let (mut most, mut sum, mut cases) = (0, 0, 0);
+        for (case, side) in
+            (0..24_usize).zip([DriveSide::Tens, DriveSide::Units].into_iter().cycle())
+        {
+            let (tens, units) = (case * 7 % 10, case * 3 % 10);
+            let mut profile = Profile::builtin("eltis").unwrap();
+            profile.matrix.sourced.value = side;
+            let mut rest = Buses::new(module, side, BusParts::default());
+            assert!(rest.network().settle());
+            let (fed, sunk) = match side {
+                DriveSide::Tens => (tens, units),
+                DriveSide::Units => (units, tens),
+            };
+            let mut selected = rest.clone();
+            selected.sink(sunk, true);
+            selected.feed(fed, Some((11.0, 250.0)));
+            assert!(selected.network().settle());
+            let chip = Card::at(map().mux.address());
+            let mux = TapMux::start(Bus(Rc::clone(&chip)), map()).unwrap();
+            let mut taps = Taps {
+                chip,
+                mux,
+                quiet: rest.clone(),
+                buses: rest,
+                hum_volts,
+                chop_us: None,
+                now_us: 0.0,
+                block_us: 0.0,
+                level: 0.0,
+                turns: Vec::new(),
+            };
+            let mut scan = TapScan::new(&layout).unwrap();
+            let mut reader = MatrixReader::new(&profile, &switch);
+            let mut block = TapBlock::new(layout.taps());
+            let cell = Address::Cell(Cell {
+                module: 0,
+                tens: tens as u8,
+                units: units as u8,
+            });
+            // Long enough to know the hum, then in any block of a round.
+            let begin = 60 + case as u32;
+            let mut known = None;
+            for n in 0..begin + 60 {
+                if n == begin {
+                    taps.buses = selected.clone();
+                }
+                let late = f64::from(TAP_SELECT_MS) * 1000.0;
+                taps.block_us = f64::from(n) * 10_000.0;
+                taps.turns = vec![(5000.0 + late, scan.line(1)), (late, scan.line(0))];
+                let mut plan = Sampler::new(&mut taps, 1_000_000, map());
+                let readings = plan.read().unwrap().clone();
+                for turn in 0..VISITS_PER_BLOCK {
+                    scan.take(Some(readings.tap_visit(turn)));
+                }
+                let left = f64::from(n + 1) * 10_000.0 - taps.now_us;
+                taps.wait(left);
+                if scan.fill(&mut block) {
+                    reader.handle_block(&block);
+                }
+                match reader.address() {
+                    Address::None => assert!(known.is_none(), "lost in block {n}"),
+                    address => {
+                        assert_eq!(address, cell, "{side:?}, {hum_volts} V of hum, block {n}");
+                        known.get_or_insert((n + 1 - begin) * 10);
+                    }
+                }
+            }
+            let known = known.unwrap();
+            (most, sum, cases) = (most.max(known), sum + known, cases + 1);
+        }
+        println!(
+            "{hum_volts} V of hum: known after {} ms, at most {most} ms",
+            sum / cases
+        );
+        assert!(most <= limit_ms, "{hum_volts} V of hum: {most} ms");
+    }
+}
+
 #[test]
 fn a_switch_of_several_modules_is_too_much_for_one_card() {
     let several = Switch::builtin_names()

@@ -1,6 +1,7 @@
 //! What the person at the line does next.
 
 use super::measure::{Heard, Measurer, Phase};
+use super::pulses::{PulseBook, PulseWatch};
 use crate::card::Drive;
 use crate::observe::LevelBook;
 use crate::reading::BlockReading;
@@ -11,6 +12,9 @@ const REST_BLOCKS: u64 = 200;
 const LIFTED_BLOCKS: u64 = 100;
 /// Bursts that show the pause.
 const BURSTS: usize = 2;
+
+/// Addresses that wait to be told.
+const MAX_TOLD: usize = 64;
 
 /// Who lifts and presses on this line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,6 +92,9 @@ impl Step {
 pub struct Guide {
     fitting: Fitting,
     measurer: Measurer,
+    /// On a pulse line: its pulses.
+    pulses: Option<PulseWatch>,
+    told: std::collections::VecDeque<Heard>,
     /// The button was pressed in the call under way.
     pressed: bool,
 }
@@ -99,8 +106,43 @@ impl Guide {
         Self {
             fitting,
             measurer: Measurer::default(),
+            pulses: None,
+            told: std::collections::VecDeque::new(),
             pressed: false,
         }
+    }
+
+    /// The same for a pulse line: give its readings to [`Guide::handle_pulses`].
+    #[must_use]
+    pub fn of_pulses(fitting: Fitting) -> Self {
+        Self {
+            pulses: Some(PulseWatch::default()),
+            ..Self::new(fitting)
+        }
+    }
+
+    /// Takes the next 10 ms of a pulse line: the wire itself, the runs of a capture that was
+    /// completed meanwhile (lows and highs in turn, from the low of the reset, microseconds; empty
+    /// without one), and what the box put across the line.
+    pub fn handle_pulses(&mut self, reading: &BlockReading, runs: &[u32], drive: Drive) {
+        let Some(watch) = &mut self.pulses else {
+            return self.handle_reading(reading, drive);
+        };
+        let lifted = matches!(self.measurer.phase(), Phase::Lifted | Phase::Button);
+        let (reading, address) = watch.handle(reading, runs, lifted);
+        if let Some(pulses) = address {
+            if self.told.len() >= MAX_TOLD {
+                self.told.pop_front();
+            }
+            self.told.push_back(Heard::Address { pulses });
+        }
+        self.handle_reading(&reading, drive);
+    }
+
+    /// What a pulse line showed of its pulses.
+    #[must_use]
+    pub fn pulses(&self) -> Option<&PulseBook> {
+        self.pulses.as_ref().map(|watch| &watch.book)
     }
 
     /// Takes the next 10 ms and what the box put across the line meanwhile.
@@ -119,7 +161,7 @@ impl Guide {
 
     /// What happened, oldest first.
     pub fn poll(&mut self) -> Option<Heard> {
-        let heard = self.measurer.poll();
+        let heard = self.told.pop_front().or_else(|| self.measurer.poll());
         match heard {
             Some(Heard::Button { .. }) => self.pressed = true,
             Some(Heard::Active | Heard::Over { .. }) => self.pressed = false,

@@ -65,6 +65,11 @@ pub enum Phase {
 /// What happened on the line.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Heard {
+    /// A pulse panel counted out an address.
+    Address {
+        /// Its pulses.
+        pulses: u16,
+    },
     /// The panel feeds the pair.
     Active,
     /// A ring burst.

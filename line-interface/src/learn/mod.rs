@@ -4,7 +4,11 @@
 mod guide;
 mod measure;
 mod propose;
+mod propose_pulse;
+mod pulses;
 
 pub use guide::{Fitting, Guide, Step, slug};
 pub use measure::{Heard, Measurer, Phase};
 pub use propose::{Change, Proposal, Refusal, Stamp, guess_brand, propose};
+pub use propose_pulse::{guess_pulse, propose_pulse};
+pub use pulses::{PulseBook, WireRuns};

@@ -63,6 +63,35 @@ pub fn propose(base: &str, levels: &LevelBook, stamp: &Stamp) -> Result<Proposal
     if !refusals.is_empty() {
         return Err(refusals);
     }
+    let mut changes = bands(levels, &mut refusals);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let need = MIN_GAP_VOLTS.max(NOISE_GAPS * levels.noise_volts());
+    let half = MIN_GAP_VOLTS / 2.0;
+    let idle_on = (levels.idle.max_volts + levels.on_hook.min_volts) / 2.0;
+    let leak = (idle_on - half - 0.05)
+        .min(levels.idle.max_volts + need)
+        .max(0.1);
+    changes.push(Change {
+        section: "fault",
+        key: "leakage_min_volts",
+        value: format!("{:.2}", leak.min(idle_on - half - 0.01)),
+        source: "above idle by a margin".to_owned(),
+    });
+    ring(levels, &mut changes);
+    let toml = sourced(base, &mut changes, stamp);
+    if let Err(e) = Profile::from_toml(&toml) {
+        return Err(vec![Refusal {
+            cause: format!("the readings make no profile: {e}"),
+            hint: e.hint,
+        }]);
+    }
+    Ok(Proposal { changes, toml })
+}
+
+/// Thresholds between the measured levels; or what stands against them.
+pub(super) fn bands(levels: &LevelBook, refusals: &mut Vec<Refusal>) -> Vec<Change> {
     let noise = levels.noise_volts();
     let need = MIN_GAP_VOLTS.max(NOISE_GAPS * noise);
     let mut edge = |low: &LevelRange, low_name: &str, high: &LevelRange, high_name: &str| {
@@ -82,7 +111,7 @@ pub fn propose(base: &str, levels: &LevelBook, stamp: &Stamp) -> Result<Proposal
     let on_off = edge(&levels.on_hook, "on-hook", &levels.off_hook, "off-hook");
     let off_open = edge(&levels.off_hook, "off-hook", &levels.button, "the button");
     if !refusals.is_empty() {
-        return Err(refusals);
+        return Vec::new();
     }
     // Half of the least gap of a profile on either side of the midpoint.
     let half = MIN_GAP_VOLTS / 2.0;
@@ -133,31 +162,19 @@ pub fn propose(base: &str, levels: &LevelBook, stamp: &Stamp) -> Result<Proposal
         open,
         "below the button by a margin".to_owned(),
     );
-    let leak = (idle_on - half - 0.05)
-        .min(levels.idle.max_volts + need)
-        .max(0.1);
-    volts(
-        "fault",
-        "leakage_min_volts",
-        leak.min(idle_on - half - 0.01),
-        "above idle by a margin".to_owned(),
-    );
-    ring(levels, &mut changes);
-    for change in &mut changes {
+    changes
+}
+
+/// The file with the changes, which get line and day as their source.
+pub(super) fn sourced(base: &str, changes: &mut [Change], stamp: &Stamp) -> String {
+    for change in &mut *changes {
         let (line, date) = (&stamp.line, &stamp.date);
         change.source = format!("measured on {} {date}: {}", plain(line), change.source);
     }
-    let toml = apply(base, &changes, stamp);
-    if let Err(e) = Profile::from_toml(&toml) {
-        return Err(vec![Refusal {
-            cause: format!("the readings make no profile: {e}"),
-            hint: e.hint,
-        }]);
-    }
-    Ok(Proposal { changes, toml })
+    apply(base, changes, stamp)
 }
 
-fn missing(levels: &LevelBook) -> Vec<Refusal> {
+pub(super) fn missing(levels: &LevelBook) -> Vec<Refusal> {
     let mut out = Vec::new();
     for (range, name, hint) in [
         (

@@ -24,7 +24,7 @@ impl LevelRange {
         self.blocks += 1;
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         if other.blocks == 0 {
             return;
         }

@@ -16,6 +16,7 @@ use crate::line::{
     FaultKind, HandsetFitting, Line, LineCode, LineError, LineErrorKind, LineEvent, LineStatus,
 };
 use crate::profile::Profile;
+use crate::reading::BlockReading;
 use crate::switch::Cell;
 
 pub use buses::BusLevels;
@@ -258,6 +259,26 @@ impl PanelLine {
         LineStatus {
             drive: self.drive(),
             ..self.line.status()
+        }
+    }
+
+    /// What the wires read in the last block: of the named pair, or of a pulse line's wire, whoever
+    /// is called.
+    #[must_use]
+    pub fn reading(&self) -> BlockReading {
+        match &self.way {
+            Way::Pulses(pulses) => pulses.reading,
+            Way::Pair | Way::Buses(_) => *self.line.reading(),
+        }
+    }
+
+    /// Lows and highs in turn, in microseconds, of a pulse capture that was completed in the last
+    /// block, from the low of its reset; empty without one.
+    #[must_use]
+    pub fn pulse_runs(&self) -> &[u32] {
+        match &self.way {
+            Way::Pulses(pulses) => &pulses.runs,
+            Way::Pair | Way::Buses(_) => &[],
         }
     }
 

@@ -21,7 +21,16 @@ pub(super) struct Pulses {
     begun: bool,
     tones: ToneReader,
     doubt_ms: u64,
+    /// The wire itself in the last block, whoever's it was.
+    pub(super) reading: BlockReading,
+    /// Runs of the capture that was completed in it.
+    pub(super) runs: Vec<u32>,
 }
+
+/// A high this long after a reset ends what was counted out; the ring comes later.
+const COUNTED_US: u32 = 10_000;
+/// Runs that are kept of a capture: those of more pulses than any address has.
+const MAX_RUNS: usize = 600;
 
 impl Pulses {
     pub(super) fn new(profile: PulseProfile, addresses: Vec<(u16, u16)>) -> Self {
@@ -32,6 +41,8 @@ impl Pulses {
             begun: false,
             tones: ToneReader::default(),
             doubt_ms: 0,
+            reading: BlockReading::default(),
+            runs: Vec::new(),
         }
     }
 
@@ -55,7 +66,9 @@ impl Pulses {
     ) -> Verdict {
         let mut verdict = Verdict::default();
         self.close(now, line, &mut verdict);
+        self.runs.clear();
         if let AddressSense::Pulses(burst) = address {
+            self.runs = burst.runs(COUNTED_US, MAX_RUNS);
             self.burst(now, burst, line, &mut verdict);
         } else if self.doubt_ms > 0 {
             self.doubt_ms = self.doubt_ms.saturating_sub(BLOCK_MS);
@@ -64,9 +77,8 @@ impl Pulses {
                 verdict.told.push(LineEvent::FaultCleared { kind });
             }
         }
-        let tone = self
-            .tones
-            .update(&self.profile.tone, &BlockReading::of(sense));
+        self.reading = BlockReading::of(sense);
+        let tone = self.tones.update(&self.profile.tone, &self.reading);
         if let Some(tone) = tone.filter(|tone| self.open() && *tone != PanelTone::Ring) {
             verdict.told.push(LineEvent::Tone { tone });
         }

@@ -126,6 +126,15 @@ impl PulseProfile {
         Self::from_toml(text).ok()
     }
 
+    /// Text of a pulse profile that ships with the program.
+    #[must_use]
+    pub fn builtin_toml(name: &str) -> Option<&'static str> {
+        BUILTIN
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, text)| *text)
+    }
+
     /// Names of the pulse profiles that ship with the program.
     pub fn builtin_names() -> impl Iterator<Item = &'static str> {
         BUILTIN.iter().map(|(name, _)| *name)

@@ -102,6 +102,14 @@ pub(crate) fn add_to(group: Command) -> Command {
                 .arg(volts.required(false).required_unless_present("live"))
                 .arg(profile)
                 .arg(
+                    Arg::new("topology")
+                        .long("topology")
+                        .value_name("KIND")
+                        .value_parser(["pair", "pulse"])
+                        .default_value("pair")
+                        .help("what the recording is of; pulses need 96000 Hz or more"),
+                )
+                .arg(
                     Arg::new("live")
                         .long("live")
                         .value_name("LINE")
