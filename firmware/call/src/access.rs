@@ -73,6 +73,19 @@ impl Caller {
         &self.name
     }
 
+    /// User part, to the letter.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The account whose PBX the caller is an extension of.
+    pub(crate) fn account(&self) -> Option<usize> {
+        match self.place {
+            Place::Pbx(account) => Some(account),
+            Place::Host(_) | Place::Nowhere => None,
+        }
+    }
+
     /// Whether an entry of a list names this caller. Users are compared whole and to the letter: `200` is not `200;x` nor
     /// `%32%30%30`.
     pub fn is(&self, party: &Party) -> bool {

@@ -43,6 +43,8 @@ pub struct LineSettings {
 pub struct AccountSettings {
     /// Its name.
     pub name: String,
+    /// The box's own number there.
+    pub extension: String,
     /// Hosts that are the account's own PBX, lower case.
     pub hosts: Vec<String>,
 }
@@ -91,6 +93,7 @@ impl Settings {
         };
         let account = |account: &config::Account| AccountSettings {
             name: account.name.clone(),
+            extension: account.extension.clone(),
             hosts: [&account.domain, &account.registrar]
                 .map(|host| host.host.to_ascii_lowercase())
                 .to_vec(),

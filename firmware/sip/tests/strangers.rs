@@ -243,3 +243,114 @@ fn names_of_callers_cannot_break_a_log_line() {
     assert_eq!(from.uri, "sip:4\u{fffd}00@127.0.0.1");
     assert_eq!(from.display_name.as_deref(), Some("a\u{fffd}b"));
 }
+
+/// A phone behind the PBX's proxy asks for the password of the account in the PBX's own realm.
+#[test]
+fn no_digest_for_a_phone_that_asks_in_the_realm_of_its_proxy() {
+    let asks = |name: &'static str, nonce: &str| {
+        (
+            name,
+            format!("Digest realm=\"house\", nonce=\"{nonce}\", qop=\"auth\""),
+        )
+    };
+    let mut b = Bench::new();
+    let (call, invite) = b.invite();
+    let (name, value) = asks("Proxy-Authenticate", "of the proxy");
+    b.reply(&invite, 407, &[(name, &value)]);
+    let (_, invite) = b.pbx.take(&Method::INVITE).unwrap();
+    assert!(invite.headers.get("Proxy-Authorization").is_some());
+    b.reply(&invite, 200, &[("Contact", "<sip:400@127.0.0.1:5060>")]);
+    b.pbx.take(&Method::ACK).unwrap();
+    b.ua.hang_up(b.net.now, call, None);
+    b.run(5);
+    let (_, bye) = b.pbx.take(&Method::BYE).unwrap();
+    let (name, value) = asks("WWW-Authenticate", "of the phone");
+    b.reply(&bye, 401, &[(name, &value)]);
+    assert!(b.pbx.take(&Method::BYE).is_none(), "the BYE is answered");
+    // The next call, before its answer.
+    let (_, invite) = b.invite();
+    let (name, value) = asks("WWW-Authenticate", "of the phone");
+    b.reply(&invite, 401, &[(name, &value)]);
+    assert!(
+        b.pbx.take(&Method::INVITE).is_none(),
+        "the INVITE is answered"
+    );
+    assert_eq!(b.ua.counters().foreign_challenges, 2);
+    // What the proxy asks is still answered.
+    let (_, invite) = b.invite();
+    let (name, value) = asks("Proxy-Authenticate", "of the proxy again");
+    b.reply(&invite, 407, &[(name, &value)]);
+    assert!(b.pbx.take(&Method::INVITE).is_some());
+}
+
+/// Somebody writes the PBX's address into datagrams that belong to no call, or that cannot be read.
+#[test]
+fn a_flood_in_the_name_of_the_pbx_leaves_room_for_its_calls() {
+    let kinds: [fn(usize) -> String; 4] = [
+        |n| {
+            incoming_invite(&format!("{n}"), "")
+                .replace("To: <sip:42@127.0.0.2:5060>", "To: <sip:42@x>;tag=nobody")
+        },
+        |n| {
+            incoming_invite(&format!("{n}"), "")
+                .replace("Max-Forwards: 70", "Max-Forwards: 70\nMax-Forwards: 7")
+        },
+        |n| incoming_invite(&format!("{n}"), "").replace("INVITE", "CANCEL"),
+        |n| {
+            incoming_invite(&format!("{n}"), "")
+                .replace("INVITE", "BYE")
+                .replace("To: <sip:42@127.0.0.2:5060>", "To: <sip:42@x>;tag=nobody")
+        },
+    ];
+    for (kind, flood) in kinds.into_iter().enumerate() {
+        let mut b = Bench::new();
+        let mut answers = 0;
+        for n in 0..10_000 {
+            let text = flood(n).replace("Call-ID: in", &format!("Call-ID: {n}"));
+            let now = ms(n as u64);
+            b.ua.handle_datagram(now, addr(PBX), text.replace('\n', "\r\n").as_bytes());
+            b.ua.handle_timeout(now);
+            while b.ua.poll_transmit().is_some() {
+                answers += 1;
+            }
+            events(&mut b.ua);
+        }
+        b.net.now = ms(10_000);
+        // Ten a second, and their copies where a final response to INVITE is repeated.
+        assert!(answers <= 1_200, "{kind}: {answers} answers in 10 s");
+        assert!(
+            b.ua.transaction_count() <= 130,
+            "{kind}: {}",
+            b.ua.transaction_count()
+        );
+        let events = b.say(&incoming_invite("real", ""));
+        assert!(
+            matches!(&events[..], [UaEvent::Incoming { .. }]),
+            "{kind}: {events:?}"
+        );
+    }
+}
+
+/// A proxy sends our own INVITE back to us, because what was called leads to our own contact.
+#[test]
+fn our_own_invite_that_comes_back_is_a_loop() {
+    let mut b = Bench::new();
+    let (_, invite) = b.invite();
+    let text = format!(
+        "INVITE sip:42@{UA} SIP/2.0\nVia: SIP/2.0/UDP {PBX};branch=z9hG4bKproxied\n{}Max-Forwards: 69\nFrom: {}\nTo: {}\n\
+         Call-ID: {}\nCSeq: {}\nContact: {}\n\n",
+        invite
+            .headers
+            .all("Via")
+            .map(|via| format!("Via: {via}\n"))
+            .collect::<String>(),
+        invite.headers.get("From").unwrap(),
+        invite.headers.get("To").unwrap(),
+        invite.call_id().unwrap(),
+        invite.headers.get("CSeq").unwrap(),
+        invite.headers.get("Contact").unwrap(),
+    );
+    let events = b.say(&text);
+    assert_eq!(refused(&events), [(482, "our own call comes back")]);
+    assert_eq!(b.ua.call_count(), 1);
+}

@@ -4,8 +4,8 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -84,6 +84,7 @@ fn shown() -> Result<Shown, Failure> {
 /// The cards' thread. Dropped, it ends.
 pub(crate) struct Cards {
     stop: Arc<AtomicBool>,
+    late: Arc<Mutex<Vec<Duration>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -106,15 +107,26 @@ impl Cards {
         }
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
+        let late = Arc::new(Mutex::new(Vec::new()));
+        let noted = late.clone();
         let thread = std::thread::spawn(move || {
-            if let Err(why) = serve(&shown, &listeners, &stopped) {
+            if let Err(why) = serve(&shown, &listeners, &stopped, &noted) {
                 eprintln!("the cards ended: {why}");
             }
         });
         Ok(Self {
             stop,
+            late,
             thread: Some(thread),
         })
+    }
+
+    /// How late each block since the last question was handed over, for want of the processor on our side.
+    pub(crate) fn late(&self) -> Vec<Duration> {
+        self.late
+            .lock()
+            .map(|mut late| std::mem::take(&mut *late))
+            .unwrap_or_default()
     }
 }
 
@@ -127,7 +139,12 @@ impl Drop for Cards {
     }
 }
 
-fn serve(shown: &Shown, listeners: &[(UnixListener, usize)], stop: &AtomicBool) -> Outcome {
+fn serve(
+    shown: &Shown,
+    listeners: &[(UnixListener, usize)],
+    stop: &AtomicBool,
+    late: &Mutex<Vec<Duration>>,
+) -> Outcome {
     let mut cards = Vec::new();
     for (listener, lines) in listeners {
         let mut stream = loop {
@@ -169,6 +186,9 @@ fn serve(shown: &Shown, listeners: &[(UnixListener, usize)], stop: &AtomicBool) 
             card.take_drives(&mut buffer)?;
             card.fill(shown, block as usize, &mut frame);
             card.write(&frame)?;
+            if let Ok(mut late) = late.lock() {
+                late.push(began.elapsed().saturating_sub(due));
+            }
         }
     }
     Ok(())

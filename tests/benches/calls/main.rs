@@ -1,5 +1,6 @@
 //! `cargo bench -p trubka-tests --bench calls`: what a call costs the whole daemon, sockets, lines, journal and all, and what it
-//! costs baresip, in one run: processor time by the kernel's count, packets late or lost by the phones' count.
+//! costs baresip, in one run: processor time by the kernel's count, packets late or lost by the phones' count. Of how late the blocks of
+//! the line cards were handed over a line tells: a packet cannot leave before its block is there.
 //!
 //! Daemon and peer each run on one processor core of their own, the phones and the line cards on the other. The daemon's lines
 //! are virtual cards; baresip's microphone and loudspeaker are its `aubridge`, so that its echo is whole.
@@ -234,7 +235,23 @@ fn daemons(echo: &str, boxes: usize, calls: usize, length: Duration) -> Result<F
     crowd.answer(boxes * calls, seconds(30.0))?;
     let ids: Vec<u32> = all.iter().map(|daemon| daemon.trubkad.id()).collect();
     let name = format!("trubkad x {boxes}, echo_control {echo}");
+    let cards = || all.iter().filter_map(|daemon| daemon.cards.as_ref());
+    cards().for_each(|cards| drop(cards.late()));
     let figure = measure(&name, boxes * calls, &ids, &mut crowd, length)?;
+    let mut late: Vec<Duration> = cards().flat_map(Cards::late).collect();
+    late.sort();
+    let at = |part: f64| {
+        let index = late.len().saturating_sub(1) as f64 * part;
+        late.get(index as usize)
+            .map_or(f64::NAN, |late| late.as_secs_f64() * 1e3)
+    };
+    println!(
+        "{:<34} the cards gave their blocks late by p50 {:.1} p99 {:.1} p99.9 {:.1} ms",
+        "",
+        at(0.5),
+        at(0.99),
+        at(0.999)
+    );
     for daemon in &mut all {
         daemon.trubkad.keep_quiet();
     }

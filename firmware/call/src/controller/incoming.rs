@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use config::Incoming;
 
-use super::{Controller, Phase, Talker};
+use super::{AccountSettings, Controller, Phase, Talker};
 use crate::access::Caller;
 use crate::event::Event;
 use crate::leg::{Action, LegId};
@@ -32,6 +32,15 @@ impl Controller {
             Err(why) => return self.refuse_call(leg, user, 480, why),
         };
         match self.phases[line] {
+            // A ring group that the box is in itself: joined, the visitor would hear himself, and no phone would ring for him.
+            Phase::Ringing { .. } if self.is_box(caller) => {
+                self.refuse_call(
+                    leg,
+                    user,
+                    482,
+                    "our own call came back: the PBX rings the box itself",
+                );
+            }
             Phase::Ringing { .. } => {
                 self.drop_forks(now, line, "answered elsewhere");
                 self.actions.push_back(Action::AnswerIncoming { leg, line });
@@ -46,6 +55,19 @@ impl Controller {
                 self.refuse_call(leg, user, 480, "no visitor is on the line");
             }
         }
+    }
+
+    /// Whether a caller has the box's own number at his PBX.
+    fn is_box(&self, caller: &Caller) -> bool {
+        let accounts = &self.settings.accounts;
+        let Some(at) = caller.account().and_then(|account| accounts.get(account)) else {
+            return false;
+        };
+        // Several accounts may be numbers of one PBX.
+        let same_pbx =
+            |one: &&AccountSettings| one.hosts.iter().any(|host| at.hosts.contains(host));
+        let mut ours = accounts.iter().filter(same_pbx);
+        ours.any(|one| one.extension == caller.user())
     }
 
     pub(super) fn may_call_in(&self, caller: &Caller) -> bool {

@@ -119,6 +119,33 @@ fn a_second_caller_meets_486_while_the_line_talks() {
     world.next_visit_works();
 }
 
+/// A ring group of the PBX that the box is in itself: its call for the visitor comes back to it.
+#[test]
+fn our_own_call_that_comes_back_leaves_the_phones_ringing() {
+    let mut world = visitor_waits("");
+    for (id, dialled) in [("a", "600"), ("b", "42")] {
+        world.inject_invite(id, dialled, "600", "600");
+        world.run_for(ms(200));
+        assert_eq!(
+            world.last_status_to("INVITE"),
+            Some(482),
+            "{}",
+            world.story()
+        );
+        assert_eq!(
+            (world.phase().as_str(), world.gateway_sent("CANCEL")),
+            ("ringing", 0)
+        );
+    }
+    let told = world.last_words("call_refused");
+    assert!(told.contains("the PBX rings the box itself"), "{told}");
+    // Others are joined as ever.
+    call(&mut world, "42");
+    assert_eq!(world.happened("call_answered"), 1, "{}", world.story());
+    world.panel.visitor_leave();
+    world.next_visit_works();
+}
+
 #[test]
 fn a_caller_meets_486_while_the_handset_talks() {
     let mut world = visitor_waits("");

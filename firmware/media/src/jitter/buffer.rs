@@ -18,8 +18,8 @@ use super::slack::Slack;
 use crate::codec::{Decoder, OPUS_STEP, begins_pause, has_redundancy};
 use crate::{BLOCK_SAMPLES, Codec, JitterConfig};
 
-/// Samples the ring holds, 1.024 s.
-const CAPACITY: usize = 8192;
+/// The longest packet that is taken, samples (256 ms).
+const LONGEST: usize = 2048;
 /// A jump of the timestamp beyond this starts a new stretch, samples (0.5 s).
 const LARGEST_JUMP: i32 = 4000;
 /// Packets in a row that are too late before the peer's clock is taken to have been set back.
@@ -67,6 +67,8 @@ enum State {
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct JitterBuffer {
+    /// A power of two of samples, so that it goes on over the wrap of the timestamps. What was before the packet that comes is
+    /// dropped before it is stored, so no more than the longest delay, or one packet, is ever in it.
     ring: Vec<i16>,
     places: Vec<Place>,
     state: State,
@@ -106,12 +108,14 @@ pub(crate) struct JitterBuffer {
 
 impl JitterBuffer {
     pub(crate) fn new(config: &JitterConfig) -> JitterBuffer {
+        let max_delay_ms = config.max_delay_ms.clamp(60, 500) as usize;
+        let capacity = (max_delay_ms * 8).max(LONGEST).next_power_of_two();
         JitterBuffer {
-            ring: vec![0; CAPACITY],
-            places: vec![Place::Empty; CAPACITY],
+            ring: vec![0; capacity],
+            places: vec![Place::Empty; capacity],
             state: State::Idle,
             margin: Duration::from_millis(u64::from(config.margin_ms.min(100))),
-            max_delay: config.max_delay_ms.clamp(60, 500) as i32 * 8,
+            max_delay: max_delay_ms as i32 * 8,
             next: 0,
             held: 0,
             owed: 0,
@@ -155,7 +159,7 @@ impl JitterBuffer {
 
     /// Takes the audio of a packet.
     pub(crate) fn insert(&mut self, now: Duration, timestamp: u32, codec: Codec, payload: &[u8]) {
-        let Some(samples) = codec.samples_in(payload).filter(|n| *n <= CAPACITY / 4) else {
+        let Some(samples) = codec.samples_in(payload).filter(|n| *n <= LONGEST) else {
             return;
         };
         let length = samples as i32;
@@ -198,25 +202,28 @@ impl JitterBuffer {
             offset = 0;
         }
         self.late_run = 0;
+        offset -= self.limit(now, offset, length);
         self.write(now, (timestamp, offset, length), codec, payload);
         self.held = self.held.max(offset + length);
-        self.limit(now, length);
     }
 
-    /// Drops the oldest audio above the limit. After an outage everything comes in one burst; only its end is kept.
-    fn limit(&mut self, now: Duration, length: i32) {
+    /// Drops the oldest audio that would be above the limit with a packet to come, and gives how many samples that were. After an
+    /// outage everything comes in one burst; only its end is kept.
+    fn limit(&mut self, now: Duration, offset: i32, length: i32) -> i32 {
         let in_burst = self
             .overflowed
             .is_some_and(|at| now.saturating_sub(at) < BURST);
         let kept = (self.max_delay / 4).max(length);
-        if self.held <= if in_burst { kept } else { self.max_delay } {
-            return;
+        let held = self.held.max(offset + length);
+        if held <= if in_burst { kept } else { self.max_delay } {
+            return 0;
         }
         self.overflowed = Some(now);
-        let surplus = self.held - kept;
+        let surplus = held - kept;
         self.advance(surplus);
         self.slack.shift(-surplus);
         self.counters.shortened_samples += surplus as u64;
+        surplus
     }
 
     /// Gives the next 10 ms. `pause` says that a key is down at the peer and no audio is to be expected.
@@ -435,10 +442,10 @@ impl JitterBuffer {
             short = [0; USUAL];
             &mut short
         } else {
-            long = [0; CAPACITY / 4];
+            long = [0; LONGEST];
             &mut long
         };
-        let (samples, _) = samples.split_at_mut(length.min(CAPACITY / 4));
+        let (samples, _) = samples.split_at_mut(length.min(LONGEST));
         if !behind && self.decoding {
             self.bridge(timestamp, offset, ahead, codec, payload);
             let lost = timestamp.wrapping_sub(self.newest).cast_signed();
@@ -527,15 +534,15 @@ impl JitterBuffer {
         self.held = (self.held - samples).max(0);
     }
 
-    /// The places of up to [`CAPACITY`] samples: up to the end of the ring, and on from its start.
+    /// The places of samples in the ring, no more than it has: up to the end of the ring, and on from its start.
     fn parts(&self, timestamp: u32, samples: usize) -> (Range<usize>, Range<usize>) {
         let start = self.index(timestamp);
-        let samples = samples.min(CAPACITY);
-        let end = (start + samples).min(CAPACITY);
+        let samples = samples.min(self.ring.len());
+        let end = (start + samples).min(self.ring.len());
         (start..end, 0..samples - (end - start))
     }
 
     fn index(&self, timestamp: u32) -> usize {
-        timestamp as usize % CAPACITY
+        timestamp as usize & (self.ring.len() - 1)
     }
 }

@@ -1,12 +1,16 @@
 //! How many requests outside calls one address may send.
 
 use super::UserAgent;
+use crate::hop::Hop;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 /// Requests a second unless set otherwise.
 const DEFAULT_PER_SECOND: u32 = 50;
+/// Refusals a second of requests that belong to no call: a server transaction of each INVITE among them lasts 32 s, and together with
+/// those of requests that are taken they have to leave room in the table.
+const REFUSALS_PER_SECOND: u32 = 10;
 /// Addresses remembered; only the PBXs and listed addresses ever come here, so more are others.
 const MOST_SOURCES: usize = 64;
 /// So many seconds' worth of requests may come at once.
@@ -29,6 +33,14 @@ impl Default for RequestLimit {
 }
 
 impl RequestLimit {
+    /// The limit of refusals.
+    pub(super) fn of_refusals() -> Self {
+        Self {
+            per_second: f64::from(REFUSALS_PER_SECOND),
+            sources: BTreeMap::new(),
+        }
+    }
+
     /// Whether a request of `source` at `now` is taken.
     pub(super) fn takes(&mut self, now: Duration, source: IpAddr) -> bool {
         let most = self.per_second * BURST_S;
@@ -55,6 +67,16 @@ impl RequestLimit {
 }
 
 impl UserAgent {
+    /// Whether a request that belongs to no call, or cannot be read, is answered at all: whoever writes the PBX's address into
+    /// datagrams shall neither fill our tables nor have us write to the PBX as fast as he likes.
+    pub(super) fn may_refuse(&mut self, now: Duration, source: Hop) -> bool {
+        let may = self.refusal_limit.takes(now, source.ip());
+        if !may {
+            self.counters.flooded += 1;
+        }
+        may
+    }
+
     /// Sets how many requests outside calls are taken from one address each second in the long
     /// run; twice that may come at once. The default is 50.
     pub fn set_request_limit(&mut self, per_second: u32) {

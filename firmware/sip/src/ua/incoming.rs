@@ -50,6 +50,12 @@ impl UserAgent {
         else {
             return;
         };
+        // Our own INVITE that a proxy has sent back to us, since what we called leads to us.
+        let ours = (call_id.clone(), invite.from_tag().unwrap_or_default());
+        if self.call_index.contains_key(&ours) {
+            self.refuse(now, source, &invite, 482, "our own call comes back");
+            return;
+        }
         let Some(server) = self.start_server(source, invite.clone()) else {
             self.refuse(now, source, &invite, 503, "too many transactions");
             return;

@@ -136,6 +136,8 @@ pub struct UserAgent {
     next_id: u64,
     counters: Counters,
     request_limit: flood::RequestLimit,
+    /// The same for refusals of what belongs to no call of ours.
+    refusal_limit: flood::RequestLimit,
     refused_budget: f64,
     refused_at: Duration,
     shutting_down: bool,
@@ -181,6 +183,7 @@ impl UserAgent {
             next_id: 1,
             counters: Counters::default(),
             request_limit: flood::RequestLimit::default(),
+            refusal_limit: flood::RequestLimit::of_refusals(),
             refused_budget: 20.0,
             refused_at: Duration::ZERO,
             shutting_down: false,

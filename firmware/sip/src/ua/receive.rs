@@ -43,7 +43,7 @@ impl UserAgent {
             Err(error) => {
                 self.counters.unreadable += 1;
                 match error.message {
-                    Some(mut request) if trusted => {
+                    Some(mut request) if trusted && self.may_refuse(now, source) => {
                         complete_via(&mut request, source);
                         self.refuse(now, source, &request, error.status, error.reason);
                     }
@@ -210,7 +210,7 @@ impl UserAgent {
         request: Message,
     ) {
         let Some(id) = self.call_of(tag, &request) else {
-            if trusted {
+            if trusted && self.may_refuse(now, source) {
                 self.refuse(now, source, &request, 481, "no such call");
             } else {
                 let method = request.method().map_or("", |m| m.as_str()).to_owned();
@@ -221,7 +221,7 @@ impl UserAgent {
         if !self.calls.get(&id).is_some_and(|c| c.lives_at(source)) {
             self.counters.wrong_dialog_source += 1;
             let why = "in-dialog request from another address than the call's";
-            if trusted {
+            if trusted && self.may_refuse(now, source) {
                 self.refuse(now, source, &request, 481, why);
             } else {
                 let method = request.method().map_or("", |m| m.as_str()).to_owned();
@@ -277,7 +277,7 @@ impl UserAgent {
                     .is_some_and(|s| s.destination.ip() == source.ip())
             });
         let Some(invite) = invite else {
-            if trusted {
+            if trusted && self.may_refuse(now, source) {
                 self.refuse(now, source, cancel, 481, "nothing to cancel");
             }
             return;
