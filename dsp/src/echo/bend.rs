@@ -30,7 +30,6 @@ pub(super) struct Bend {
     filter: Filter,
     kalman: Kalman,
     astray: Astray,
-    block: Vec<f32>,
     echo: Vec<f32>,
     turn: usize,
 }
@@ -47,7 +46,6 @@ impl Bend {
             filter: Filter::new(short),
             kalman: Kalman::new(short),
             astray: Astray::default(),
-            block: vec![0.0; shape.block],
             echo: vec![0.0; shape.block],
             turn: 0,
         };
@@ -68,28 +66,37 @@ impl Bend {
     }
 
     /// Takes the next block of the far end, which is whole and clean, and writes `heard` without its bent echo to `near`. Gives the
-    /// energy of what is left.
-    pub(super) fn cancel(&mut self, far: &[f32], heard: &[f32], near: &mut [f32]) -> f32 {
-        for (slot, x) in self.block.iter_mut().zip(far) {
+    /// energy of what is left. `window` is room for two blocks, here and below.
+    pub(super) fn cancel(
+        &mut self,
+        far: &[f32],
+        heard: &[f32],
+        near: &mut [f32],
+        window: &mut [f32],
+    ) -> f32 {
+        // Until the rest is there it holds what is bent.
+        let bent = near;
+        for (slot, x) in bent.iter_mut().zip(far) {
             let x = x.clamp(-1.0, 1.0);
             *slot = GAIN * (x - x / (1.0 + STEEP * STEEP * x * x).sqrt());
         }
-        self.far.push(&self.block);
-        self.filter.echo(&self.far, &mut self.echo);
-        differ(near, heard, &self.echo)
+        self.far.push(bent, window);
+        self.filter.echo(&self.far, window, &mut self.echo);
+        differ(bent, heard, &self.echo)
     }
 
     /// Gives up what was learned when it does more harm than good to `error`, what both filters leave, and takes its part back out
     /// of it. A talker who is far louder than any echo could have taught it nonsense. `with` is the energy of `error`; gives that of
     /// what is left.
-    pub(super) fn judge(&mut self, error: &mut [f32], with: f32) -> f32 {
-        for ((slot, error), echo) in self.block.iter_mut().zip(&*error).zip(&self.echo) {
+    pub(super) fn judge(&mut self, error: &mut [f32], with: f32, window: &mut [f32]) -> f32 {
+        let whole = &mut window[..error.len()];
+        for ((slot, error), echo) in whole.iter_mut().zip(&*error).zip(&self.echo) {
             *slot = error + echo;
         }
-        let without = energy(&self.block);
+        let without = energy(whole);
         let bent = energy(&self.echo);
         if self.astray.judge_by(with, without, bent, HARM) {
-            error.copy_from_slice(&self.block);
+            error.copy_from_slice(whole);
             self.forget();
             return without;
         }
@@ -107,13 +114,13 @@ impl Bend {
     }
 
     /// One step, behind [`Bend::weigh`]; `linear` is what the doubt about the linear filter leaves.
-    pub(super) fn learn(&mut self, error: View<'_>, linear: &[f32]) {
+    pub(super) fn learn(&mut self, error: View<'_>, linear: &[f32], window: &mut [f32]) {
         self.kalman
             .learn(&mut self.filter, &self.far, error, linear);
         // It moves slowly.
         self.turn = self.turn.wrapping_add(1);
         if self.turn.is_multiple_of(2) {
-            self.filter.constrain_in_turn(self.turn / 2);
+            self.filter.constrain_in_turn(self.turn / 2, window);
         }
     }
 }

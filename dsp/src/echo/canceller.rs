@@ -1,6 +1,9 @@
 //! The partitioned-block frequency-domain filter with two paths (Soo and Pang 1990 for the filter, Ochiai 1977 for the two
 //! paths).
 
+use std::cell::Cell;
+use std::thread::LocalKey;
+
 use super::bend::Bend;
 use super::bulk::BulkWatch;
 use super::control::{Astray, Control, Verdict};
@@ -14,6 +17,7 @@ use super::{EMPHASIS, LEAST, Shape, differ, settle};
 use crate::Rate;
 use crate::lanes::{energy, product};
 use crate::sample::finite;
+use crate::transform::Transform;
 
 /// Magnitude from which a sample counts as clipped: the path is not linear there, and nothing is learned.
 const CLIPPED: f32 = 0.995;
@@ -94,7 +98,6 @@ pub struct EchoCanceller {
     clipped_for: u32,
     mic_mean: f32,
     out_mean: f32,
-    scratch: Scratch,
     report: EchoReport,
 }
 
@@ -113,7 +116,8 @@ struct Scratch {
     scout_error: Vec<f32>,
     /// The scout's echo without the filter's.
     apart: Vec<f32>,
-    padded: Vec<f32>,
+    /// Room for two blocks.
+    window: Vec<f32>,
     spectrum: Spectra,
     error_power: Vec<f32>,
     echo_power: Vec<f32>,
@@ -134,7 +138,7 @@ impl Scratch {
             scout_echo: block.clone(),
             scout_error: block.clone(),
             apart: block,
-            padded: vec![0.0; shape.window],
+            window: vec![0.0; shape.window],
             spectrum: Spectra::new(shape, 1),
             error_power: bins.clone(),
             echo_power: bins.clone(),
@@ -142,14 +146,36 @@ impl Scratch {
         }
     }
 
-    /// Takes the spectrum of silence and a block behind it.
-    fn transform(&mut self, block: impl Fn(&Scratch) -> &[f32]) {
-        let at = self.far.len();
-        let mut padded = std::mem::take(&mut self.padded);
-        padded[at..].copy_from_slice(block(self));
-        self.spectrum.transform(0, &padded);
-        self.padded = padded;
+    /// The thread's, to be given back.
+    fn take(shape: Shape) -> Box<Scratch> {
+        let kept = Scratch::of(shape.transform).take();
+        kept.unwrap_or_else(|| Box::new(Scratch::new(shape)))
     }
+
+    fn give_back(self: Box<Scratch>, shape: Shape) {
+        Scratch::of(shape.transform).set(Some(self));
+    }
+
+    fn of(transform: Transform) -> &'static LocalKey<Cell<Option<Box<Scratch>>>> {
+        match transform {
+            Transform::Short => &SHORT,
+            Transform::Long => &LONG,
+        }
+    }
+}
+
+thread_local! {
+    // One for all calls of a thread and a rate, so that it stays in the cache; made with the first canceller of the rate.
+    static SHORT: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+    static LONG: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+/// Replaces `spectrum` by that of silence and `block` behind it; `window` is room for both.
+fn transform(spectrum: &mut Spectra, window: &mut [f32], block: &[f32]) {
+    let (silence, second) = window.split_at_mut(block.len());
+    silence.fill(0.0);
+    second.copy_from_slice(block);
+    spectrum.transform(0, window);
 }
 
 impl EchoCanceller {
@@ -172,6 +198,8 @@ impl EchoCanceller {
         } else {
             0
         };
+        // The thread's room is made now, not in the first block.
+        Scratch::take(shape).give_back(shape);
         EchoCanceller {
             settings,
             shape,
@@ -192,7 +220,6 @@ impl EchoCanceller {
             clipped_for: 0,
             mic_mean: 0.0,
             out_mean: 0.0,
-            scratch: Scratch::new(shape),
             report: EchoReport {
                 echo: vec![0.0; shape.block],
                 doubt: vec![1.0; shape.bins],
@@ -253,33 +280,39 @@ impl EchoCanceller {
     /// Takes what goes to the loudspeaker and replaces `mic`, what came from the microphone at the same time, by what is left
     /// without the echo. Both are one block; what is missing is silence, what is more is left alone.
     pub fn process(&mut self, far: &[f32], mic: &mut [f32]) -> &EchoReport {
-        let clipped = self.prepare(far, mic);
-        let scratch = &mut self.scratch;
+        let mut room = Scratch::take(self.shape);
+        self.cancel(far, mic, &mut room);
+        room.give_back(self.shape);
+        &self.report
+    }
+
+    fn cancel(&mut self, far: &[f32], mic: &mut [f32], scratch: &mut Scratch) {
+        let clipped = self.prepare(far, mic, scratch);
+        let window = &mut scratch.window;
         let mic_energy = self
             .bend
-            .cancel(&scratch.far, &scratch.heard, &mut scratch.near);
-        self.front.echo(&self.far, &mut scratch.echo);
-        self.scout.echo(&self.far, &mut scratch.scout_echo);
+            .cancel(&scratch.far, &scratch.heard, &mut scratch.near, window);
+        self.front.echo(&self.far, window, &mut scratch.echo);
+        self.scout.echo(&self.far, window, &mut scratch.scout_echo);
         let mut front = differ(&mut scratch.error, &scratch.near, &scratch.echo);
         let mut echo_energy = energy(&scratch.echo);
         if self.astray.judge(front, mic_energy, echo_energy) {
             self.start_over();
-            let scratch = &mut self.scratch;
             scratch.echo.fill(0.0);
             scratch.scout_echo.fill(0.0);
             scratch.error.copy_from_slice(&scratch.near);
             (front, echo_energy) = (mic_energy, 0.0);
         }
-        let (front, scout) = self.compare(front);
-        let front = self.bend.judge(&mut self.scratch.error, front);
-        self.learn(clipped, front, scout);
-        self.give(mic, echo_energy);
-        &self.report
+        let (front, scout) = self.compare(front, scratch);
+        let front = self
+            .bend
+            .judge(&mut scratch.error, front, &mut scratch.window);
+        self.learn(clipped, front, scout, scratch);
+        self.give(mic, echo_energy, scratch);
     }
 
     /// Writes what is left to `mic`, without the emphasis, and what was taken out to the report.
-    fn give(&mut self, mic: &mut [f32], echo_energy: f32) {
-        let scratch = &mut self.scratch;
+    fn give(&mut self, mic: &mut [f32], echo_energy: f32, scratch: &mut Scratch) {
         let out = &mut scratch.near;
         flatten(&scratch.error, &mut self.emphasis_out, out);
         let mut left = energy(out);
@@ -290,11 +323,10 @@ impl EchoCanceller {
             self.start_over();
             self.kalman.reset();
         }
-        let scratch = &self.scratch;
-        for (slot, sample) in mic.iter_mut().zip(&scratch.near) {
+        for (slot, sample) in mic.iter_mut().zip(&*out) {
             *slot = *sample;
         }
-        differ(&mut self.report.echo, &scratch.mic, &scratch.near);
+        differ(&mut self.report.echo, &scratch.mic, out);
         self.describe(energy(&scratch.mic), left, echo_energy);
     }
 
@@ -311,7 +343,7 @@ impl EchoCanceller {
 
     /// Emphasises both inputs, takes the far end into the ring of spectra and looks after the bulk delay. True while anything is
     /// clipped.
-    fn prepare(&mut self, far: &[f32], mic: &[f32]) -> bool {
+    fn prepare(&mut self, far: &[f32], mic: &[f32], scratch: &mut Scratch) -> bool {
         if let Some(bulk) = &mut self.bulk {
             let other = bulk.watch(far, mic, self.far.delay(), self.report.erle_db);
             self.report.delay_ms = bulk.delay_ms();
@@ -319,10 +351,9 @@ impl EchoCanceller {
                 self.move_to(delay);
             }
         }
-        let scratch = &mut self.scratch;
         clean(far, &mut scratch.far);
         clean(mic, &mut scratch.mic);
-        self.far.push(&scratch.far);
+        self.far.push(&scratch.far, &mut scratch.window);
         emphasise(&scratch.mic, &mut self.emphasis_mic, &mut scratch.heard);
         // What is clipped now is in the tail for some blocks to come.
         if is_clipped(mic) || is_clipped(far) {
@@ -367,8 +398,7 @@ impl EchoCanceller {
     }
 
     /// Lets filter and scout learn from each other. `front` is the energy of the filter's error; gives those of both afterwards.
-    fn compare(&mut self, front: f32) -> (f32, f32) {
-        let scratch = &mut self.scratch;
+    fn compare(&mut self, front: f32, scratch: &mut Scratch) -> (f32, f32) {
         let scout = differ(&mut scratch.scout_error, &scratch.near, &scratch.scout_echo);
         let apart = differ(&mut scratch.apart, &scratch.echo, &scratch.scout_echo);
         match self.control.judge(front, scout, apart + 1e-12) {
@@ -398,22 +428,23 @@ impl EchoCanceller {
     }
 
     /// One step of both filters, whose errors have these energies.
-    fn learn(&mut self, clipped: bool, front: f32, scout: f32) {
-        let scratch = &mut self.scratch;
-        if self.far.is_silent() {
-            scratch.echo_power.fill(0.0);
-        } else {
-            scratch.transform(|scratch| &scratch.scout_echo);
-            scratch.spectrum.view(0).powers(&mut scratch.echo_power);
-        }
-        scratch.transform(|scratch| &scratch.scout_error);
-        scratch.spectrum.view(0).powers(&mut scratch.error_power);
+    fn learn(&mut self, clipped: bool, front: f32, scout: f32, scratch: &mut Scratch) {
+        // The spectrum of the sum is there already; it spans two blocks.
+        self.scout.echo_spectrum().powers(&mut scratch.echo_power);
+        scratch
+            .echo_power
+            .iter_mut()
+            .for_each(|power| *power *= 0.5);
+        let (spectrum, window) = (&mut scratch.spectrum, &mut scratch.window);
+        transform(spectrum, window, &scratch.scout_error);
+        spectrum.view(0).powers(&mut scratch.error_power);
 
-        for (mean, now) in self.far_power.iter_mut().zip(self.far.powers(0)) {
+        let newest = self.far.spectrum(0);
+        for ((mean, re), im) in self.far_power.iter_mut().zip(newest.re).zip(newest.im) {
             // The power over about the length of the filter.
-            *mean += (now - *mean) * 0.1 + LEAST;
+            *mean += (re * re + im * im - *mean) * 0.1 + LEAST;
         }
-        let far_energy = self.far.spectrum(0).power() / self.shape.window as f32;
+        let far_energy = newest.power() / self.shape.window as f32;
         let known = Powers {
             error: &scratch.error_power,
             echo: &scratch.echo_power,
@@ -431,28 +462,28 @@ impl EchoCanceller {
         }
         let shares = shares(&self.scout, self.shape.partitions);
         for (partition, share) in shares.iter().enumerate().take(self.shape.partitions) {
-            let (far, error) = (self.far.spectrum(partition), scratch.spectrum.view(0));
+            let (far, error) = (self.far.spectrum(partition), spectrum.view(0));
             self.scout
                 .step(partition, far, error, &scratch.steps, *share);
         }
-        scratch.transform(|scratch| &scratch.error);
-        let error = scratch.spectrum.view(0);
+        transform(spectrum, window, &scratch.error);
+        let error = spectrum.view(0);
         self.kalman.weigh(&self.far);
         self.bend.weigh();
         self.kalman
             .learn(&mut self.front, &self.far, error, self.bend.left());
         // While the scout is clearly ahead the path has changed, and the error is not what the loudspeaker bends.
         if scout > AHEAD * front {
-            self.bend.learn(error, self.kalman.left());
+            self.bend.learn(error, self.kalman.left(), window);
         }
         self.kalman.tell(&mut self.report.doubt);
 
-        self.constrain(scout < MOVING * front || !self.steps.adapted);
+        self.constrain(scout < MOVING * front || !self.steps.adapted, window);
     }
 
     /// Keeps partitions as long as a block. The first holds most of the echo; the others take turns. While the filters move, the
     /// first and one other of each are seen to; once they hardly do, one partition of one filter is enough.
-    fn constrain(&mut self, moves: bool) {
+    fn constrain(&mut self, moves: bool, window: &mut [f32]) {
         if moves {
             self.moving_for = MOVING_BLOCKS;
         }
@@ -461,15 +492,15 @@ impl EchoCanceller {
             self.moving_for -= 1;
             let other = self.front.turn(self.turn);
             for filter in [&mut self.front, &mut self.scout] {
-                filter.constrain(0);
+                filter.constrain(0, window);
                 if other > 0 {
-                    filter.constrain(other);
+                    filter.constrain(other, window);
                 }
             }
         } else if self.turn.is_multiple_of(2) {
-            self.front.constrain_in_turn(self.turn / 2);
+            self.front.constrain_in_turn(self.turn / 2, window);
         } else {
-            self.scout.constrain_in_turn(self.turn / 2);
+            self.scout.constrain_in_turn(self.turn / 2, window);
         }
     }
 

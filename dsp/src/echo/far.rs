@@ -1,7 +1,7 @@
 //! The far end as the filters need it: late by the bulk delay, emphasised, in spectra.
 
 use super::spectra::{Spectra, View};
-use super::{EMPHASIS, Shape};
+use super::{EMPHASIS, MOST_WINDOW, Shape};
 use crate::lanes::energy;
 
 /// Energy of two blocks below which they count as silence, -140 dBFS: no sample of 16 bits is that small.
@@ -13,7 +13,6 @@ pub(super) struct FarEnd {
     shape: Shape,
     /// One spectrum after the other, the newest at `newest`.
     spectra: Spectra,
-    powers: Vec<f32>,
     newest: usize,
     /// Spectra of silence in a row, up to the newest.
     silent: usize,
@@ -23,7 +22,6 @@ pub(super) struct FarEnd {
     longest: usize,
     delay: usize,
     emphasis: f32,
-    window: Vec<f32>,
 }
 
 impl FarEnd {
@@ -33,7 +31,6 @@ impl FarEnd {
         FarEnd {
             shape,
             spectra: Spectra::new(shape, shape.partitions),
-            powers: vec![0.0; shape.partitions * shape.stride],
             newest: 0,
             silent: shape.partitions,
             history: vec![0.0; blocks * shape.block],
@@ -41,12 +38,11 @@ impl FarEnd {
             longest,
             delay: 0,
             emphasis: 0.0,
-            window: vec![0.0; shape.window],
         }
     }
 
-    /// Takes the next block, which is whole and clean.
-    pub(super) fn push(&mut self, block: &[f32]) {
+    /// Takes the next block, which is whole and clean. `window` is room for two blocks.
+    pub(super) fn push(&mut self, block: &[f32], window: &mut [f32]) {
         let slots = &mut self.history[self.next..self.next + self.shape.block];
         emphasise(block, &mut self.emphasis, slots);
         self.next = (self.next + self.shape.block) % self.history.len();
@@ -54,30 +50,28 @@ impl FarEnd {
             .newest
             .checked_sub(1)
             .unwrap_or(self.shape.partitions - 1);
-        let silent = self.transform(0);
+        let silent = self.transform(0, window);
         self.silent = if silent { self.silent + 1 } else { 0 }.min(self.shape.partitions);
     }
 
     /// Brings the spectrum of one partition up to date with the history; true if it is silence.
-    fn transform(&mut self, partition: usize) -> bool {
+    fn transform(&mut self, partition: usize, window: &mut [f32]) -> bool {
         let back = self.delay + partition * self.shape.block + self.shape.window;
         let length = self.history.len();
         let start = (self.next + length - back.min(length)) % length;
-        let first = (length - start).min(self.window.len());
-        let (left, right) = self.window.split_at_mut(first);
+        let first = (length - start).min(window.len());
+        let (left, right) = window.split_at_mut(first);
         left.copy_from_slice(&self.history[start..start + first]);
         right.copy_from_slice(&self.history[..right.len()]);
         let at = self.at(partition);
-        let silent = energy(&self.window) < SILENT;
+        let silent = energy(window) < SILENT;
         if silent {
             let (re, im) = self.spectra.view_mut(at);
             re.fill(0.0);
             im.fill(0.0);
         } else {
-            self.spectra.transform(at, &self.window);
+            self.spectra.transform(at, window);
         }
-        let range = at * self.shape.stride..(at + 1) * self.shape.stride;
-        self.spectra.view(at).powers(&mut self.powers[range]);
         silent
     }
 
@@ -97,10 +91,12 @@ impl FarEnd {
 
     /// Holds the far end back by this many samples from now on, and as if it always had been.
     pub(super) fn set_delay(&mut self, delay: usize) {
+        let mut window = [0.0; MOST_WINDOW];
+        let window = &mut window[..self.shape.window];
         self.delay = delay.min(self.longest);
         self.silent = 0;
         for partition in (0..self.shape.partitions).rev() {
-            let silent = self.transform(partition);
+            let silent = self.transform(partition, window);
             self.silent = if silent { self.silent + 1 } else { 0 };
         }
     }
@@ -113,12 +109,6 @@ impl FarEnd {
     /// The spectrum that partition `partition` of a filter meets.
     pub(super) fn spectrum(&self, partition: usize) -> View<'_> {
         self.spectra.view(self.at(partition))
-    }
-
-    /// Powers of [`FarEnd::spectrum`].
-    pub(super) fn powers(&self, partition: usize) -> &[f32] {
-        let at = self.at(partition) * self.shape.stride;
-        &self.powers[at..at + self.shape.stride]
     }
 }
 

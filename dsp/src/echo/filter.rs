@@ -1,8 +1,8 @@
 //! A partitioned filter in the frequency domain.
 
-use super::Shape;
 use super::far::FarEnd;
 use super::spectra::{Spectra, View};
+use super::{MOST_WINDOW, Shape};
 
 /// The weights of a filter.
 #[derive(Debug, Clone)]
@@ -11,7 +11,6 @@ pub(super) struct Filter {
     weights: Spectra,
     /// The last spectrum of the echo.
     sum: Spectra,
-    time: Vec<f32>,
 }
 
 impl Filter {
@@ -20,7 +19,6 @@ impl Filter {
             shape,
             weights: Spectra::new(shape, shape.partitions),
             sum: Spectra::new(shape, 1),
-            time: vec![0.0; shape.window],
         }
     }
 
@@ -40,8 +38,8 @@ impl Filter {
         self.weights.view_mut(partition)
     }
 
-    /// The echo that the filter expects in the newest block.
-    pub(super) fn echo(&mut self, far: &FarEnd, out: &mut [f32]) {
+    /// The echo that the filter expects in the newest block. `window` is room for two blocks, here and below.
+    pub(super) fn echo(&mut self, far: &FarEnd, window: &mut [f32], out: &mut [f32]) {
         self.sum.clear();
         if far.is_silent() {
             out.fill(0.0);
@@ -65,9 +63,9 @@ impl Filter {
             }
             partition += 2;
         }
-        self.sum.signal(0, &mut self.time);
+        self.sum.signal(0, window);
         // The first half is circular; the second is the block.
-        out.copy_from_slice(&self.time[self.shape.block..]);
+        out.copy_from_slice(&window[self.shape.block..]);
     }
 
     /// Spectrum of the last [`Filter::echo`], over two blocks.
@@ -89,10 +87,10 @@ impl Filter {
     }
 
     /// Keeps a partition as long as a block: what circular convolution has put beyond is taken out.
-    pub(super) fn constrain(&mut self, partition: usize) {
-        self.weights.signal(partition, &mut self.time);
-        self.time[self.shape.block..].fill(0.0);
-        self.weights.transform(partition, &self.time);
+    pub(super) fn constrain(&mut self, partition: usize, window: &mut [f32]) {
+        self.weights.signal(partition, window);
+        window[self.shape.block..].fill(0.0);
+        self.weights.transform(partition, window);
     }
 
     /// The partition other than the first whose turn it is; 0 if there is none.
@@ -104,36 +102,39 @@ impl Filter {
     }
 
     /// Constrains the first partition in every second turn, and the others by turns between.
-    pub(super) fn constrain_in_turn(&mut self, turn: usize) {
+    pub(super) fn constrain_in_turn(&mut self, turn: usize, window: &mut [f32]) {
         let partition = if turn.is_multiple_of(2) {
             0
         } else {
             self.turn(turn / 2)
         };
-        self.constrain(partition);
+        self.constrain(partition, window);
     }
 
     /// The taps of the filter.
-    pub(super) fn taps(&mut self, out: &mut [f32]) {
+    pub(super) fn taps(&self, out: &mut [f32]) {
+        let mut window = [0.0; MOST_WINDOW];
+        let window = &mut window[..self.shape.window];
         for (partition, taps) in out.chunks_exact_mut(self.shape.block).enumerate() {
-            self.weights.signal(partition, &mut self.time);
-            taps.copy_from_slice(&self.time[..self.shape.block]);
+            self.weights.signal(partition, window);
+            taps.copy_from_slice(&window[..self.shape.block]);
         }
     }
 
     /// Replaces the taps; what is missing is zero.
     pub(super) fn set_taps(&mut self, taps: &[f32]) {
+        let mut window = [0.0; MOST_WINDOW];
+        let window = &mut window[..self.shape.window];
         for partition in 0..self.shape.partitions {
-            self.time.fill(0.0);
+            window.fill(0.0);
             let from = partition * self.shape.block;
-            for (slot, tap) in self
-                .time
+            for (slot, tap) in window
                 .iter_mut()
                 .zip(taps.iter().skip(from).take(self.shape.block))
             {
                 *slot = *tap;
             }
-            self.weights.transform(partition, &self.time);
+            self.weights.transform(partition, window);
         }
     }
 }

@@ -76,8 +76,7 @@ impl Kalman {
     pub(super) fn weigh(&mut self, far: &FarEnd) {
         self.left.fill(0.0);
         for (partition, doubt) in self.doubt.chunks_exact(self.shape.stride).enumerate() {
-            let powers = far.powers(partition);
-            add(&mut self.left, doubt, powers);
+            add(&mut self.left, doubt, far.spectrum(partition));
         }
     }
 
@@ -97,16 +96,7 @@ impl Kalman {
         self.follow(filter.echo_spectrum(), error, other);
         for (partition, doubt) in self.doubt.chunks_exact_mut(self.shape.stride).enumerate() {
             let (re, im) = filter.partition_mut(partition);
-            let powers = far.powers(partition);
-            step(
-                doubt,
-                re,
-                im,
-                far.spectrum(partition),
-                powers,
-                error,
-                &self.scale,
-            );
+            step(doubt, re, im, far.spectrum(partition), error, &self.scale);
         }
     }
 
@@ -146,9 +136,9 @@ impl Kalman {
 // The loops below stand alone so that the compiler knows that what is written is not what is read.
 
 #[inline(never)]
-fn add(left: &mut [f32], doubt: &[f32], powers: &[f32]) {
-    for ((slot, doubt), power) in left.iter_mut().zip(doubt).zip(powers) {
-        *slot += doubt * power;
+fn add(left: &mut [f32], doubt: &[f32], x: View<'_>) {
+    for (((slot, doubt), re), im) in left.iter_mut().zip(doubt).zip(x.re).zip(x.im) {
+        *slot += doubt * (re * re + im * im);
     }
 }
 
@@ -159,18 +149,16 @@ fn step(
     w_re: &mut [f32],
     w_im: &mut [f32],
     far: View<'_>,
-    powers: &[f32],
     error: View<'_>,
     scale: &[f32],
 ) {
     let (keep, forget) = (KEEP * KEEP, 1.0 - KEEP * KEEP);
-    for ((((((((doubt, w_re), w_im), x_re), x_im), power), e_re), e_im), scale) in doubt
+    for (((((((doubt, w_re), w_im), x_re), x_im), e_re), e_im), scale) in doubt
         .iter_mut()
         .zip(w_re)
         .zip(w_im)
         .zip(far.re)
         .zip(far.im)
-        .zip(powers)
         .zip(error.re)
         .zip(error.im)
         .zip(scale)
@@ -180,6 +168,7 @@ fn step(
         let im = *w_im + step * (x_re * e_im - x_im * e_re);
         *w_re = re;
         *w_im = im;
+        let power = x_re * x_re + x_im * x_im;
         let left = *doubt * (1.0 - 0.5 * step * power);
         let after = keep * left + forget * (re * re + im * im);
         *doubt = if after > 1e-12 { after } else { 1e-12 };

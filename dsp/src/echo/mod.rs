@@ -34,6 +34,8 @@ pub const BLOCK: usize = 80;
 
 /// First-order emphasis of high frequencies: it flattens the spectrum of speech, so that all bins learn alike.
 const EMPHASIS: f32 = 0.9;
+/// Samples of the longest transform, two blocks at 16 kHz.
+const MOST_WINDOW: usize = 320;
 /// What is added to a mean of powers, so that it never decays to where numbers become subnormal and slow.
 const LEAST: f32 = 1e-25;
 
