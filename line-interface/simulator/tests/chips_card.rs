@@ -456,6 +456,48 @@ fn a_card_that_was_reset_or_is_another_one_is_given_up_at_once_with_everything_o
 }
 
 #[test]
+fn after_a_fall_of_the_watchdog_nothing_is_on_before_everything_was_ordered_off() {
+    for (late_ms, reset) in [
+        (map().watchdog_min_ms, false),
+        (map().watchdog_max_ms, true),
+        (5000, true),
+        (5000, false),
+    ] {
+        let mut held = Held::talking();
+        assert_eq!(held.outputs.applied(&GOOD), Some(TALK));
+        // The program stands still; the watchdog resets the expander, or only the rail has gone.
+        held.now += Duration::from_millis(late_ms);
+        if reset {
+            held.card.borrow_mut().brown_out();
+        }
+        // What it drives then was decided before.
+        for _ in 0..20 {
+            held.exchange(&GOOD).unwrap();
+            assert_eq!(held.card.borrow().pins(), 0, "late by {late_ms} ms");
+            assert_eq!(held.outputs.applied(&GOOD), None);
+        }
+        // While the rail is away even that is too early.
+        let rising = Supplies {
+            drive_rail_volts: 1.0,
+            ..GOOD
+        };
+        let mut drive = |supplies: &Supplies, drive| {
+            held.now += BLOCK;
+            held.card.borrow_mut().now = held.now;
+            held.outputs.exchange(held.now, supplies, drive).unwrap();
+            held.outputs.applied(supplies)
+        };
+        assert_eq!(drive(&rising, Drive::SAFE), None);
+        assert_eq!(drive(&GOOD, TALK), None);
+        assert_eq!(drive(&GOOD, Drive::SAFE), Some(Drive::SAFE));
+        for _ in 0..10 {
+            drive(&GOOD, TALK);
+        }
+        assert_eq!(held.card.borrow().switched(), on(TALK));
+    }
+}
+
+#[test]
 fn a_card_whose_supplies_or_watchdog_are_wrong_is_told() {
     let odd = |change: fn(&mut Supplies)| {
         let mut supplies = GOOD;

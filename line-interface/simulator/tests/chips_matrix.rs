@@ -430,7 +430,7 @@ fn a_pair_that_the_panel_selects_is_searched_for_at_once() {
     let switch = Switch::builtin("km100-7.1").unwrap();
     let layout = TapLayout::new(&switch);
     let module = layout.modules()[0];
-    for (hum_volts, limit_ms) in [(0.05, 250), (0.5, 350), (1.0, 350)] {
+    for (hum_volts, limit_ms) in [(0.05, 240), (0.5, 340)] {
         let (mut most, mut sum, mut cases) = (0, 0, 0);
         for (case, side) in
             (0..24_usize).zip([DriveSide::Tens, DriveSide::Units].into_iter().cycle())

@@ -90,6 +90,12 @@ impl<I: I2c, P: OutputPin> Board<I, P> {
         self.expander.set(latch)
     }
 
+    /// Everything off, whatever the chip still holds: inputs, the latch off, outputs again.
+    pub(super) fn begin_anew(&mut self) -> Result<(), ChipError> {
+        self.sequence.reset();
+        self.expander.start()
+    }
+
     /// So long after the last edge the watchdog may have let go.
     pub(super) fn is_late(&self, now: Duration) -> bool {
         self.watchdog.late(now)

@@ -50,18 +50,6 @@ impl Health {
         }
     }
 
-    /// A reset after a time in which nobody kicked the watchdog is the watchdog's work: the board has
-    /// been started anew with everything off.
-    fn let_go(&mut self, done: Result<(), ChipError>, late: bool) -> Result<(), ChipError> {
-        match done {
-            Err(error) if late && error.kind == ChipErrorKind::Reset => {
-                self.fallen = true;
-                Ok(())
-            }
-            done => self.outcome(done),
-        }
-    }
-
     /// What may be driven: after a fall nothing until nothing is ordered, for what is ordered still
     /// may be of the time before.
     fn gate(&mut self, drive: Drive) -> Drive {
@@ -155,10 +143,15 @@ impl<I: I2c, P: OutputPin> PairCard<I, P> {
         drive: Drive,
     ) -> Result<(), ChipError> {
         self.health.supplies(now, supplies, self.arms_ms)?;
-        let late = self.board.is_late(now);
         let drive = self.health.gate(drive);
-        let done = self.board.apply(now, drive);
-        self.health.let_go(done, late)
+        let done = if self.board.is_late(now) {
+            // It may have let go, and may hold again with the first edge: nothing of before is on then.
+            self.health.fallen = true;
+            self.board.begin_anew().and_then(|()| self.board.feed(now))
+        } else {
+            self.board.apply(now, drive)
+        };
+        self.health.outcome(done)
     }
 
     /// Load and relay as they stand, or `None` while the watchdog has let go: `supplies` are those of
@@ -232,18 +225,20 @@ impl<I: I2c, P: OutputPin> MatrixCard<I, P> {
         drive: Drive,
     ) -> Result<(), ChipError> {
         self.health.supplies(now, supplies, self.arms_ms)?;
-        let late = self.board.is_late(now);
         let drive = self.health.gate(drive);
         let connect = connect.filter(|_| !self.health.fallen);
-        let done = self
-            .switch(connect, drive)
-            .and_then(|()| self.board.feed(now));
-        if late && done.is_err() {
-            // The reset was of all chips: each is an output again, with everything open.
-            let _ = self.crosspoint.connect(None);
+        let done = if self.board.is_late(now) {
+            self.health.fallen = true;
             self.scanning = false;
-        }
-        self.health.let_go(done, late)
+            let loads = self.board.begin_anew();
+            // A reset was one of all chips; the first try makes them outputs again, all open.
+            let _ = self.crosspoint.connect(None);
+            loads.and_then(|()| self.crosspoint.connect(None))
+        } else {
+            self.switch(connect, drive)
+        };
+        let done = done.and_then(|()| self.board.feed(now));
+        self.health.outcome(done)
     }
 
     /// As [`PairCard::applied`].

@@ -4,10 +4,10 @@
 //! alike; it drops out because a line is visited again an odd number of 10 ms later, in the
 //! opposite phase of 50 Hz, and only the mean of the two counts.
 //!
-//! Between calls the lines are visited in turn, one of each bus in every block. A panel that selects a
-//! pair moves all lines of the sunk bus at once (line-facts 8), so the next visit notices it, and from
-//! then on every line is visited anew at once: twice in neighbouring blocks, or only once where the
-//! hum, which is known from the time of rest, is small beside what the levels have to be told by.
+//! Between calls the lines are visited in turn, one of each bus in every block. When a panel selects a
+//! pair, its two lines move; the visit that meets one of them begins a search: every line is visited
+//! anew at once, twice in neighbouring blocks, or only once where the hum, which is known from the
+//! time of rest, is small beside what the levels have to be told by.
 
 use super::sampler::TapVisit;
 use crate::matrix::{Bus, SCANS_PER_BLOCK, TapBlock, TapLayout};
@@ -194,9 +194,9 @@ impl TapScan {
             let spread = self.seen.iter().map(|[a, b]| (a - b).abs() / 2.0);
             self.hum_volts = spread.fold(0.0, f32::max);
         }
-        // A search begins with a block.
+        // A search begins with a block; the hum is known only from a time in which nothing moved.
         let ends_block = self.visit.is_multiple_of(VISITS_PER_BLOCK);
-        if ends_block && self.quiet < VISITS_PER_BLOCK && self.was_quiet() {
+        if ends_block && self.quiet < VISITS_PER_BLOCK && self.hum_volts.is_finite() {
             let needed = if self.hum_volts <= LITTLE_HUM_VOLTS {
                 1
             } else {
@@ -205,11 +205,6 @@ impl TapScan {
             self.search = Some(Search::new(&self.order, self.lines.len(), needed));
             self.hum_volts = f32::INFINITY;
         }
-    }
-
-    /// The hum is known only from a time in which nothing moved.
-    const fn was_quiet(&self) -> bool {
-        self.hum_volts.is_finite()
     }
 
     fn see(&mut self, at: usize, volts: f32) {
@@ -223,11 +218,16 @@ impl TapScan {
         } else {
             0.0
         };
-        if known && (volts - mean).abs() > MOVED_VOLTS + 2.0 * hum {
-            if self.quiet < QUIET_ROUNDS * self.round {
+        if known && (volts - mean).abs() > MOVED_VOLTS + 1.2 * hum {
+            // The other line of the block moves with the first.
+            if (VISITS_PER_BLOCK..QUIET_ROUNDS * self.round).contains(&self.quiet) {
                 self.hum_volts = f32::INFINITY;
             }
             self.quiet = 0;
+            if self.hum_volts.is_finite() {
+                // What is shown stays whole until the search has found every line.
+                return;
+            }
         }
         *seen = [seen[1], volts];
         *counted = (*counted + 1).min(2);
