@@ -1,10 +1,14 @@
 //! The Fourier transform of the block processors, without allocation after set-up.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use realfft::num_complex::Complex32;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+
+/// Gives every transform of a length the same tables: those of hundreds of calls would drive each other out of the cache.
+static PLANNER: LazyLock<Mutex<RealFftPlanner<f32>>> =
+    LazyLock::new(|| Mutex::new(RealFftPlanner::new()));
 
 /// A real transform of one length, both ways.
 #[derive(Clone)]
@@ -27,9 +31,10 @@ impl fmt::Debug for Fft {
 
 impl Fft {
     pub(crate) fn new(length: usize) -> Fft {
-        let mut planner = RealFftPlanner::new();
+        let mut planner = PLANNER.lock().unwrap_or_else(PoisonError::into_inner);
         let forward = planner.plan_fft_forward(length);
         let inverse = planner.plan_fft_inverse(length);
+        drop(planner);
         let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
         Fft {
             length,

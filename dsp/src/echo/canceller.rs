@@ -429,13 +429,13 @@ impl EchoCanceller {
 
     /// One step of both filters, whose errors have these energies.
     fn learn(&mut self, clipped: bool, front: f32, scout: f32, scratch: &mut Scratch) {
-        // The spectrum of the sum is there already; it spans two blocks.
-        self.scout.echo_spectrum().powers(&mut scratch.echo_power);
-        scratch
-            .echo_power
-            .iter_mut()
-            .for_each(|power| *power *= 0.5);
         let (spectrum, window) = (&mut scratch.spectrum, &mut scratch.window);
+        if self.far.is_silent() {
+            scratch.echo_power.fill(0.0);
+        } else {
+            transform(spectrum, window, &scratch.scout_echo);
+            spectrum.view(0).powers(&mut scratch.echo_power);
+        }
         transform(spectrum, window, &scratch.scout_error);
         spectrum.view(0).powers(&mut scratch.error_power);
 
@@ -482,7 +482,7 @@ impl EchoCanceller {
     }
 
     /// Keeps partitions as long as a block. The first holds most of the echo; the others take turns. While the filters move, the
-    /// first and one other of each are seen to; once they hardly do, one partition of one filter is enough.
+    /// first and one other of each are seen to; once they hardly do, one or the other is enough.
     fn constrain(&mut self, moves: bool, window: &mut [f32]) {
         if moves {
             self.moving_for = MOVING_BLOCKS;
@@ -497,10 +497,9 @@ impl EchoCanceller {
                     filter.constrain(other, window);
                 }
             }
-        } else if self.turn.is_multiple_of(2) {
-            self.front.constrain_in_turn(self.turn / 2, window);
         } else {
-            self.scout.constrain_in_turn(self.turn / 2, window);
+            self.front.constrain_in_turn(self.turn, window);
+            self.scout.constrain_in_turn(self.turn, window);
         }
     }
 
