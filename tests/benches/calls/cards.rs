@@ -1,5 +1,6 @@
 //! Virtual line cards with many lines each, all alike: what one simulated line shows while it rings and while it is in a call is
 //! made beforehand, and every line walks through it at its own time. So the cards cost the machine hardly more than the copying.
+//! A quarter of what a line plays comes back in its sound a block later: the echo of the two-wire line.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -10,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use line_interface::virtual_card::{Frame, FrameReader};
-use line_interface::{Drive, DriveBlock, HandsetRelay, LineKind, Load, SenseBlock};
+use line_interface::{BLOCK_SAMPLES, Drive, DriveBlock, HandsetRelay, LineKind, Load, SenseBlock};
 use line_simulation::{Script, Setup, Simulation};
 use trubka_tests::{Failure, Outcome};
 
@@ -24,6 +25,8 @@ const RINGING: usize = 600;
 /// Blocks of a call that are made.
 const TALKING: usize = 3000;
 const HEADER: usize = 4 + 1 + 8 + 2;
+/// The sound's place in a line without taps: before the tag, that says that there are none.
+const SOUND_FROM_END: usize = 1 + 2 * BLOCK_SAMPLES;
 
 /// What a line shows, block after block, as the frames carry it.
 struct Shown {
@@ -93,6 +96,8 @@ struct Card {
     reader: FrameReader,
     /// For each line the block of the call that it shows next.
     talking: Vec<Option<usize>>,
+    /// What each line played last.
+    played: Vec<[i16; BLOCK_SAMPLES]>,
 }
 
 impl Cards {
@@ -170,6 +175,7 @@ fn serve(
             stream,
             reader: FrameReader::default(),
             talking: vec![None; *lines],
+            played: vec![[0; BLOCK_SAMPLES]; *lines],
         });
     }
     let began = Instant::now();
@@ -205,7 +211,10 @@ impl Card {
             .map_err(|why| Failure::new(why.to_string()))?
         {
             if let Frame::Drive { lines, .. } = frame {
-                for (talking, drive) in self.talking.iter_mut().zip(&lines) {
+                for ((talking, played), drive) in
+                    self.talking.iter_mut().zip(&mut self.played).zip(&lines)
+                {
+                    *played = drive.audio;
                     if drive.drive.load == Load::OffHook && talking.is_none() {
                         *talking = Some(0);
                     }
@@ -226,12 +235,18 @@ impl Card {
             None => &shown.rest[block],
             Some(rung) => &shown.ringing[rung % RINGING],
         };
-        for talking in &mut self.talking {
+        for (talking, played) in self.talking.iter_mut().zip(&self.played) {
             match talking {
                 None => frame.extend(waiting),
                 Some(at) => {
                     frame.extend(&shown.talking[(*at).min(TALKING - 1)]);
                     *at += 1;
+                    let sound = frame.len() - SOUND_FROM_END;
+                    for (sample, played) in frame[sound..].as_chunks_mut().0.iter_mut().zip(played)
+                    {
+                        let heard = i16::from_le_bytes(*sample);
+                        *sample = heard.saturating_add(played / 4).to_le_bytes();
+                    }
                 }
             }
         }

@@ -297,16 +297,16 @@ fn sound_of(text: &str) -> Result<SocketAddr, Failure> {
     }
 }
 
-/// Frames of something like speech, A-law.
+/// Frames of something like speech, A-law: low noise in syllables, in which an echo can be told from any other delay.
 fn speech() -> Vec<Vec<u8>> {
-    let sample = |n: usize| {
+    let (mut state, mut low) = (1_u32, 0.0);
+    let mut sample = |n: usize| {
         let t = n as f64 / 8000.0;
         let swell = 0.5 + 0.5 * (std::f64::consts::TAU * 2.5 * t).sin();
-        let wave: f64 = [(1.0, 1.0), (2.0, 0.6), (3.0, 0.8), (7.0, 0.2)]
-            .iter()
-            .map(|(harmonic, weight)| weight * (std::f64::consts::TAU * 125.0 * harmonic * t).sin())
-            .sum();
-        (wave * swell * 4000.0) as i16
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let noise = f64::from(state >> 8) / 8_388_608.0 - 1.0;
+        low += 0.3 * (noise - low);
+        (low * swell * 12_000.0) as i16
     };
     (0..SPEECH_FRAMES)
         .map(|frame| {

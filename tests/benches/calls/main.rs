@@ -3,7 +3,7 @@
 //! the line cards were handed over a line tells: a packet cannot leave before its block is there.
 //!
 //! Daemon and peer each run on one processor core of their own, the phones and the line cards on the other. The daemon's lines
-//! are virtual cards; baresip's microphone and loudspeaker are its `aubridge`, so that its echo is whole.
+//! are virtual cards that return a quarter of what they play; baresip's microphone and loudspeaker are its `aubridge`, so that its echo is whole.
 //! `TRUBKA_SECONDS` sets the length of each measurement (10), `TRUBKA_SHARE` how many percent of the calls are made (100);
 //! `TRUBKA_ONLY` takes one measurement alone, `off` or `full`: the daemon with that `echo_control`, for a look with `perf`.
 
@@ -32,8 +32,8 @@ use trubka_tests::{Failure, Outcome};
 
 /// Calls of baresip that are measured: each has threads of its own.
 const PEER_CALLS: usize = 100;
-/// Before it is measured, everything settles.
-const SETTLE: Duration = Duration::from_secs(3);
+/// Before it is measured, everything settles: jitter buffers, and the cancellers find their echo.
+const SETTLE: Duration = Duration::from_secs(6);
 
 struct Figure {
     /// Processor seconds for a second of a call.
