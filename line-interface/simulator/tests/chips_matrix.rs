@@ -304,6 +304,22 @@ impl Taps {
         volts + self.hum_volts * (std::f64::consts::TAU * 50.0 * self.now_us / 1e6).sin()
     }
 
+    /// Block `n` from its beginning to its end, in which the lines whose turn it is are selected as late as they may be. True when
+    /// `block` shows something.
+    fn visit(&mut self, scan: &mut TapScan, n: u32, block: &mut TapBlock) -> bool {
+        let late = f64::from(TAP_SELECT_MS) * 1000.0;
+        self.block_us = f64::from(n) * 10_000.0;
+        self.turns = vec![(5000.0 + late, scan.line(1)), (late, scan.line(0))];
+        let mut plan = Sampler::new(&mut *self, 1_000_000, map());
+        let readings = plan.read().unwrap().clone();
+        for turn in 0..VISITS_PER_BLOCK {
+            scan.take(Some(readings.tap_visit(turn)));
+        }
+        let rest = f64::from(n + 1) * 10_000.0 - self.now_us;
+        self.wait(rest);
+        scan.fill(block)
+    }
+
     fn wait(&mut self, us: f64) {
         for _ in 0..us as usize {
             self.now_us += 1.0;
@@ -396,18 +412,7 @@ fn one_converter_reads_the_apartment_through_the_multiplexers() {
             } else if n == 110 {
                 taps.chop_us = None;
             }
-            // As late as a tap may be selected.
-            let late = f64::from(TAP_SELECT_MS) * 1000.0;
-            taps.block_us = f64::from(n) * 10_000.0;
-            taps.turns = vec![(5000.0 + late, scan.line(1)), (late, scan.line(0))];
-            let mut plan = Sampler::new(&mut taps, 1_000_000, map());
-            let readings = plan.read().unwrap().clone();
-            for turn in 0..VISITS_PER_BLOCK {
-                scan.take(Some(readings.tap_visit(turn)));
-            }
-            let rest = f64::from(n + 1) * 10_000.0 - taps.now_us;
-            taps.wait(rest);
-            if scan.fill(&mut block) {
+            if taps.visit(&mut scan, n, &mut block) {
                 reader.handle_block(&block);
             }
             match reader.address() {
@@ -477,17 +482,7 @@ fn a_pair_that_the_panel_selects_is_searched_for_at_once() {
                 if n == begin {
                     taps.buses = selected.clone();
                 }
-                let late = f64::from(TAP_SELECT_MS) * 1000.0;
-                taps.block_us = f64::from(n) * 10_000.0;
-                taps.turns = vec![(5000.0 + late, scan.line(1)), (late, scan.line(0))];
-                let mut plan = Sampler::new(&mut taps, 1_000_000, map());
-                let readings = plan.read().unwrap().clone();
-                for turn in 0..VISITS_PER_BLOCK {
-                    scan.take(Some(readings.tap_visit(turn)));
-                }
-                let left = f64::from(n + 1) * 10_000.0 - taps.now_us;
-                taps.wait(left);
-                if scan.fill(&mut block) {
+                if taps.visit(&mut scan, n, &mut block) {
                     reader.handle_block(&block);
                 }
                 match reader.address() {
