@@ -608,6 +608,38 @@ impl Gateway {
         Ok(())
     }
 
+    /// The phone took the visitor's call: the panel saw it and the journal says so.
+    ///
+    /// # Errors
+    /// When it did not in time.
+    pub fn must_be_answered(&mut self) -> Outcome {
+        self.wait_account(words::REGISTERED, Duration::from_secs(10))?;
+        self.wait_panel(words::ANSWERED, Duration::from_secs(15))?;
+        wait::until_true("record of the answer", Duration::from_secs(5), || {
+            Ok(self.journal("call_answered")?.len() == 1)
+        })
+    }
+
+    /// The first line runs with the profile that was learned on it; its text.
+    ///
+    /// # Errors
+    /// When there is none, or the status names another.
+    pub fn must_run_with_the_learned_profile(&mut self) -> Result<String, Failure> {
+        let learned = self.path("riser-1-learned.toml");
+        let text =
+            std::fs::read_to_string(&learned).doing(|| "reading the learned profile".into())?;
+        let learned = learned.display().to_string();
+        wait::until_true(
+            "status with the learned profile",
+            Duration::from_secs(10),
+            || {
+                let status = self.control(&["status"]).unwrap_or_default();
+                Ok(status.pointer("/lines/0/profile").and_then(Value::as_str) == Some(&learned))
+            },
+        )?;
+        Ok(text)
+    }
+
     /// Ends both programs as a system stop would, so that their recordings are complete.
     pub fn stop(&mut self) {
         self.daemon.stop(Duration::from_secs(5));

@@ -14,11 +14,7 @@ fn daemon_killed_in_a_call() -> Outcome {
     // Phone 406 answers and presses nothing.
     let visit = Visit::default().dials(3.0).dials(26.0).leaves(36.0);
     let mut gateway = Gateway::start(&Settings::new("406", visit), pbx.ip())?;
-    gateway.wait_account(words::REGISTERED, seconds(10.0))?;
-    gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
-    wait::until_true("record of the answer", seconds(5.0), || {
-        Ok(gateway.journal("call_answered")?.len() == 1)
-    })?;
+    gateway.must_be_answered()?;
     gateway.kill_daemon();
     // The old handset lies on its hook, so the panel sees the call end.
     wait::until_true("end of the panel's call", seconds(5.0), || {

@@ -25,11 +25,7 @@ fn daemon_stood_still() -> Outcome {
     // Phone 406 answers and presses nothing.
     let visit = Visit::default().dials(3.0).dials(20.0).leaves(30.0);
     let mut gateway = Gateway::start(&Settings::new("406", visit), pbx.ip())?;
-    gateway.wait_account(words::REGISTERED, seconds(10.0))?;
-    gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
-    wait::until_true("record of the answer", seconds(5.0), || {
-        Ok(gateway.journal("call_answered")?.len() == 1)
-    })?;
+    gateway.must_be_answered()?;
     signal(&gateway, "-STOP")?;
     std::thread::sleep(Duration::from_millis(900));
     signal(&gateway, "-CONT")?;

@@ -4,10 +4,9 @@
 
 use serde_json::Value;
 use std::net::Ipv4Addr;
-use std::time::Duration;
-use trubka_tests::failure::{Doing as _, ensure};
+use trubka_tests::failure::ensure;
 use trubka_tests::gateway::{Gateway, Settings, Visit, words};
-use trubka_tests::wait::{self, seconds};
+use trubka_tests::wait::seconds;
 use trubka_tests::{Failure, Outcome};
 
 /// Nobody is there: the call to the phone fails, the line is learned all the same.
@@ -42,20 +41,10 @@ fn learn_live() -> Outcome {
     })?;
 
     // The file is written, the configuration points at it, the daemon runs with it.
-    let learned = gateway.path("riser-1-learned.toml");
-    let text = std::fs::read_to_string(&learned).doing(|| "reading the learned profile".into())?;
+    let text = gateway.must_run_with_the_learned_profile()?;
     let profile = line_interface::Profile::from_toml(&text)
         .map_err(|error| Failure::new(format!("the learned profile: {error}")))?;
     ensure(profile.name == "riser-1-learned", || text.clone())?;
-    let learned = learned.display().to_string();
-    wait::until_true(
-        "status with the learned profile",
-        Duration::from_secs(10),
-        || {
-            let status = gateway.control(&["status"]).unwrap_or_default();
-            Ok(status.pointer("/lines/0/profile").and_then(Value::as_str) == Some(&learned))
-        },
-    )?;
     gateway.control(&["config", "check", "--config", &name])?;
 
     // The resident opened with the old handset, not we.

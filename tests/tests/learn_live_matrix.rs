@@ -2,10 +2,9 @@
 //! on any pair meanwhile, and the next call is read and rung with the learned profile.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use serde_json::Value;
-use trubka_tests::failure::{Doing as _, ensure};
+use trubka_tests::failure::ensure;
 use trubka_tests::gateway::{Gateway, Settings, Visit, program, words};
 use trubka_tests::wait::{self, seconds};
 use trubka_tests::{Failure, Outcome};
@@ -80,20 +79,9 @@ fn learn_live_matrix() -> Outcome {
     })?;
 
     // Written, in force, and valid.
-    let learned = gateway.path("riser-1-learned.toml");
-    let text = std::fs::read_to_string(&learned).doing(|| "reading the learned profile".into())?;
+    let text = gateway.must_run_with_the_learned_profile()?;
     line_interface::Profile::from_toml(&text)
         .map_err(|error| Failure::new(format!("the learned profile: {error}")))?;
-    let learned = learned.display().to_string();
-    let in_force = |gateway: &mut Gateway| {
-        let status = gateway.control(&["status"]).unwrap_or_default();
-        status.pointer("/lines/0/profile").and_then(Value::as_str) == Some(&learned)
-    };
-    wait::until_true(
-        "status with the learned profile",
-        Duration::from_secs(10),
-        || Ok(in_force(&mut gateway)),
-    )?;
 
     // The next visitor is read and rings with it. What is shown of the journal is its end only.
     let newest = |gateway: &mut Gateway| -> Result<Value, Failure> {

@@ -2,12 +2,9 @@
 //! profile file with their source, and the daemon runs with it.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
-use serde_json::Value;
-use trubka_tests::failure::{Doing as _, ensure};
+use trubka_tests::failure::ensure;
 use trubka_tests::gateway::{Gateway, Settings, Visit, program, words};
-use trubka_tests::wait;
 use trubka_tests::{Failure, Outcome};
 
 /// Nobody is there: the call to the phone fails, the line is learned all the same.
@@ -56,19 +53,9 @@ fn learn_live_pulse() -> Outcome {
     ] {
         ensure(shown.contains(part), || format!("no {part:?} in:\n{shown}"))?;
     }
-    let learned = gateway.path("riser-1-learned.toml");
-    let text = std::fs::read_to_string(&learned).doing(|| "reading the learned profile".into())?;
+    let text = gateway.must_run_with_the_learned_profile()?;
     line_interface::pulse::PulseProfile::from_toml(&text)
         .map_err(|error| Failure::new(format!("the learned profile: {error}")))?;
-    let learned = learned.display().to_string();
-    wait::until_true(
-        "status with the learned profile",
-        Duration::from_secs(10),
-        || {
-            let status = gateway.control(&["status"]).unwrap_or_default();
-            Ok(status.pointer("/lines/0/profile").and_then(Value::as_str) == Some(&learned))
-        },
-    )?;
     ensure(gateway.panel_count(words::LOCK_OPENED)? == 1, || {
         "the handset's own button did not open".into()
     })

@@ -289,6 +289,24 @@ struct Taps {
 }
 
 impl Taps {
+    /// `quiet` is what the wires show in the pauses of a ring.
+    fn new(buses: Buses, quiet: Buses, hum_volts: f64) -> Self {
+        let chip = Card::at(map().mux.address());
+        let mux = TapMux::start(Bus(Rc::clone(&chip)), map()).unwrap();
+        Self {
+            chip,
+            mux,
+            buses,
+            hum_volts,
+            chop_us: None,
+            quiet,
+            now_us: 0.0,
+            block_us: 0.0,
+            level: 0.0,
+            turns: Vec::new(),
+        }
+    }
+
     fn line(&self) -> f64 {
         let side = |buses: &Buses| match routed(&self.chip.borrow()).unwrap() {
             None => 0.0,
@@ -382,20 +400,7 @@ fn one_converter_reads_the_apartment_through_the_multiplexers() {
         buses.feed(fed, Some((11.0, 250.0)));
         assert!(buses.network().settle());
 
-        let chip = Card::at(map().mux.address());
-        let mux = TapMux::start(Bus(Rc::clone(&chip)), map()).unwrap();
-        let mut taps = Taps {
-            chip,
-            mux,
-            buses,
-            hum_volts: 0.5,
-            chop_us: None,
-            quiet,
-            now_us: 0.0,
-            block_us: 0.0,
-            level: 0.0,
-            turns: Vec::new(),
-        };
+        let mut taps = Taps::new(buses, quiet, 0.5);
         let mut scan = TapScan::new(&layout).unwrap();
         let mut reader = MatrixReader::new(&profile, &switch);
         let mut block = TapBlock::new(layout.taps());
@@ -453,20 +458,7 @@ fn a_pair_that_the_panel_selects_is_searched_for_at_once() {
             selected.sink(sunk, true);
             selected.feed(fed, Some((11.0, 250.0)));
             assert!(selected.network().settle());
-            let chip = Card::at(map().mux.address());
-            let mux = TapMux::start(Bus(Rc::clone(&chip)), map()).unwrap();
-            let mut taps = Taps {
-                chip,
-                mux,
-                quiet: rest.clone(),
-                buses: rest,
-                hum_volts,
-                chop_us: None,
-                now_us: 0.0,
-                block_us: 0.0,
-                level: 0.0,
-                turns: Vec::new(),
-            };
+            let mut taps = Taps::new(rest.clone(), rest, hum_volts);
             let mut scan = TapScan::new(&layout).unwrap();
             let mut reader = MatrixReader::new(&profile, &switch);
             let mut block = TapBlock::new(layout.taps());

@@ -284,10 +284,12 @@ fn toml_text(path: &Path) -> String {
     serde_json::Value::from(path.display().to_string()).to_string()
 }
 
-/// A loopback address on which nobody has taken the SIP port; `last` is its last byte.
+/// A loopback address on which nobody has taken the SIP port; `last` is its last byte. Demos that begin in the same moment see the
+/// same addresses free, so each begins its search elsewhere.
 pub(crate) fn free_address(last: u8) -> Result<Ipv4Addr, Failed> {
     let free = |address: &Ipv4Addr| UdpSocket::bind(SocketAddr::from((*address, 5060))).is_ok();
-    (0..250_u8).map(|n| Ipv4Addr::new(127, 84, n, last)).find(free).ok_or_else(|| {
+    let begin = (std::process::id() % 250) as u8;
+    (begin..250).chain(0..begin).map(|n| Ipv4Addr::new(127, 84, n, last)).find(free).ok_or_else(|| {
         Failed::new(
             FAILURE,
             "no free loopback address for the demo\n    hint: end the other programs that hold UDP port 5060 on 127.84.x",
