@@ -4,13 +4,22 @@
 //! binding a socket on it that nobody else needs and holding that socket.
 
 use crate::Failure;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The port whose socket says "taken"; no peer in the tests uses it.
-const CLAIM_PORT: u16 = 47_999;
+/// The port whose socket says "taken"; no peer in the tests uses it, and the system chooses it for nobody.
+const CLAIM_PORT: u16 = 19_999;
 /// The address on which sockets say that ports of 127.0.0.1 are taken.
 const CLAIM_IP: Ipv4Addr = Ipv4Addr::new(127, 70, 255, 254);
+/// How far below a port the socket lies that says "taken": a peer that opens the port on every address at once
+/// must not collide with that.
+const CLAIM_BELOW: u16 = 10_000;
+/// Ports are handed out from here on: above the sound of Asterisk (20000 to 20199) and of the bench of whole
+/// calls (20000 to 21999), below that of the gateways (from 30000). A peer that opens its sound on every
+/// address at once, as baresip does, collides with a port that anybody has on any of them.
+const FIRST_PORT: u16 = 22_000;
+/// So many tens of ports there are.
+const TENS: u32 = 790;
 /// Addresses are handed out from 127.71.0.0/16.
 const BLOCK: u32 = 0x7F47_0000;
 
@@ -66,16 +75,12 @@ impl Ports {
     /// When there are none.
     pub fn take() -> Result<Self, Failure> {
         let start = std::process::id().wrapping_mul(0x9E37_79B1) >> 16;
-        for step in 0..400 {
-            // Below the ports that the system chooses: a connection attempt to such a port may meet itself.
-            let first = 20_010 + ((start.wrapping_add(step * 7) % 1_190) * 10) as u16;
-            let claim = UdpSocket::bind((CLAIM_IP, first));
-            let free = |port| {
-                UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
-                    && std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
-            };
+        for step in 0..TENS {
+            // 7 and 790 have no common factor: every ten is tried once.
+            let first = FIRST_PORT + ((start.wrapping_add(step * 7) % TENS) * 10) as u16;
+            let claim = UdpSocket::bind((CLAIM_IP, first - CLAIM_BELOW));
             if let Ok(claim) = claim
-                && (first..first + 10).all(free)
+                && (first..first + 10).all(free_on_every_address)
             {
                 return Ok(Self {
                     first,
@@ -92,6 +97,11 @@ impl Ports {
     }
 }
 
+fn free_on_every_address(port: u16) -> bool {
+    UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+        && TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+}
+
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.ip.fmt(f)
@@ -102,6 +112,26 @@ impl std::fmt::Display for Address {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn ports_are_free_on_every_address_and_differ_while_held() {
+        let held: Vec<_> = (0..40).map(|_| Ports::take().unwrap()).collect();
+        let different: HashSet<_> = held.iter().map(Ports::first).collect();
+        assert_eq!(different.len(), held.len());
+        assert!(
+            held.iter()
+                .all(|ports| (22_000..=29_890).contains(&ports.first()))
+        );
+    }
+
+    #[test]
+    fn a_port_somebody_has_on_another_address_is_not_handed_out() {
+        let elsewhere = Address::take().unwrap();
+        let first = Ports::take().unwrap().first();
+        // A process begins its search at the same ports every time.
+        let _other = UdpSocket::bind((elsewhere.ip(), first + 4)).unwrap();
+        assert_ne!(Ports::take().unwrap().first(), first);
+    }
 
     #[test]
     fn addresses_differ_while_held() {
