@@ -183,6 +183,8 @@ pub struct Account {
     pub tls_server_name: String,
     /// Certificate and key shown to the PBX.
     pub tls_identity: Option<TlsIdentity>,
+    /// The only realm that gets a digest of the password; learned unless given.
+    pub realm: Option<String>,
     /// Authentication name.
     pub auth_user: Option<String>,
     /// Password, where one is set.
@@ -650,6 +652,8 @@ pub struct Media {
     pub crypto_suites: Vec<CryptoSuite>,
     /// Packet length.
     pub ptime_ms: u32,
+    /// Whether key events are taken that the other side did not agree to.
+    pub unnegotiated_events: bool,
     /// Payload type offered for key events.
     pub telephone_event_payload_type: u8,
     /// Where learned echo paths are kept.
