@@ -211,3 +211,19 @@ fn a_proxy_takes_the_place_of_the_registrar_and_tls_checks_the_domain() {
         Some("u")
     );
 }
+
+#[test]
+fn a_realm_is_what_stands_between_the_quotes() {
+    let with = |realm: &str| {
+        let line = format!("password = \"geheim\"\nrealm = {realm}");
+        GOOD.replacen("password = \"geheim\"", &line, 1)
+    };
+    for realm in ["'\"asterisk\"'", "\"a\\nb\""] {
+        let found = problems(&with(realm));
+        assert_eq!(found.len(), 1, "{realm}");
+        assert_eq!(found[0].key, "account.realm");
+        assert!(found[0].hint.contains("without quotes"));
+    }
+    let config = Config::parse(&with("\"the house\""), "box.toml").unwrap();
+    assert_eq!(config.accounts[0].realm.as_deref(), Some("the house"));
+}
