@@ -154,7 +154,7 @@ impl Resolver<'_> {
 
     fn realm(&mut self, entry: &Entry) -> Option<String> {
         let realm = entry.optional_text("realm")?;
-        if realm.contains(['"', '\\']) || realm.contains(char::is_control) {
+        if realm.contains(['"', '\\']) {
             let cause = format!("\"{}\" is no realm", realm.escape_debug());
             let hint = "write it as the PBX does, without quotes; Asterisk's is \"asterisk\", often it is the domain";
             self.problem(entry, "realm", ProblemKind::OutOfRange, cause, hint);

@@ -218,7 +218,7 @@ fn a_realm_is_what_stands_between_the_quotes() {
         let line = format!("password = \"geheim\"\nrealm = {realm}");
         GOOD.replacen("password = \"geheim\"", &line, 1)
     };
-    for realm in ["'\"asterisk\"'", "\"a\\nb\""] {
+    for realm in ["'\"asterisk\"'", "'a\\b'"] {
         let found = problems(&with(realm));
         assert_eq!(found.len(), 1, "{realm}");
         assert_eq!(found[0].key, "account.realm");
