@@ -78,6 +78,11 @@ pub struct Line {
     foreign: foreign::ForeignWatch,
     /// An on-hook handset was seen since the pair was selected.
     seen_on_hook: bool,
+    /// The fed pair was seen other than with a lifted handset since it was selected.
+    not_lifted_seen: bool,
+    /// This panel keeps the pair fed between its bursts: then a dead pair is the end of the ring.
+    /// Nothing is documented about it, and detectors in the field bridge seconds (line-facts 1.6).
+    fed_pauses: bool,
     /// The handset looked on-hook when last seen in its own call.
     back_on_hook: bool,
     /// The handset's door button is held.
@@ -115,6 +120,8 @@ impl Line {
             reversed_ms: 0,
             foreign: foreign::ForeignWatch::default(),
             seen_on_hook: false,
+            not_lifted_seen: false,
+            fed_pauses: false,
             back_on_hook: false,
             button_held: false,
             bias: watch::BiasWatch::default(),
@@ -423,8 +430,13 @@ impl Line {
     fn raise(&mut self, kind: FaultKind) {
         if !self.faults.contains(&kind) {
             self.faults.push(kind);
+            let volts = match kind {
+                FaultKind::ForeignVoltage if self.foreign.present() => self.foreign.volts(),
+                FaultKind::StuckOffHook => self.reading.level_volts,
+                _ => self.reading.mean_volts,
+            };
             let reading = Reading {
-                volts: self.reading.mean_volts,
+                volts,
                 milliamps: self.reading.milliamps,
                 handset_volts: self.reading.handset_volts,
             };
