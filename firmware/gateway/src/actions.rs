@@ -165,7 +165,7 @@ impl Gateway {
         id: LegId,
         order: CallOrder<'_>,
     ) -> Result<(), String> {
-        let encryption = self.encryption_of(Some(order.account));
+        let encryption = self.encryption_towards(order.account, order.target)?;
         self.place_encrypted(now, id, order, encryption)
     }
 

@@ -32,7 +32,7 @@ pub(crate) fn ua_config(
         expires_s: account.expires_s,
         register: account.register,
         keepalive_s: account.keepalive_s,
-        realm: None,
+        realm: account.realm.clone(),
     };
     UaConfig {
         local,

@@ -419,7 +419,7 @@ impl Controller {
 fn failure_hint(status: Option<u16>) -> &'static str {
     match status {
         Some(401 | 403 | 407) => {
-            "the PBX refused the account: check password, auth_user and the extension's rights to call"
+            "the PBX refused the account: check password, auth_user, realm and the extension's rights to call"
         }
         Some(404 | 484 | 604) => "the PBX knows no such number: check targets in the [[route]]",
         Some(408 | 503) | None => {

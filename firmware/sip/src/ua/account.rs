@@ -77,9 +77,16 @@ impl AccountState {
         }
     }
 
+    /// Whether a proxy has credentials of its own.
+    pub(super) fn has_login_at(&self, proxy: SocketAddr) -> bool {
+        self.logins.iter().any(|login| login.address == proxy)
+    }
+
     /// Another server: nothing said to the last one counts.
     pub(super) fn forget_server(&mut self) {
         self.nonces = [None, None];
+        // A backup proxy has a realm of its own.
+        self.realms[Asker::Proxy as usize] = None;
         self.register = None;
         self.probe = None;
         self.answers_crlf = false;
@@ -95,7 +102,7 @@ impl UserAgent {
     }
 
     /// True if one of the account's registrar addresses fits.
-    fn has_target(&self, account: usize, fits: impl Fn(SocketAddr) -> bool) -> bool {
+    pub(super) fn has_target(&self, account: usize, fits: impl Fn(SocketAddr) -> bool) -> bool {
         self.accounts
             .get(account)
             .is_some_and(|state| state.targets.iter().any(|t| fits(t.address)))
