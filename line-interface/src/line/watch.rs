@@ -88,6 +88,11 @@ impl Line {
         }
     }
 
+    /// A dead pair may be a pause between two bursts.
+    pub(super) const fn pauses_unfed(&self) -> bool {
+        self.bridging && !self.fed_pauses
+    }
+
     fn watch_hook(&mut self) {
         self.not_lifted_seen |=
             self.fed.ms >= 2 * BLOCK_MS && !matches!(self.fed.band, Band::OffHook | Band::Idle);
@@ -98,11 +103,10 @@ impl Line {
         self.fed_pauses |= self.ring.silent_ms() >= FED_PAUSE_MS
             && self.steady.band != Band::Idle
             && self.steady.ms >= FED_PAUSE_MS;
-        let unfed_ms = if self.fed_pauses {
-            self.profile.ring.idle_ends_ms.value
-        } else {
-            // The first pause may be a dead one, as the bursts of such a panel are.
+        let unfed_ms = if self.pauses_unfed() {
             self.profile.ring.hold_off_ms.value
+        } else {
+            self.profile.ring.idle_ends_ms.value
         };
         if self.reversed_ms >= self.profile.timing.fault_ms.value {
             // Swapped wires ring too, but no handset of ours could answer.

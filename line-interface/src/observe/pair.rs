@@ -118,7 +118,7 @@ impl PairObserver {
     #[must_use]
     pub fn new(profile: Profile, has_current: bool) -> Self {
         Self {
-            line: Line::new(profile, HandsetFitting::Relayed),
+            line: Line::new(profile, HandsetFitting::Relayed).bridging_unfed_pauses(),
             has_current,
             now_ms: 0,
             active_since: None,
@@ -139,6 +139,23 @@ impl PairObserver {
             book: LevelBook::default(),
             seen: VecDeque::new(),
         }
+    }
+
+    /// Of a pulse line: its resets end a call, so a dead pair is no pause.
+    #[must_use]
+    pub(super) fn of_pulses(profile: Profile) -> Self {
+        Self {
+            line: Line::new(profile.clone(), HandsetFitting::Relayed),
+            ..Self::new(profile, false)
+        }
+    }
+
+    /// A ring, or what came of it, is under way.
+    pub(super) fn in_call(&self) -> bool {
+        matches!(
+            self.line.status().state,
+            LineState::Ringing | LineState::HandsetHasCall
+        )
     }
 
     /// Takes the next 10 ms.

@@ -53,7 +53,7 @@ impl PulseObserver {
     pub fn new(profile: PulseProfile) -> Self {
         Self {
             reader: PulseReader::new(profile.address.clone()),
-            pair: PairObserver::new(profile.line(), false),
+            pair: PairObserver::of_pulses(profile.line()),
             called: false,
             lifted: false,
             profile,

@@ -294,7 +294,10 @@ mod tests {
         for rate in [11_025, 22_050, 44_100, 48_000, 96_000, 192_000] {
             // Four samples a period is what a recording itself needs.
             let fits = |hz: &f64| hz * 4.0 <= f64::from(rate);
-            for hz in [300.0, 1000.0, 1600.0, 2400.0, 3000.0].into_iter().filter(fits) {
+            for hz in [300.0, 1000.0, 1600.0, 2400.0, 3000.0]
+                .into_iter()
+                .filter(fits)
+            {
                 let mut r = Resampler::new(rate, 1);
                 let (mut blocks, mut rings) = (0, 0);
                 for i in 0..rate {
