@@ -132,7 +132,7 @@ pub(super) fn line(object: &Value, out: &mut String) {
             });
         }
     }
-    out.push_str(&format!("{seconds:>9.3} s  {name:<17} {}", said.join(", ")).trim_end());
+    out.push_str(format!("{seconds:>9.3} s  {name:<17} {}", said.join(", ")).trim_end());
     out.push('\n');
     if let Some(hint) = object["hint"].as_str() {
         wrapped(hint, INDENT, out);
