@@ -77,6 +77,7 @@ fn ring_answer_talk_hang_up() {
     let UaEvent::Incoming {
         call: at_b,
         account,
+        accounts: _,
         from,
         asserted,
         to_user,

@@ -123,21 +123,22 @@ mod tests {
     fn a_device_that_calls_without_end_is_held_to_its_rate() {
         let began = Instant::now();
         let mut pace = Pace::of_playback(8000);
-        let mut calls = 0;
-        while began.elapsed() < Duration::from_millis(300) {
+        for _ in 0..80 {
             pace.keep(began, 80);
-            calls += 1;
         }
-        // Half a second ahead, and 300 ms: 80 calls of 10 ms. Thousands without the brake.
-        assert!((40..=100).contains(&calls), "{calls}");
+        // 80 calls of 10 ms, of which half a second may be ahead. A busy machine may be later, never earlier.
+        assert!(began.elapsed() > Duration::from_millis(250));
     }
 
     #[test]
     fn a_device_at_its_rate_never_waits() {
-        let began = Instant::now();
-        let mut pace = Pace::of_capture(48_000);
-        pace.keep(began, 960);
-        assert!(began.elapsed() < Duration::from_millis(100));
+        let took = (0..10).map(|_| {
+            let began = Instant::now();
+            Pace::of_capture(48_000).keep(began, 960);
+            began.elapsed()
+        });
+        // A busy machine may stand still in one of them.
+        assert!(took.min().unwrap() < Duration::from_millis(100));
     }
 
     /// Calls every 10 ms for three seconds by a thread that takes this share of the time; the rests of the last second.

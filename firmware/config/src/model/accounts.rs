@@ -16,6 +16,16 @@ pub enum SipTransport {
     Tls,
 }
 
+impl SipTransport {
+    /// Port of a server whose port nobody names (RFC 3261 19.1.2).
+    pub fn default_port(self) -> u16 {
+        match self {
+            SipTransport::Tls => 5061,
+            SipTransport::Udp | SipTransport::Tcp => 5060,
+        }
+    }
+}
+
 /// A proxy with credentials of its own where it has some.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {

@@ -132,18 +132,27 @@ impl UserAgent {
         self.set_registrars(now, account, &[registrar]);
     }
 
-    /// The account whose registrar is at `source`; among several the one with that user.
-    pub(super) fn account_by_source(&self, source: Hop, user: Option<&str>) -> Option<usize> {
+    /// The accounts whose PBX a message from `source` may come from: those with a server at that very address and port, else those
+    /// with one at that host, since a PBX may send from other ports.
+    pub(super) fn accounts_at(&self, source: Hop) -> Vec<usize> {
         // Who is expected over TLS is not taken over anything else.
         let here = |account: &usize| self.is_of_account(*account, source);
-        let all = 0..self.config.accounts.len();
-        let by_user = all.clone().filter(here).find(|a| {
-            self.config
-                .accounts
-                .get(*a)
-                .is_some_and(|c| Some(c.user.as_str()) == user)
-        });
-        by_user.or_else(|| all.clone().find(here))
+        let here: Vec<usize> = (0..self.config.accounts.len()).filter(here).collect();
+        let exact = |account: &usize| self.is_registrar(*account, source);
+        match here.iter().copied().filter(exact).collect::<Vec<_>>() {
+            exact if exact.is_empty() => here,
+            exact => exact,
+        }
+    }
+
+    /// The account that a message from `source` belongs to; among several the one with that user.
+    pub(super) fn account_by_source(&self, source: Hop, user: Option<&str>) -> Option<usize> {
+        let here = self.accounts_at(source);
+        let is_user = |account: &&usize| {
+            let settings = self.config.accounts.get(**account);
+            settings.is_some_and(|settings| Some(settings.user.as_str()) == user)
+        };
+        here.iter().find(is_user).or(here.first()).copied()
     }
 
     pub(super) fn start_account(&mut self, now: Duration, account: usize) {
