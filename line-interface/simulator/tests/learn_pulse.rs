@@ -212,7 +212,13 @@ fn any_panel_is_learned_and_served_with_what_came_out() {
         );
         let (_, confidence, why) = guess_pulse(guide.pulses().unwrap(), &guide.levels());
         unlike += u32::from(confidence < 1.0);
-        assert!(confidence == 1.0 || why.starts_with("not as"), "{why}");
+        assert!((0.2..=1.0).contains(&confidence), "{confidence} {why}");
+        // Five parts count alike: whichever is named takes more than half of its fifth.
+        assert_eq!(
+            why.starts_with("not seen"),
+            confidence < 0.9,
+            "{confidence} {why}"
+        );
         serves(&profile, setup(n + 100, signals), &what);
     }
     assert!(unlike > 4, "all like the usual one: {unlike}");

@@ -72,7 +72,7 @@ impl PulseBook {
 
     /// Takes the runs behind a reset and gives the number of pulses. The middle one of all lows
     /// tells how wide a pulse is on this line; nothing of a profile is asked.
-    fn count(&mut self, runs: &[u32]) -> u16 {
+    pub(crate) fn count(&mut self, runs: &[u32]) -> u16 {
         let [reset, first, rest @ ..] = runs else {
             return 0;
         };
