@@ -237,6 +237,20 @@ fn a_dial_tone_hides_digits_from_the_door_grade_only() {
 }
 
 #[test]
+fn a_dial_tone_too_faint_to_matter_hides_no_key_from_the_dialling_grade() {
+    // 440 Hz is a harmonic of a pitch that 770 and 1209 Hz have in common.
+    let key = Burst {
+        low_dbm0: -12.0,
+        ..Burst::new('4', 70.0, -10.0)
+    };
+    for trial in 0..TRIALS {
+        let condition = Condition::Tones(350.0, 440.0, -25.0);
+        let found = presses(DtmfGrade::Dialling, key, condition, trial);
+        assert_eq!(found, ['4'], "trial {trial}");
+    }
+}
+
+#[test]
 fn a_lost_packet_splits_no_digit_when_the_detector_is_told() {
     let long = Burst::new('5', 160.0, -13.0);
     for from in [60.0, 70.0, 80.0] {

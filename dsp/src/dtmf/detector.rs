@@ -456,7 +456,13 @@ impl DtmfDetector {
         }
         // Last, because it costs most.
         if is_voice(samples, known.1.get(..known.0)?, &whole, limit) {
-            return None;
+            // One tone of a dial tone may lie on a harmonic: 440 Hz is the fourth of 110, of which 770 and 1209 are the seventh
+            // and the eleventh.
+            let known_tones = known.0;
+            (whole, known) = self.over_dial_tone(samples, tones, limit)?;
+            if known_tones > 2 || is_voice(samples, known.1.get(..known.0)?, &whole, limit) {
+                return None;
+            }
         }
         let mean_square = (whole.peak[0].powi(2) + whole.peak[1].powi(2)) / 2.0;
         Some((dbm0_of_mean_square(mean_square as f32), twist as f32))
