@@ -1,14 +1,10 @@
-//! A panel that leaves the pair unfed between two bursts: the ring goes on, and a phone that answers in
-//! such a pause has the call when the panel comes back.
+//! A panel that leaves the pair unfed between two bursts: to a listener the ring goes on.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
 
-use line_interface::{
-    Drive, HandsetFitting, Line, LineEvent, LinePlan, LineState, Load, PanelLine, Profile,
-    SenseBlock,
-};
+use line_interface::{HandsetFitting, Line, LineEvent, LineState, Profile, SenseBlock};
 
 /// The line of a pair, fed by hand.
 struct Bench {
@@ -87,54 +83,4 @@ fn dead_pauses_are_pauses_until_the_panel_feeds_one() {
             "{bridging} {fed_volts}"
         );
     }
-}
-
-#[test]
-fn a_phone_that_answers_in_a_dead_pause_has_the_call() {
-    let mut b = Bench::new(true);
-    b.run(1000, 2.4, 1000.0);
-    b.run(500, 0.0, 0.0);
-    b.line.answer(Duration::from_millis(b.at_ms)).unwrap();
-    b.run(1500, 0.0, 0.0);
-    assert_eq!(b.line.drive().load, Load::OffHook);
-    b.run(2000, 6.4, 0.0);
-    assert_eq!(b.line.status().state, LineState::Talking);
-    assert_eq!(b.count(&LineEvent::PanelEnded), 0);
-    // From now on the panel ends the call as ever.
-    b.run(300, 0.0, 0.0);
-    assert_eq!(b.count(&LineEvent::PanelEnded), 1);
-    assert_eq!(b.line.drive(), Drive::SAFE);
-
-    // A panel that does not come back ends it within the hold-off.
-    let mut b = Bench::new(true);
-    b.run(1000, 2.4, 1000.0);
-    b.run(500, 0.0, 0.0);
-    b.line.answer(Duration::from_millis(b.at_ms)).unwrap();
-    b.run(4100, 0.0, 0.0);
-    assert_eq!(b.count(&LineEvent::PanelEnded), 1);
-    assert_eq!(b.line.drive(), Drive::SAFE);
-}
-
-#[test]
-fn the_line_of_a_pair_bridges() {
-    let profile = Profile::builtin("vizit").unwrap();
-    let mut line = PanelLine::new(LinePlan::Pair(profile), HandsetFitting::Relayed);
-    let mut told = Vec::new();
-    for block in 0..500_u64 {
-        let mut sense = SenseBlock::default();
-        // One burst, and then nothing for two seconds.
-        if block < 100 {
-            for (i, v) in sense.line_volts.iter_mut().enumerate() {
-                *v = if i % 8 < 4 { 2.4 } else { 0.03 };
-            }
-        }
-        sense.applied = Some(line.drive());
-        line.handle_block(Duration::from_millis(10 * (block + 1)), &sense);
-        let mut last = std::iter::from_fn(|| line.poll_event()).collect::<Vec<_>>();
-        told.append(&mut last);
-        if block == 300 {
-            assert!(!told.contains(&LineEvent::PanelGaveUp), "{told:?}");
-        }
-    }
-    assert!(told.contains(&LineEvent::RingConfirmed), "{told:?}");
 }

@@ -83,10 +83,8 @@ pub struct Line {
     /// This panel keeps the pair fed between its bursts: then a dead pair is the end of the ring.
     /// Nothing is documented about it, and detectors in the field bridge seconds (line-facts 1.6).
     fed_pauses: bool,
-    /// Pauses may be unfed at all: not where a name, or a reset, tells when a call is over.
+    /// Pauses may be unfed at all: for a listener, which never loads the line.
     bridging: bool,
-    /// A phone answered in such a pause, and the panel has not fed the pair since.
-    answered_unfed: bool,
     /// The handset looked on-hook when last seen in its own call.
     back_on_hook: bool,
     /// The handset's door button is held.
@@ -127,7 +125,6 @@ impl Line {
             not_lifted_seen: false,
             fed_pauses: false,
             bridging: false,
-            answered_unfed: false,
             back_on_hook: false,
             button_held: false,
             bias: watch::BiasWatch::default(),
@@ -325,7 +322,8 @@ impl Line {
     }
 
     /// Takes a pair that goes dead after a burst as a pause of the ring, for as long as the profile's
-    /// hold-off, until the panel has shown that it feeds its pauses.
+    /// hold-off, until the panel has shown that it feeds its pauses. For listeners: a phone that
+    /// answered in such a pause would load a pair that is perhaps no longer its call's.
     #[must_use]
     pub const fn bridging_unfed_pauses(mut self) -> Self {
         self.bridging = true;

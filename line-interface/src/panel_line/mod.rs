@@ -98,12 +98,8 @@ impl PanelLine {
                 (line, Way::Pulses(pulses), served, own)
             }
         };
-        let mut line = Line::new(profile.clone(), handset);
-        if matches!(way, Way::Pair) {
-            line = line.bridging_unfed_pauses();
-        }
         Self {
-            line,
+            line: Line::new(profile.clone(), handset),
             way,
             served,
             profile,
