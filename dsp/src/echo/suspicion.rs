@@ -11,6 +11,8 @@ use super::{LEAST, Shape, settle};
 const MEMORY: f32 = 0.9;
 /// Squared correlation over its variance from which it is no chance. Of one loud block it is 1, of many alike ones 19.
 const CHANCE: f32 = 8.0;
+/// Share from which it is no echo: some part of a near end far louder than that, for a moment alike.
+const STRANGE: f32 = 4.0;
 /// Largest share that is believed...
 const MOST: f32 = 0.05;
 /// ...and how much more is doubted, since partitions may err against each other.
@@ -56,8 +58,9 @@ impl Suspicion {
             let excess = *re * *re + *im * *im - CHANCE * *variance;
             // Half of the estimate's window is all that the error can be in step with.
             let wrong = 4.0 * excess / (*echo * *echo + 1e-12);
-            let wrong = if wrong < MOST { wrong } else { MOST };
-            *least = if wrong > 0.0 { BEYOND * wrong } else { 0.0 };
+            let believed = if wrong < MOST { wrong } else { MOST };
+            let possible = (wrong > 0.0) & (wrong < STRANGE);
+            *least = if possible { BEYOND * believed } else { 0.0 };
         }
     }
 }
