@@ -26,6 +26,7 @@ pub mod talk;
 pub mod time_scale;
 pub mod tone;
 mod transform;
+pub mod wav;
 
 /// Sample rates of the processors that know more than one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -164,6 +164,23 @@ fn tones_of_40_ms_are_taken_and_of_23_ms_refused() {
 }
 
 #[test]
+fn the_door_grade_takes_keys_of_50_ms_wherever_they_begin() {
+    for dbm0 in [0.0, -13.0, -25.0] {
+        let key = Burst::new('5', 50.0, dbm0);
+        // Ten of each key, each beginning elsewhere.
+        let found = score(DtmfGrade::Door, key, Condition::Clean, 160);
+        assert_eq!(found, (100.0, 0.0), "{dbm0} dBm0");
+    }
+    let (once, more) = score(
+        DtmfGrade::Door,
+        Burst::new('5', 50.0, -10.0),
+        Condition::Noise(15.0),
+        160,
+    );
+    assert!(once >= 97.0 && more == 0.0, "{once} %, {more} % twice");
+}
+
+#[test]
 fn pauses_split_from_30_ms_on_and_bridge_up_to_15() {
     for grade in GRADES {
         for gap_ms in [1.0, 5.0, 10.0, 15.0] {
@@ -216,6 +233,20 @@ fn a_dial_tone_hides_digits_from_the_door_grade_only() {
     ] {
         always(DtmfGrade::Dialling, digit, condition);
         never(DtmfGrade::Door, digit, condition);
+    }
+}
+
+#[test]
+fn a_dial_tone_too_faint_to_matter_hides_no_key_from_the_dialling_grade() {
+    // 440 Hz is a harmonic of a pitch that 770 and 1209 Hz have in common.
+    let key = Burst {
+        low_dbm0: -12.0,
+        ..Burst::new('4', 70.0, -10.0)
+    };
+    for trial in 0..TRIALS {
+        let condition = Condition::Tones(350.0, 440.0, -25.0);
+        let found = presses(DtmfGrade::Dialling, key, condition, trial);
+        assert_eq!(found, ['4'], "trial {trial}");
     }
 }
 

@@ -31,6 +31,7 @@ fn main() -> Outcome {
     let started = Instant::now();
     let mut gateway = Gateway::start(&Settings::new("400", visit), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     let registered = started.elapsed();
 
     let before = cpu_ms(gateway.daemon_id())?;

@@ -228,6 +228,7 @@ fn flood_and_call() -> Outcome {
     let visit = Visit::usual(70.0, 110.0);
     let mut gateway = Gateway::start(&Settings::new("400", visit), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     let id = gateway.daemon_id();
     let idle = resident_kib(id)?;
     let flood = Flood::start(gateway.ip(), 1000)?;

@@ -31,7 +31,17 @@ impl Baresip {
     /// # Errors
     /// When it is missing or does not come up.
     pub fn start(says: &Path) -> Result<Self, Failure> {
-        let ports = address::Ports::take()?;
+        let (ports, (process, control, folder)) =
+            address::Ports::start_on(|ports| Self::launch(says, ports.first()))?;
+        Ok(Self {
+            process,
+            control,
+            ports,
+            folder,
+        })
+    }
+
+    fn launch(says: &Path, first: u16) -> Result<(Process, TcpStream, Folder), Failure> {
         let folder = Folder::new("baresip")?;
         // It hangs up at the end of its file.
         let words = folder.join("words.wav");
@@ -41,16 +51,10 @@ impl Baresip {
                 .arg(&words)
                 .args(["repeat", "30"]),
         )?;
-        folder.write(
-            "config",
-            &configuration(ports.first(), &words, folder.path()),
-        )?;
+        folder.write("config", &configuration(first, &words, folder.path()))?;
         folder.write(
             "accounts",
-            &format!(
-                "<sip:400@127.0.0.1:{}>;regint=0;answermode=auto\n",
-                ports.first()
-            ),
+            &format!("<sip:400@127.0.0.1:{first}>;regint=0;answermode=auto\n"),
         )?;
         folder.write("contacts", "")?;
         let mut command = Command::new("baresip");
@@ -61,15 +65,15 @@ impl Baresip {
         let mut process = Process::start("baresip", &mut command, folder.path())?;
         let control = wait::until("baresip's control port", Duration::from_secs(10), || {
             process.must_live()?;
-            Ok(TcpStream::connect(("127.0.0.1", ports.first() + 2)).ok())
+            // It goes on without a port that it does not get.
+            let said = process.output() + &process.errors();
+            ensure(!address::says_in_use(&said), || {
+                format!("baresip on ports from {first}: {said}")
+            })?;
+            Ok(TcpStream::connect(("127.0.0.1", first + 2)).ok())
         })?;
-        control.set_read_timeout(Some(Duration::from_secs(5)))?;
-        Ok(Self {
-            process,
-            control,
-            ports,
-            folder,
-        })
+        control.set_read_timeout(Some(Duration::from_secs(30)))?;
+        Ok((process, control, folder))
     }
 
     /// What a route names to reach it.

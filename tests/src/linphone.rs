@@ -60,13 +60,29 @@ impl Linphone {
     }
 
     fn start_with(user: &str, keys: Keys, sip: &str) -> Result<Self, Failure> {
-        let ports = address::Ports::take()?;
+        let (ports, (process, pipe, path, folder)) =
+            address::Ports::start_on(|ports| Self::launch(user, keys, sip, ports.first()))?;
+        Ok(Self {
+            process,
+            pipe,
+            path,
+            user: user.to_owned(),
+            ports,
+            folder,
+        })
+    }
+
+    fn launch(
+        user: &str,
+        keys: Keys,
+        sip: &str,
+        first: u16,
+    ) -> Result<(Process, UnixStream, PathBuf, Folder), Failure> {
         let folder = Folder::new("linphone")?;
-        let settings =
-            folder.write("linphonerc", &configuration(user, ports.first(), keys, sip))?;
+        let settings = folder.write("linphonerc", &configuration(user, first, keys, sip))?;
         // It does not make the folder of its database, and goes no further without.
         std::fs::create_dir_all(folder.join(".local/share/linphone"))?;
-        let name = format!("trubka-linphone-{}", ports.first());
+        let name = format!("trubka-linphone-{first}");
         let path = PathBuf::from("/tmp").join(&name);
         let _ = std::fs::remove_file(&path);
         let mut command = Command::new("linphone-daemon");
@@ -83,15 +99,13 @@ impl Linphone {
             process.must_live()?;
             Ok(UnixStream::connect(&path).ok())
         })?;
-        pipe.set_read_timeout(Some(Duration::from_secs(5)))?;
-        Ok(Self {
-            process,
-            pipe,
-            path,
-            user: user.to_owned(),
-            ports,
-            folder,
-        })
+        pipe.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let log = std::fs::read(folder.join("log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        ensure(!address::says_in_use(&log), || {
+            format!("linphone on ports from {first}: {log}")
+        })?;
+        Ok((process, pipe, path, folder))
     }
 
     /// What a route names to reach it.

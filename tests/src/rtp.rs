@@ -12,6 +12,8 @@ pub const PCMA: u8 = 8;
 /// Payload type that the scenarios in `tests/sipp/` give to telephone events.
 pub const EVENTS: u8 = 101;
 const FRAME: usize = 160;
+/// Timestamps and arrivals that are farther apart belong to different streams, samples of 8 kHz.
+const SLACK: i64 = 16_000;
 
 /// One RTP packet as it came (RFC 3550 section 5.1).
 #[derive(Debug, Clone)]
@@ -91,25 +93,46 @@ impl Heard {
         self.recording_between(Duration::ZERO, Duration::MAX)
     }
 
-    /// The A-law audio that came in a span of time. Packets are laid where they arrived, which is exact
-    /// enough for a look at who was to be heard.
+    /// The A-law audio that came in a span of time. Packets are laid where their timestamps say, counted from the arrival of
+    /// the first: a busy machine delivers late and in heaps. Timestamps that begin anew are counted from their arrival.
     pub fn recording_between(&self, from: Duration, to: Duration) -> Recording {
         let mut samples: Vec<i16> = Vec::new();
+        let mut origin: Option<(u32, i64)> = None;
         for packet in &self.packets {
             if packet.payload_type != PCMA || packet.at < from || packet.at > to {
                 continue;
             }
-            let due = ((packet.at - from).as_millis() as usize).saturating_mul(8);
-            // Up to 60 ms of jitter is no gap.
-            if due > samples.len() + 3 * FRAME {
-                samples.resize(due, 0);
+            let arrived = (packet.at - from).as_millis() as i64 * 8;
+            let counted = origin.map(|(timestamp, place)| {
+                place + i64::from(packet.timestamp.wrapping_sub(timestamp) as i32)
+            });
+            let place = match counted {
+                Some(place) if (place - arrived).abs() < SLACK => place,
+                _ => {
+                    origin = Some((packet.timestamp, arrived));
+                    arrived
+                }
+            };
+            let place = place.max(0) as usize;
+            let end = place + packet.payload.len();
+            if samples.len() < end {
+                samples.resize(end, 0);
             }
-            samples.extend(packet.payload.iter().map(|code| decode(*code)));
+            for (sample, code) in samples.iter_mut().skip(place).zip(&packet.payload) {
+                *sample = decode(*code);
+            }
         }
         Recording {
             rate_hz: 8000,
             samples,
         }
+    }
+
+    /// The longest time without a packet between two, and when it began.
+    pub fn longest_gap(&self) -> (Duration, Duration) {
+        let pairs = self.packets.iter().zip(self.packets.iter().skip(1));
+        let gaps = pairs.map(|(one, next)| (next.at.saturating_sub(one.at), one.at));
+        gaps.max().unwrap_or_default()
     }
 
     /// Packets that came in a span of time.
@@ -278,6 +301,43 @@ mod tests {
         assert_eq!(encode(0), 0xD5);
         assert_eq!(encode(i16::MAX), 0xAA);
         assert_eq!(encode(i16::MIN), 0x2A);
+    }
+
+    #[test]
+    fn a_heap_of_late_packets_is_laid_where_it_belongs() {
+        let packet = |at_ms, timestamp, code| Packet {
+            at: Duration::from_millis(at_ms),
+            source: SocketAddr::from(([127, 0, 0, 1], 1)),
+            payload_type: PCMA,
+            marker: false,
+            sequence: 0,
+            timestamp,
+            payload: vec![code; 160],
+        };
+        let wrap = u32::MAX - 159;
+        let packets = vec![
+            packet(100, wrap, 1),
+            // Three that waited for the machine.
+            packet(400, 0, 2),
+            packet(400, 160, 3),
+            packet(401, 320, 4),
+            // Another stream.
+            packet(600, 1_000_000, 5),
+        ];
+        let laid = Heard { packets }.recording().samples;
+        let at = |ms: usize| laid.get(ms * 8).copied();
+        assert_eq!(
+            [at(99), at(100), at(120), at(140), at(160), at(180), at(600)],
+            [
+                Some(0),
+                Some(decode(1)),
+                Some(decode(2)),
+                Some(decode(3)),
+                Some(decode(4)),
+                Some(0),
+                Some(decode(5))
+            ]
+        );
     }
 
     #[test]

@@ -30,7 +30,9 @@ impl Scripted {
     pub fn phone(scenario: &str, pause_ms: u32, mut settings: Settings) -> Result<Self, Failure> {
         let address = Address::take()?;
         settings.targets.insert(0, format!("sip:400@{address}"));
-        Self::start(scenario, pause_ms, &settings, address, false, |_| Ok(()))
+        let mut visit = Self::start(scenario, pause_ms, &settings, address, false, |_| Ok(()))?;
+        visit.gateway.visitor_comes()?;
+        Ok(visit)
     }
 
     /// As [`Scripted::phone`], over TCP.
@@ -47,7 +49,9 @@ impl Scripted {
         settings.account = format!(
             "registrar = \"{address}\"\ntransport = \"tcp\"\nregister = false\nkeepalive = \"crlf\""
         );
-        Self::start(scenario, pause_ms, &settings, address, true, |_| Ok(()))
+        let mut visit = Self::start(scenario, pause_ms, &settings, address, true, |_| Ok(()))?;
+        visit.gateway.visitor_comes()?;
+        Ok(visit)
     }
 
     /// The visitor dials a phone that nobody answers, and the scenario calls the box as user 400 of a
@@ -62,6 +66,7 @@ impl Scripted {
             "\n[[account]]\nname = \"scripted\"\nextension = \"100\"\ndomain = \"{address}\"\npassword = \"none\"\n"
         );
         Self::start(scenario, pause_ms, &settings, address, false, |gateway| {
+            gateway.visitor_comes()?;
             gateway.wait_panel(words::RING_BURST, seconds(15.0))
         })
     }

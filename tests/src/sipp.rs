@@ -53,7 +53,14 @@ impl Sipp {
                 _ => command.args(["-key", name, value]),
             };
         }
-        let process = Process::start("sipp", &mut command, folder.path())?;
+        let mut process = Process::start("sipp", &mut command, folder.path())?;
+        // Who is called before it listens is called in vain.
+        let at = u32::from_le_bytes(local.octets());
+        let at = format!(" {at:08X}:{:04X} ", 5060);
+        crate::wait::until_true("SIPp that listens", Duration::from_secs(5), || {
+            let tables = ["/proc/net/udp", "/proc/net/tcp"].map(std::fs::read_to_string);
+            Ok(process.ended()?.is_some() || tables.into_iter().flatten().any(|t| t.contains(&at)))
+        })?;
         Ok(Self {
             process,
             scenario: scenario.into(),

@@ -13,6 +13,7 @@ fn answered_and_rfc4733_digit_opens() -> Outcome {
     let pbx = Asterisk::start()?;
     let mut gateway = Gateway::start(&Settings::new("400", Visit::usual(3.0, 45.0)), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     pbx.wait_registered("100", seconds(5.0))?;
 
     gateway.wait_panel(words::RING_BURST, seconds(10.0))?;
@@ -44,6 +45,7 @@ fn the_same_with_a_sha256_digest() -> Outcome {
     };
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     pbx.wait_registered("101", seconds(5.0))?;
     // Phone 408 presses 5 first, which opens nothing and spoils nothing.
     gateway.wait_panel(words::LOCK_OPENED, seconds(20.0))?;

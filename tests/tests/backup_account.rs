@@ -37,13 +37,14 @@ fn failover(transport: &str, limit_ms: u128) -> Outcome {
              password = \"{password}\"\n{carried}\nkeepalive_s = 4\n",
             second.ip()
         ),
-        ..Settings::new("408", Visit::usual(8.0, 40.0))
+        ..Settings::new("408", Visit::usual(3.0, 40.0))
     };
     let mut gateway = Gateway::start_with(&settings, first.ip(), |folder| {
         folder.write("ca.pem", authority.pem()).map(drop)
     })?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
     second.wait_registered("100", seconds(10.0))?;
+    gateway.visitor_comes()?;
     // The burst comes a moment before the box is sure of a ring and places the call.
     gateway.wait_panel(words::RING_BURST, seconds(20.0))?;
     first.kill();

@@ -13,6 +13,7 @@ fn baresip_opens() -> Outcome {
     let settings = Settings::new(&phone.target(), Visit::usual(3.0, 60.0));
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
     // Both say their words.
     let speech = pbx.speech()?;

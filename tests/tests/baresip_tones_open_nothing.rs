@@ -28,6 +28,7 @@ fn baresip_tones_open_nothing() -> Outcome {
     let settings = Settings::new(&phone.target(), Visit::usual(3.0, 60.0));
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
     // They reach the visitor, for some seconds.
     wait::until_true("the tones at the panel", seconds(15.0), || {

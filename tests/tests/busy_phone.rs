@@ -18,6 +18,7 @@ fn busy_phone() -> Outcome {
         .leaves(32.0);
     let mut gateway = Gateway::start(&Settings::new("402", visit), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
 
     gateway.wait_panel(words::RING_BURST, seconds(10.0))?;
     wait::until_true("486 in the PBX's doings", seconds(5.0), || {

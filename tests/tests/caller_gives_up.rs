@@ -16,6 +16,7 @@ fn caller_gives_up() -> Outcome {
         .leaves(27.0);
     let mut gateway = Gateway::start(&Settings::new("403", visit), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     pbx.rx("pjsip set logger on")?;
 
     for visitor in 1..=2 {

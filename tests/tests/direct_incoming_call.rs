@@ -25,6 +25,7 @@ fn a_phone_that_is_named_calls_in_and_opens() -> Outcome {
     let mut phone = Baresip::start(&pbx.folder().join("speech.wav"))?;
     let mut gateway = Gateway::start(&settings("\"127.0.0.1\""), pbx.ip())?;
     gateway.wait_account("direct", seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::RING_BURST, seconds(15.0))?;
     std::thread::sleep(seconds(1.0));
     phone.command("dial", &format!("sip:42@{}", gateway.ip()))?;
@@ -45,6 +46,7 @@ fn a_phone_that_is_not_named_gets_no_answer() -> Outcome {
     let pbx = Asterisk::start()?;
     let mut phone = Baresip::start(&pbx.folder().join("speech.wav"))?;
     let mut gateway = Gateway::start(&settings("\"127.0.0.77\""), pbx.ip())?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::RING_BURST, seconds(15.0))?;
     phone.command("dial", &format!("sip:42@{}", gateway.ip()))?;
     std::thread::sleep(seconds(5.0));

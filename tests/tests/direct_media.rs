@@ -19,6 +19,7 @@ fn direct_media() -> Outcome {
     settings.extension = "106".into();
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
     wait::until_true("direct media at the PBX", seconds(8.0), || {
         Ok(pbx.log().contains("media will flow directly"))

@@ -23,6 +23,7 @@ fn visit(settings: &Settings, suite: &str) -> Outcome {
     let pbx = Asterisk::start()?;
     let mut gateway = Gateway::start(settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
     must_be_encrypted(&mut gateway, suite)?;
     gateway.wait_panel(words::LOCK_OPENED, seconds(20.0))?;
@@ -84,6 +85,7 @@ fn with_linphone(suite: &str) -> Outcome {
     };
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
     must_be_encrypted(&mut gateway, suite)?;
     phone.says(&pbx.folder().join("speech.wav"))?;
@@ -113,6 +115,7 @@ fn a_pbx_that_does_not_and_a_box_that_must() -> Outcome {
     let settings = settings("100", "required", &["AES_CM_128_HMAC_SHA1_80"]);
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     wait::until_true("refusal in the journal", seconds(15.0), || {
         let told = gateway.journal("encryption_refused")?;
         Ok(told.iter().any(|record| {
@@ -146,6 +149,7 @@ fn incoming_calls() -> Outcome {
         };
         let mut gateway = Gateway::start(&settings, pbx.ip())?;
         gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+        gateway.visitor_comes()?;
         gateway.wait_panel(words::RING_BURST, seconds(15.0))?;
         wait::until_true("ringing phone", seconds(5.0), || Ok(pbx.channels()? == 1))?;
         pbx.call(extension)?;

@@ -22,6 +22,8 @@ fn failing_disk() -> Outcome {
         .doing(|| "binding the system log".into())?;
     syslog.set_nonblocking(true)?;
 
+    gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::LOCK_OPENED, seconds(40.0))?;
     let mut logged = Vec::new();
     let mut buffer = [0; 4096];

@@ -32,8 +32,9 @@ fn flood(target: Ipv4Addr) -> Result<(u32, u32), Failure> {
     socket.set_nonblocking(true)?;
     let own = socket.local_addr()?;
     let (begun, mut sent, mut answers) = (Instant::now(), 0, 0);
-    while begun.elapsed() < Duration::from_secs(flood_s().into()) {
+    while sent < PER_SECOND * flood_s() {
         let due = (begun.elapsed().as_secs_f64() * f64::from(PER_SECOND)) as u32;
+        let due = due.min(PER_SECOND * flood_s());
         while sent < due {
             let invite = format!(
                 "INVITE sip:100@{target} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{sent}\r\n\
@@ -57,12 +58,10 @@ fn flood_of_strangers() -> Outcome {
     let pbx = Asterisk::start()?;
     let mut gateway = Gateway::start(&Settings::new("400", Visit::usual(4.0, 120.0)), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     let before = resident_kib(&gateway)?;
     let (sent, answers) = flood(gateway.ip())?;
     ensure(answers == 0, || format!("{answers} answers to a stranger"))?;
-    ensure(sent > PER_SECOND * (flood_s() - 1), || {
-        format!("only {sent} sent")
-    })?;
     gateway.wait_panel(words::LOCK_OPENED, seconds(25.0))?;
     let grown = resident_kib(&gateway)?.saturating_sub(before);
     println!("{sent} INVITEs, {grown} KiB more");

@@ -90,6 +90,7 @@ fn headset() -> Outcome {
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     let said = pipewire.play_tone("mic", SAID_HZ, -16.0)?;
     let mut ear = pipewire.record("ear")?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::ANSWERED, seconds(20.0))?;
 
     // It talks and hears: both tones at their levels, and not its own.

@@ -11,7 +11,7 @@ use trubka_tests::wait::{self, seconds};
 fn incoming_call() -> Outcome {
     let pbx = Asterisk::start()?;
     // Phone 403 rings and nobody comes; the concierge calls in.
-    let visit = Visit::default().dials(6.0).speaks().leaves(30.0);
+    let visit = Visit::default().dials(1.0).speaks().leaves(30.0);
     let mut gateway = Gateway::start(&Settings::new("403", visit), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
 
@@ -25,6 +25,7 @@ fn incoming_call() -> Outcome {
     })?;
     pbx.wait_idle(seconds(5.0))?;
 
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::RING_BURST, seconds(15.0))?;
     wait::until_true("ringing phone", seconds(5.0), || Ok(pbx.channels()? == 1))?;
     pbx.call("100")?;

@@ -17,6 +17,7 @@ fn opens_once(extension: &str, phone: &str) -> Outcome {
     };
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
 
     gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
     gateway.must_have_stayed_shut()?;

@@ -24,6 +24,7 @@ fn invite_flood() -> Outcome {
     let visit = Visit::usual(dials_s, dials_s + 40.0);
     let mut gateway = Gateway::start(&Settings::new("400", visit), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
 
     let flood = Flood::start(gateway.ip(), 1000)?;
     let began = std::time::Instant::now();

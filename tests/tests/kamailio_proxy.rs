@@ -54,12 +54,13 @@ fn a_visit_through_a_proxy_over_udp() -> Outcome {
     let proxy = proxy(&house)?;
     let mut gateway = Gateway::start(&Settings::new("400", Visit::usual(3.0, 40.0)), proxy.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     answered_and_opened(&mut gateway, &mut house)?;
-    ensure(proxy.count("CHALLENGED INVITE") == 1, || "no 407".into())?;
-    ensure(
-        proxy.count("ROUTED ACK") == 1 && proxy.count("ROUTED BYE") == 1,
-        || "ACK and BYE did not go through the proxy".into(),
-    )
+    // What is sent again, because an answer came late, is counted again.
+    ensure(proxy.count("CHALLENGED INVITE") >= 1, || "no 407".into())?;
+    wait::until_true("ACK and BYE through the proxy", seconds(5.0), || {
+        Ok(proxy.count("ROUTED ACK") >= 1 && proxy.count("ROUTED BYE") >= 1)
+    })
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn a_visit_through_an_outbound_proxy_over_tcp_with_empty_lines() -> Outcome {
     );
     let settings = Settings {
         account,
-        ..Settings::new("400", Visit::usual(14.0, 50.0))
+        ..Settings::new("400", Visit::usual(1.0, 40.0))
     };
     let mut gateway = Gateway::start(&settings, proxy.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
@@ -82,6 +83,7 @@ fn a_visit_through_an_outbound_proxy_over_tcp_with_empty_lines() -> Outcome {
     ensure(proxy.count("SEEN OPTIONS") == 0, || {
         "OPTIONS went out".into()
     })?;
+    gateway.visitor_comes()?;
     answered_and_opened(&mut gateway, &mut house)?;
     ensure(proxy.count("over tcp") >= 4, || "not over TCP".into())
 }
@@ -108,12 +110,13 @@ fn the_first_of_two_behind_srv_dies() -> Outcome {
     let settings = Settings {
         sip: format!("dns_servers = [\"{}\"]", dns.server()),
         account: "registrar = \"house.test\"".into(),
-        ..Settings::new("400", Visit::usual(8.0, 45.0))
+        ..Settings::new("400", Visit::usual(3.0, 45.0))
     };
     let mut gateway = Gateway::start(&settings, first.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     ensure(
-        first.count("REGISTERED") == 1 && second.count("REGISTERED") == 0,
+        first.count("REGISTERED") >= 1 && second.count("REGISTERED") == 0,
         || "the box registered elsewhere than at the first".into(),
     )?;
     gateway.wait_panel(words::RING_BURST, seconds(20.0))?;
@@ -176,6 +179,7 @@ fn an_edge_with_a_login_of_its_own() -> Outcome {
     };
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::LOCK_OPENED, seconds(25.0))?;
     gateway.wait_idle(seconds(20.0))?;
     gateway.must_have_opened(1)?;
@@ -188,8 +192,8 @@ fn an_edge_with_a_login_of_its_own() -> Outcome {
             format!("{method}: challenged {challenged}, passed {passed}")
         })?;
     }
-    ensure(edge.count("ROUTED BYE") == 1, || {
-        "BYE did not go through the edge".into()
+    wait::until_true("BYE through the edge", seconds(5.0), || {
+        Ok(edge.count("ROUTED BYE") >= 1)
     })?;
     // The edge never sees the PBX's login under its own realm, nor the PBX the edge's.
     ensure(!pbx.log().contains("gate-7"), || {

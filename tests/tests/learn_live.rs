@@ -23,6 +23,7 @@ fn learn_live() -> Outcome {
     let mut gateway = Gateway::start(&Settings::new("400", visit), NO_PBX)?;
     let file = gateway.path("trubka.toml");
     let name = file.display().to_string();
+    gateway.visitor_comes()?;
     let proposal = gateway.control(&[
         "line", "learn", "--live", "riser-1", "--config", &name, "--yes",
     ])?;

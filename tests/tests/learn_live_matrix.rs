@@ -47,6 +47,7 @@ fn learn_live_matrix() -> Outcome {
     let file = gateway.path("trubka.toml");
     let name = file.display().to_string();
 
+    gateway.visitor_comes()?;
     // As the technician sees it: in words, with the diff.
     let output = program("trubka")?
         .arg("--socket")

@@ -26,6 +26,7 @@ fn learn_live_pulse() -> Outcome {
         .to_vec();
     let mut gateway = Gateway::start(&settings, NO_PBX)?;
     let name = gateway.path("trubka.toml").display().to_string();
+    gateway.visitor_comes()?;
     let output = program("trubka")?
         .arg("--socket")
         .arg(gateway.path("control.sock"))

@@ -15,6 +15,7 @@ fn line_card_gone() -> Outcome {
         pbx.ip(),
     )?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     wait::until_true("ringing phone", seconds(10.0), || Ok(pbx.channels()? == 1))?;
     gateway.unplug_card();
     pbx.wait_idle(seconds(4.0))?;

@@ -12,6 +12,7 @@ fn opens(keys: Keys) -> Outcome {
     let settings = Settings::new(&phone.target(), Visit::usual(3.0, 60.0));
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
     phone.says(&pbx.folder().join("speech.wav"))?;
     let speech = pbx.speech()?;

@@ -31,6 +31,7 @@ fn the_read_apartment_is_called_and_opened_and_an_unknown_one_is_left_alone() ->
     .to_vec();
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
 
     // D1 E7 is nobody's that we know.
     until_true("the unknown apartment", seconds(12.0), || {

@@ -13,6 +13,7 @@ fn no_answer() -> Outcome {
     let visit = Visit::default().dials(3.0).leaves(110.0);
     let mut gateway = Gateway::start(&Settings::new("403", visit), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
 
     gateway.wait_panel(words::RING_BURST, seconds(10.0))?;
     wait::until_true("ringing phone", seconds(3.0), || Ok(pbx.channels()? == 1))?;

@@ -5,7 +5,7 @@ use trubka_tests::Outcome;
 use trubka_tests::asterisk::Asterisk;
 use trubka_tests::baresip::Baresip;
 use trubka_tests::failure::ensure;
-use trubka_tests::gateway::{Gateway, Settings, Visit, words};
+use trubka_tests::gateway::{Gateway, Settings, Visit, sounded_well, words};
 use trubka_tests::wait::{self, seconds};
 
 fn must_be_opus(gateway: &mut Gateway) -> Outcome {
@@ -26,6 +26,7 @@ fn a_visit_with_asterisk() -> Outcome {
     };
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
     must_be_opus(&mut gateway)?;
     gateway.wait_panel(words::LOCK_OPENED, seconds(20.0))?;
@@ -33,9 +34,7 @@ fn a_visit_with_asterisk() -> Outcome {
     gateway.must_have_opened(1)?;
     let told = gateway.journal("call_quality")?;
     let good = |record: &serde_json::Value| {
-        record["codec"] == "opus"
-            && record["dtmf_mode"] == "rfc4733"
-            && record["mos"].as_f64().is_some_and(|mos| mos > 4.0)
+        record["codec"] == "opus" && record["dtmf_mode"] == "rfc4733" && sounded_well(record)
     };
     ensure(told.iter().any(good), || {
         format!("the journal does not say how the call sounded: {told:?}")
@@ -53,6 +52,7 @@ fn a_visit_with_baresip() -> Outcome {
     };
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
     must_be_opus(&mut gateway)?;
     let speech = pbx.speech()?;

@@ -55,6 +55,7 @@ fn connects(wanted: &str) -> Outcome {
         folder.write("box.key", &own.key).map(drop)
     })?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     ensure(accepted(&gateway)? == 0, || {
         "somebody was connected before".into()
     })?;

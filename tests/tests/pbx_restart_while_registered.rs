@@ -9,7 +9,7 @@ use trubka_tests::wait::{self, seconds};
 #[test]
 fn pbx_restart_while_registered() -> Outcome {
     let mut pbx = Asterisk::start()?;
-    let mut gateway = Gateway::start(&Settings::new("408", Visit::usual(40.0, 60.0)), pbx.ip())?;
+    let mut gateway = Gateway::start(&Settings::new("408", Visit::usual(2.0, 30.0)), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
     pbx.wait_registered("100", seconds(5.0))?;
 
@@ -23,7 +23,8 @@ fn pbx_restart_while_registered() -> Outcome {
     pbx.wait_registered("100", seconds(20.0))?;
     gateway.wait_account(words::REGISTERED, seconds(5.0))?;
 
-    gateway.wait_panel(words::LOCK_OPENED, seconds(60.0))?;
+    gateway.visitor_comes()?;
+    gateway.wait_panel(words::LOCK_OPENED, seconds(20.0))?;
     gateway.wait_idle(seconds(20.0))?;
     pbx.wait_idle(seconds(5.0))?;
     gateway.must_have_opened(1)?;

@@ -18,6 +18,7 @@ fn phones_called_together() -> Outcome {
     settings.route = "ring = \"together\"".into();
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     wait::until_true("an answered OPTIONS of the PBX", seconds(5.0), || {
         Ok(pbx.rx("pjsip show contacts")?.contains("Avail"))
     })?;

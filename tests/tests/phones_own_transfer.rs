@@ -39,6 +39,7 @@ fn transfer(extension: &str) -> Outcome {
     settings.extension = extension.to_owned();
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
     wait::until_true("the first phone's tone", seconds(8.0), || {
         let heard = gateway.visitor_heard()?;

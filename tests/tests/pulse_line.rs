@@ -31,6 +31,7 @@ fn the_counted_address_is_called_and_its_door_opens() -> Outcome {
         .leaves(45.0);
     let mut gateway = Gateway::start(&settings(visit), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     until_true("apartment 42 in the status", seconds(20.0), || {
         let line = gateway.control(&["status"])?["lines"][0].clone();
         Ok(line["apartment"] == 42 && line["code"] == "address 6")
@@ -65,6 +66,7 @@ fn the_lifted_handset_of_a_pulse_line_wins() -> Outcome {
         .replaces_handset(6.0)
         .leaves(45.0);
     let mut gateway = Gateway::start(&settings(visit), pbx.ip())?;
+    gateway.visitor_comes()?;
     until_true("the lifted handset in the journal", seconds(15.0), || {
         Ok(!gateway.journal("handset_lifted")?.is_empty())
     })?;

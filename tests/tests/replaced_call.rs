@@ -36,6 +36,7 @@ fn replaced_call() -> Outcome {
     let proxy = Kamailio::start(&settings.extension, &settings.password, first.at())?;
     let mut gateway = Gateway::start(&settings, proxy.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::ANSWERED, seconds(15.0))?;
     first.says(&tone)?;
     wait::until_true("the first phone's tone", seconds(8.0), || {
@@ -46,7 +47,10 @@ fn replaced_call() -> Outcome {
 
     // Holds the visitor, asks the other phone, and hands him over.
     first.command(&format!("call {}", second.target()))?;
-    std::thread::sleep(seconds(1.5));
+    wait::until_true("the consultation", seconds(5.0), || {
+        let told = first.command("call-status 2");
+        Ok(told.is_ok_and(|told| told.contains("StreamsRunning")))
+    })?;
     first.command("call-transfer 2 1")?;
     wait::until_true("the second phone with the visitor", seconds(8.0), || {
         let answered = gateway.journal("call_answered")?;

@@ -11,6 +11,7 @@ fn opens_through(number: &str) -> Outcome {
     let visit = Visit::usual(3.0, 60.0);
     let mut gateway = Gateway::start(&Settings::new(number, visit), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::LOCK_OPENED, seconds(30.0))?;
     gateway.wait_idle(seconds(20.0))?;
     pbx.wait_idle(seconds(8.0))?;

@@ -27,6 +27,7 @@ fn over_udp() -> Outcome {
     };
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     let contact = pbx.wait_registered("160", seconds(5.0))?;
     ensure(contact.contains("[::1]:5070"), || {
         format!("the PBX knows the box as {contact}")
@@ -54,6 +55,7 @@ fn over_tls() -> Outcome {
         folder.write("ca.pem", authority.pem()).map(drop)
     })?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     let contact = pbx.wait_registered("160", seconds(5.0))?;
     ensure(
         contact.contains("[::1]") && contact.to_lowercase().contains("transport=tls"),

@@ -56,6 +56,7 @@ fn a_visit_over_tls_with_a_client_certificate_and_encrypted_sound() -> Outcome {
     ensure(contact.to_lowercase().contains("transport=tls"), || {
         format!("the PBX knows the box as {contact}")
     })?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::LOCK_OPENED, seconds(25.0))?;
     gateway.wait_idle(seconds(20.0))?;
     gateway.must_have_opened(1)?;

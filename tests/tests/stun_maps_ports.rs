@@ -6,7 +6,7 @@ use trubka_tests::asterisk::Asterisk;
 use trubka_tests::failure::ensure;
 use trubka_tests::gateway::{Gateway, Settings, Visit, words};
 use trubka_tests::stun::Stun;
-use trubka_tests::wait::seconds;
+use trubka_tests::wait::{self, seconds};
 
 /// SIP as it is, RTP 1 000 higher, RTCP 2 000 higher.
 fn shown(port: u16) -> u16 {
@@ -28,11 +28,11 @@ fn stun_maps_ports() -> Outcome {
     let mut gateway = Gateway::start(&settings, pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
     // The ports of the next calls are known before there is one.
-    let asked = stun.asked();
-    ensure(
-        (30_000..30_004).all(|port| asked.iter().any(|from| from.port() == port)),
-        || format!("asked from {asked:?}"),
-    )?;
+    wait::until_true("question from each of the next ports", seconds(5.0), || {
+        let asked = stun.asked();
+        Ok((30_000..30_004).all(|port| asked.iter().any(|from| from.port() == port)))
+    })?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::LOCK_OPENED, seconds(25.0))?;
     gateway.wait_idle(seconds(20.0))?;
     gateway.must_have_opened(1)?;

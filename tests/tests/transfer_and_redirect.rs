@@ -13,6 +13,7 @@ fn blind_transfer() -> Outcome {
     pbx.rx("pjsip set logger on")?;
     let mut gateway = Gateway::start(&Settings::new("412", Visit::usual(3.0, 60.0)), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::LOCK_OPENED, seconds(30.0))?;
     // Read off the wire: the PBX's own word for it races with the BYE that follows.
     wait::until_true("the last NOTIFY at the PBX", seconds(5.0), || {
@@ -45,6 +46,7 @@ fn forwarded_with_302() -> Outcome {
     let pbx = Asterisk::start()?;
     let mut gateway = Gateway::start(&Settings::new("413", Visit::usual(3.0, 60.0)), pbx.ip())?;
     gateway.wait_account(words::REGISTERED, seconds(10.0))?;
+    gateway.visitor_comes()?;
     gateway.wait_panel(words::LOCK_OPENED, seconds(30.0))?;
     gateway.wait_idle(seconds(20.0))?;
     pbx.wait_idle(seconds(8.0))?;

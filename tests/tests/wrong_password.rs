@@ -37,6 +37,7 @@ fn wrong_password() -> Outcome {
         "registered with a wrong password".into()
     })?;
 
+    gateway.visitor_comes()?;
     // The first visitor: the phone cannot be reached, the old handset rings on.
     wait::until_true("third ring burst", seconds(20.0), || {
         Ok(gateway.panel_count(words::RING_BURST)? >= 3)

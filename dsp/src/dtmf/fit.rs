@@ -19,6 +19,36 @@ pub(super) struct Fit {
     pub(super) constant: f64,
 }
 
+impl Fit {
+    /// Whether the samples that the fit left out are as it says: by how much, as a share of the energy of the others, the
+    /// sinusoids stay below `limit` where the samples reach it. They were cut off there, so what was meant lies beyond.
+    pub(super) fn short_of(&self, samples: &[f32], tones: &[f64], limit: f32) -> f64 {
+        let mut turning: [((f64, f64), (f64, f64)); MAX_TONES] = std::array::from_fn(|i| {
+            let step = tones.get(i).copied().unwrap_or(0.0);
+            let (peak, phase) = (self.peak[i], self.phase[i]);
+            (
+                (peak * phase.cos(), peak * phase.sin()),
+                (step.cos(), step.sin()),
+            )
+        });
+        let (mut short, mut energy) = (0.0, 0.0);
+        for sample in samples {
+            let mut model = self.constant;
+            for ((c, s), (dc, ds)) in &mut turning {
+                model += *c;
+                (*c, *s) = (*c * *dc - *s * *ds, *c * *ds + *s * *dc);
+            }
+            if sample.is_finite() && sample.abs() >= limit {
+                let missing = f64::from(limit) - model * f64::from(sample.signum());
+                short += missing.max(0.0).powi(2);
+            } else if sample.is_finite() {
+                energy += f64::from(*sample).powi(2);
+            }
+        }
+        short / f64::max(energy, 1e-9)
+    }
+}
+
 /// Fits sinusoids of these angular frequencies (radians per sample). Samples at or beyond `limit` in magnitude are left out:
 /// they are clipped and say only that they are large.
 pub(super) fn fit(samples: &[f32], tones: &[f64], limit: f32) -> Option<Fit> {
@@ -133,6 +163,28 @@ mod tests {
         assert!((found.peak[0] - 0.3).abs() < 1e-5 && (found.peak[1] - 0.1).abs() < 1e-5);
         assert!((found.phase[0] - 0.5).abs() < 1e-4 && (found.phase[1] + 1.0).abs() < 1e-4);
         assert!(found.residual < 1e-6);
+    }
+
+    #[test]
+    fn what_clipping_cut_off_lies_beyond_the_limit() {
+        let tones = [0.55, 1.05];
+        let whole = |n: u16| {
+            let n = f64::from(n);
+            0.3 * (tones[0] * n).cos() + 0.2 * (tones[1] * n).cos()
+        };
+        let clipped: Vec<f32> = (0..272)
+            .map(|n| whole(n).clamp(-0.25, 0.25) as f32)
+            .collect();
+        let found = fit(&clipped, &tones, 0.24).unwrap();
+        assert!(found.short_of(&clipped, &tones, 0.24) < 1e-6);
+        // The same with something else that is cut off where the tones are low.
+        let other: Vec<f32> = (0..272)
+            .zip(&clipped)
+            .map(|(n, x)| if n % 24 < 2 { 0.25 } else { *x })
+            .collect();
+        let found = fit(&other, &tones, 0.24).unwrap();
+        let short = found.short_of(&other, &tones, 0.24);
+        assert!(found.residual < 1e-6 && short > 0.01, "{short}");
     }
 
     #[test]

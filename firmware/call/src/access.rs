@@ -15,8 +15,8 @@ pub struct Caller {
 /// Where a caller is at home.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
-    /// An extension of the PBX of this account, whose call came from there.
-    Pbx(usize),
+    /// An extension of the PBX of one of these accounts, whose call came from there: several where nothing tells them apart.
+    Pbx(Vec<usize>),
     /// Whom a PBX passes on, or who calls directly; as [`plain_host`] writes it.
     Host(String),
     /// Nobody can say.
@@ -24,12 +24,16 @@ enum Place {
 }
 
 impl Caller {
-    /// An extension of the PBX of an account, from where its call came.
-    pub fn extension(account: usize, user: &str) -> Caller {
+    /// An extension of the PBX of an account, from where its call came. With several accounts it may be of any of these PBXs,
+    /// and no entry that names but some of them is meant. `pbx` is the name of the PBX where there are several.
+    pub fn extension(accounts: &[usize], user: &str, pbx: Option<&str>) -> Caller {
         Caller {
-            name: user.to_owned(),
+            name: extension_name(user, pbx),
             user: user.to_owned(),
-            place: Place::Pbx(account),
+            place: match accounts.is_empty() {
+                true => Place::Nowhere,
+                false => Place::Pbx(accounts.to_vec()),
+            },
         }
     }
 
@@ -53,17 +57,17 @@ impl Caller {
     }
 
     /// One whom the box called through an account: a number, or `sip:user@host[:port]`.
-    pub(crate) fn called_at(account: usize, address: &str) -> Caller {
+    pub(crate) fn called_at(account: usize, address: &str, pbx: Option<&str>) -> Caller {
         let rest = address.strip_prefix("sip:").unwrap_or(address);
         let caller = match rest.split_once('@') {
-            None => Caller::extension(account, rest),
+            None => Caller::extension(&[account], rest, pbx),
             Some((user, host)) => match HostPort::parse(host) {
                 Ok(host) => Caller::elsewhere(user, &host.host),
                 Err(_) => Caller::unknown(address),
             },
         };
         Caller {
-            name: address.to_owned(),
+            name: extension_name(address, pbx),
             ..caller
         }
     }
@@ -80,8 +84,8 @@ impl Caller {
 
     /// The account whose PBX the caller is an extension of.
     pub(crate) fn account(&self) -> Option<usize> {
-        match self.place {
-            Place::Pbx(account) => Some(account),
+        match &self.place {
+            Place::Pbx(accounts) => accounts.first().copied(),
             Place::Host(_) | Place::Nowhere => None,
         }
     }
@@ -91,7 +95,7 @@ impl Caller {
     pub fn is(&self, party: &Party) -> bool {
         let place = match (&party.at, &self.place) {
             (At::AnyPbx, Place::Pbx(_)) => true,
-            (At::Pbx(accounts), Place::Pbx(account)) => accounts.contains(account),
+            (At::Pbx(meant), Place::Pbx(of)) => of.iter().all(|account| meant.contains(account)),
             (At::Elsewhere(host), Place::Host(own)) => host == own,
             _ => false,
         };
@@ -101,6 +105,14 @@ impl Caller {
     /// Whether a list names this caller.
     pub fn is_among(&self, parties: &[Party]) -> bool {
         parties.iter().any(|party| self.is(party))
+    }
+}
+
+/// An extension, with its PBX where there are several; an address stays as it is.
+pub fn extension_name(user: &str, pbx: Option<&str>) -> String {
+    match pbx {
+        Some(pbx) if !user.contains('@') => format!("{user}@{pbx}"),
+        _ => user.to_owned(),
     }
 }
 
@@ -176,16 +188,24 @@ mod tests {
             at,
         };
         let own = [at(At::AnyPbx), at(At::Pbx(vec![0, 2]))];
-        let number = Caller::called_at(2, "401");
+        let number = Caller::called_at(2, "401", None);
         assert!(own.iter().all(|party| number.is(party)) && number.name() == "401");
         assert!(!number.is(&at(At::Pbx(vec![1]))));
         assert!(!number.is(&at(At::Elsewhere("401".to_owned()))));
-        let away = Caller::called_at(2, "sip:401@[2001:DB8::7]:5070");
+        let away = Caller::called_at(2, "sip:401@[2001:DB8::7]:5070", Some("c"));
         assert!(!own.iter().any(|party| away.is(party)));
         assert!(away.is(&at(At::Elsewhere("2001:db8::7".to_owned()))));
+        assert_eq!(away.name(), "sip:401@[2001:DB8::7]:5070");
+        // Of either of two PBXs: no entry for one of them.
+        let either = Caller::extension(&[0, 1], "401", Some("127.0.0.1"));
+        assert!(either.is(&at(At::AnyPbx)) && either.is(&at(At::Pbx(vec![0, 1, 2]))));
+        assert!(!either.is(&at(At::Pbx(vec![0]))) && !either.is(&at(At::Pbx(vec![1, 2]))));
+        assert_eq!(either.name(), "401@127.0.0.1");
+        assert_eq!(Caller::called_at(0, "401", Some("a")).name(), "401@a");
+        assert!(!Caller::extension(&[], "401", None).is(&at(At::AnyPbx)));
         let unknown = Caller::unknown("tel:401");
         assert!(!own.iter().any(|party| unknown.is(party)));
-        assert!(!Caller::extension(0, "401;x").is(&at(At::AnyPbx)));
+        assert!(!Caller::extension(&[0], "401;x", None).is(&at(At::AnyPbx)));
     }
 
     fn access(extra: &str) -> Access {

@@ -47,6 +47,8 @@ pub struct AccountSettings {
     pub extension: String,
     /// Hosts that are the account's own PBX, lower case.
     pub hosts: Vec<String>,
+    /// How its PBX is named behind an extension; only where there are several.
+    pub pbx: Option<String>,
 }
 
 /// What the controller needs to know of the configuration.
@@ -91,7 +93,8 @@ impl Settings {
                 Unanswered::Auto => line.handset == config::Handset::Absent,
             },
         };
-        let account = |account: &config::Account| AccountSettings {
+        let account = |(index, account): (usize, &config::Account)| AccountSettings {
+            pbx: config::pbx_name(&config.accounts, index),
             name: account.name.clone(),
             extension: account.extension.clone(),
             hosts: [&account.domain, &account.registrar]
@@ -104,7 +107,7 @@ impl Settings {
             access: config.access.clone(),
             direct_calls: config.sip.direct_calls,
             open_wait: config.journal.open_wait,
-            accounts: config.accounts.iter().map(account).collect(),
+            accounts: config.accounts.iter().enumerate().map(account).collect(),
             lines: config.lines.iter().map(line).collect(),
             routes: config.routes.clone(),
             schedules: config.schedules.clone(),
@@ -130,6 +133,8 @@ struct Target {
 struct Fork {
     leg: LegId,
     target: Target,
+    /// The account that carries it.
+    account: usize,
     since: Duration,
     ringing: bool,
 }
@@ -152,7 +157,7 @@ struct Calls {
 /// Who talks with the visitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Talker {
-    /// The phone we called; the target as configured.
+    /// The phone we called, as it is shown.
     Called(String),
     /// Who called in.
     Caller(Caller),
@@ -192,6 +197,8 @@ struct Talk {
 struct Transfer {
     leg: LegId,
     target: String,
+    /// The account that carries it.
+    account: usize,
     since: Duration,
 }
 
@@ -334,11 +341,8 @@ impl Controller {
         let phase = self.phases.get(line)?;
         let (party, since) = match phase {
             Phase::Ringing { since, calls } => {
-                let names: Vec<&str> = calls
-                    .forks
-                    .iter()
-                    .map(|fork| fork.target.address.as_str())
-                    .collect();
+                let forks = calls.forks.iter();
+                let names: Vec<String> = forks.map(|fork| self.shown(fork)).collect();
                 let party = (!names.is_empty()).then(|| names.join(", "));
                 (party, Some(*since))
             }

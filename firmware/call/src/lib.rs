@@ -10,7 +10,7 @@ mod door;
 pub mod event;
 mod leg;
 
-pub use access::{Caller, Opener, may_forward, may_open};
+pub use access::{Caller, Opener, extension_name, may_forward, may_open};
 pub use control::figures::CallFigures;
 pub use controller::{AccountSettings, Controller, LineSettings, LineView, Settings};
 pub use digits::DigitMatcher;

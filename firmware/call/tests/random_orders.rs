@@ -301,14 +301,24 @@ fn input(dice: &mut Dice, now: Duration, controller: &mut Controller, seen: &mut
             seen.legs.insert(leg, None);
             let user = ["1", "2", "a", "600", "77", "78", "79"][dice.below(7) as usize];
             let caller = ["200", "201", "200;x"][dice.below(3) as usize];
-            controller.leg_incoming(now, leg, user, &trubka_call::Caller::extension(0, caller));
+            controller.leg_incoming(
+                now,
+                leg,
+                user,
+                &trubka_call::Caller::extension(&[0], caller, None),
+            );
         }
         (20, Some(old)) => {
             let leg = controller.new_leg();
             seen.legs.insert(leg, None);
             // 201 may open nowhere, whosever place he takes.
             let caller = ["200", "201"][dice.below(2) as usize];
-            controller.leg_replaces(now, leg, old, &trubka_call::Caller::extension(0, caller));
+            controller.leg_replaces(
+                now,
+                leg,
+                old,
+                &trubka_call::Caller::extension(&[0], caller, None),
+            );
         }
         (12, _) => {
             let waiting = seen.records.iter().filter(|(_, record)| !record.2);

@@ -8,6 +8,7 @@ mod explain;
 mod host;
 mod model;
 mod party;
+mod pbx;
 mod problem;
 mod resolve;
 mod schedule;
@@ -24,6 +25,7 @@ pub use model::{
     SipTransport, Sound, TlsIdentity, Topology, Trace, Unanswered, route_at,
 };
 pub use party::{At, Party, plain_host};
+pub use pbx::pbx_name;
 pub use problem::{Problem, ProblemKind};
 pub use resolve::check_target;
 pub use schedule::{LocalTime, Schedule};

@@ -50,10 +50,14 @@ impl Party {
         let at = match host.map(HostPort::parse) {
             None => At::AnyPbx,
             Some(Err(why)) => return Err(why),
-            Some(Ok(HostPort { port: Some(_), .. })) => {
-                return Err("a host with a port: callers are told apart by their host alone");
-            }
-            Some(Ok(HostPort { host, port: None })) => At::of(&host, accounts),
+            Some(Ok(host)) => match At::of(&host, accounts) {
+                At::Elsewhere(_) if host.port.is_some() => {
+                    return Err(
+                        "no account has that host with that port, and others are told apart by their host alone",
+                    );
+                }
+                at => at,
+            },
         };
         let user = user.to_owned();
         Ok(Party { user, at })
@@ -61,14 +65,19 @@ impl Party {
 }
 
 impl At {
-    fn of(host: &str, accounts: &[Account]) -> At {
+    pub(crate) fn of(host: &HostPort, accounts: &[Account]) -> At {
+        let HostPort { host, port } = host;
         let host = plain_host(host);
         let named = |account: &Account| {
             let backup = account.backup_proxy.as_ref().map(|proxy| &proxy.host);
+            let usual = account.transport.default_port();
             [&account.domain, &account.registrar]
                 .into_iter()
                 .chain(backup)
-                .any(|own| plain_host(&own.host) == host)
+                .any(|own| {
+                    let own_port = own.port.unwrap_or(usual);
+                    plain_host(&own.host) == host && port.is_none_or(|port| port == own_port)
+                })
         };
         let of: Vec<usize> = (0..accounts.len())
             .filter(|index| accounts.get(*index).is_some_and(named))
@@ -114,6 +123,9 @@ mod tests {
             ("200@a.example.", At::Pbx(vec![0, 2])),
             ("SIP:200@10.0.0.1", At::Pbx(vec![0])),
             ("200@10.0.0.3", At::Pbx(vec![2])),
+            ("200@10.0.0.1:5070", At::Pbx(vec![0])),
+            ("200@a.example:5060", At::Pbx(vec![0, 2])),
+            ("200@[2001:db8::2]:5060", At::Pbx(vec![1])),
             ("200@[2001:DB8:0::2]", At::Pbx(vec![1])),
             ("200@2001:db8::2", At::Pbx(vec![1])),
             ("200@10.0.0.9", At::Elsewhere("10.0.0.9".into())),
@@ -126,7 +138,8 @@ mod tests {
             "",
             "201",
             "200@",
-            "200@a.example:5060",
+            "200@a.example:5061",
+            "200@10.0.0.9:5060",
             "sips:200@a.example",
             "200@b c",
             "@a.example",

@@ -46,6 +46,8 @@ impl Directory {
     fn new(name: &str) -> Directory {
         let path =
             std::env::temp_dir().join(format!("trubka-console-{}-{name}", std::process::id()));
+        // A killed run whose process had the same number may have left its socket.
+        let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Directory(path)
     }
@@ -146,7 +148,7 @@ struct Technician {
 
 impl Technician {
     fn expect(&mut self, text: &str) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         let mut buffer = [0; 512];
         while !self.seen.contains(text) {
             assert!(
@@ -170,7 +172,7 @@ impl Technician {
 
     /// Waits for any of several texts; the first that is there is `last`.
     fn expect_one(&mut self, texts: &[&'static str]) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         let mut buffer = [0; 512];
         loop {
             let first = texts

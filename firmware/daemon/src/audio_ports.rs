@@ -235,7 +235,7 @@ mod tests {
     }
 
     async fn looked(audio: &AudioPorts) {
-        tokio::time::timeout(Duration::from_secs(5), audio.wait())
+        tokio::time::timeout(Duration::from_secs(60), audio.wait())
             .await
             .expect("nothing woke us");
     }

@@ -103,10 +103,7 @@ impl Names {
             .as_ref()
             .map(|proxy| (&proxy.host, true));
         for (host, backup) in std::iter::once((&account.registrar, false)).chain(backup) {
-            let default_port = match account.transport {
-                SipTransport::Tls => 5061,
-                _ => 5060,
-            };
+            let default_port = account.transport.default_port();
             if let Some(address) = host.socket_addr(default_port) {
                 found.servers.push(SipServer { address, backup });
                 continue;

@@ -1,9 +1,12 @@
 //! A WAV file for the line: any rate and form of PCM, made into what the core plays.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use dsp::resample::Resampler;
 use dsp::sample;
+use dsp::wav::WavReader;
 
 /// What the core plays, samples a second.
 const RATE_HZ: u32 = 8_000;
@@ -15,32 +18,27 @@ const LONGEST_S: u32 = 20;
 /// # Errors
 /// What is wrong with it, in words.
 pub(crate) fn read(path: &Path) -> Result<Vec<i16>, String> {
-    let reader = hound::WavReader::open(path).map_err(|error| error.to_string())?;
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let reader = WavReader::new(BufReader::new(file)).map_err(|error| error.to_string())?;
     from_wav(reader)
 }
 
-fn from_wav<R: std::io::Read>(mut reader: hound::WavReader<R>) -> Result<Vec<i16>, String> {
-    let spec = reader.spec();
-    let (rate, channels) = (spec.sample_rate, usize::from(spec.channels.max(1)));
-    if reader.duration() == 0 {
-        return Err("holds no sound".into());
+fn from_wav<R: std::io::Read>(reader: WavReader<R>) -> Result<Vec<i16>, String> {
+    let (rate, channels) = (reader.spec().rate_hz, reader.spec().channels);
+    if rate == 0 {
+        return Err("says that it has 0 samples a second".into());
     }
-    if reader.duration() / rate.max(1) >= LONGEST_S {
-        return Err(format!("is longer than {LONGEST_S} s"));
+    let longest = u64::from(LONGEST_S) * u64::from(rate);
+    let mut mono = Vec::new();
+    let done = reader.each_frame(|frame| {
+        mono.push(frame.iter().sum::<f32>() / f32::from(channels));
+        (mono.len() as u64) < longest
+    });
+    match done.map_err(|error| error.to_string())? {
+        0 => return Err("holds no sound".into()),
+        frames if frames >= longest => return Err(format!("is longer than {LONGEST_S} s")),
+        _ => {}
     }
-    let samples: Result<Vec<f32>, hound::Error> = match spec.sample_format {
-        hound::SampleFormat::Float => reader.samples::<f32>().collect(),
-        hound::SampleFormat::Int => {
-            let full = (1_i64 << (spec.bits_per_sample.clamp(1, 32) - 1)) as f32;
-            let scaled = |sample: Result<i32, hound::Error>| sample.map(|s| s as f32 / full);
-            reader.samples::<i32>().map(scaled).collect()
-        }
-    };
-    let samples = samples.map_err(|error| error.to_string())?;
-    let mono: Vec<f32> = samples
-        .chunks(channels)
-        .map(|frame| frame.iter().sum::<f32>() / channels as f32)
-        .collect();
     let at_line_rate = if rate == RATE_HZ {
         mono
     } else {
@@ -94,7 +92,7 @@ mod tests {
     }
 
     fn read(bytes: Vec<u8>) -> Result<Vec<i16>, String> {
-        from_wav(hound::WavReader::new(Cursor::new(bytes)).map_err(|error| error.to_string())?)
+        from_wav(WavReader::new(Cursor::new(bytes)).map_err(|error| error.to_string())?)
     }
 
     #[test]

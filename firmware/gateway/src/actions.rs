@@ -165,7 +165,7 @@ impl Gateway {
         id: LegId,
         order: CallOrder<'_>,
     ) -> Result<(), String> {
-        let encryption = self.encryption_of(Some(order.account));
+        let encryption = self.encryption_towards(order.account, order.target)?;
         self.place_encrypted(now, id, order, encryption)
     }
 
@@ -194,7 +194,10 @@ impl Gateway {
         };
         match self.ua.invite(now, order.account, request) {
             Ok(call) => {
-                let mut leg = Leg::new(call, slot, session, order.kind, order.target.to_owned());
+                let pbx = config::pbx_name(&self.config.accounts, order.account);
+                let party = call::extension_name(order.target, pbx.as_deref());
+                self.controller.leg_placed(id, order.account);
+                let mut leg = Leg::new(call, slot, session, order.kind, party);
                 leg.line = order.line;
                 leg.account = Some(order.account);
                 leg.again = again;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use call::{Event, LegId};
-use config::MediaEncryption;
+use config::{MediaEncryption, SipTransport};
 use media::{
     Codec, CryptoSuite, Encryption, InbandKeys, JitterConfig, MediaEvent, Session, SessionConfig,
 };
@@ -26,6 +26,30 @@ impl Gateway {
             Some(MediaEncryption::Optional) => Encryption::Optional,
             Some(MediaEncryption::Off) | None => Encryption::Off,
         }
+    }
+
+    /// How a call to a target is encrypted. Its keys travel in SIP, which a call past the account's servers carries in the clear.
+    ///
+    /// # Errors
+    /// The account does not take a call without encryption.
+    pub(crate) fn encryption_towards(
+        &mut self,
+        account: usize,
+        target: &str,
+    ) -> Result<Encryption, String> {
+        let encryption = self.encryption_of(Some(account));
+        let settings = self.config.accounts.get(account);
+        let over_tls = settings.is_some_and(|settings| settings.transport == SipTransport::Tls);
+        if encryption == Encryption::Off || !over_tls || !self.ua.goes_direct(account, target) {
+            return Ok(encryption);
+        }
+        if encryption == Encryption::Optional {
+            return Ok(Encryption::Off);
+        }
+        let why = "the keys of a direct call would travel in the clear";
+        let hint = "name a number of the PBX, or give the route an account whose media_encryption is optional or off";
+        self.encryption_refused(Some(account), target, why, hint);
+        Err(why.to_owned())
     }
 
     /// A media session on a free pair of ports, and the index of the pair. Towards a PBX that is
@@ -69,6 +93,7 @@ impl Gateway {
             crypto_suites: media.crypto_suites.iter().map(suite).collect(),
             ptime_ms: media.ptime_ms,
             telephone_event_pt: media.telephone_event_payload_type,
+            accept_unnegotiated_events: media.unnegotiated_events,
             rtp_timeout_ms: Some(self.config.call.rtp_timeout.as_millis() as u64),
             jitter: JitterConfig::default(),
             ..SessionConfig::new(match self.rtp_local_ipv6.get(slot) {

@@ -32,7 +32,7 @@ pub(crate) fn ua_config(
         expires_s: account.expires_s,
         register: account.register,
         keepalive_s: account.keepalive_s,
-        realm: None,
+        realm: account.realm.clone(),
     };
     UaConfig {
         local,
@@ -73,6 +73,7 @@ impl Gateway {
             UaEvent::Incoming {
                 call,
                 account,
+                accounts,
                 from,
                 asserted,
                 request_user,
@@ -84,7 +85,12 @@ impl Gateway {
                 let asserted = asserted.filter(|_| self.config.access.asserted_identity);
                 let caller = Caller {
                     account,
-                    who: self.caller(asserted.as_deref().unwrap_or(&from), account, source),
+                    who: self.caller(
+                        asserted.as_deref().unwrap_or(&from),
+                        account,
+                        &accounts,
+                        source,
+                    ),
                     ipv6: source.is_ipv6(),
                     replaces,
                 };
@@ -217,38 +223,52 @@ impl Gateway {
     }
 
     /// Who calls in: an extension of the PBX that the call came from, or somebody at the host he names whom that PBX only passes
-    /// on. Who calls directly is known by his address alone: what he writes could be anybody's.
+    /// on. Who calls directly is known by his address alone: what he writes could be anybody's. `possible` are the accounts whose PBX
+    /// it may have been.
     fn caller(
         &self,
         from: &sip::Party,
         account: Option<usize>,
+        possible: &[usize],
         source: SocketAddr,
     ) -> call::Caller {
         let host = from.host.trim_matches(['[', ']']);
-        let accounts = &self.config.accounts;
-        let Some((carried, settings)) =
-            account.and_then(|index| Some((index, accounts.get(index)?)))
-        else {
+        let Some(carried) = account.filter(|account| *account < self.config.accounts.len()) else {
             return call::Caller::elsewhere(&from.user, &source.ip().to_string());
         };
+        let Some(own) = self.extension_account(carried, host, source) else {
+            return match host.is_empty() {
+                true => call::Caller::unknown(&from.uri),
+                false => call::Caller::elsewhere(&from.user, host),
+            };
+        };
+        let others = possible.iter().filter(|one| !self.same_pbx(**one, carried));
+        let others = others.map(|one| self.extension_account(*one, host, source).unwrap_or(*one));
+        let accounts: Vec<usize> = [own].into_iter().chain(others).collect();
+        let pbx = match accounts.len() {
+            1 => config::pbx_name(&self.config.accounts, own),
+            _ => Some(source.ip().to_string()),
+        };
+        call::Caller::extension(&accounts, &from.user, pbx.as_deref())
+    }
+
+    /// The account in whose domain a caller from the PBX of `account` is; none for somebody elsewhere whom that PBX passes on.
+    fn extension_account(&self, account: usize, host: &str, source: SocketAddr) -> Option<usize> {
+        let accounts = &self.config.accounts;
         // Several accounts may be extensions of one PBX, in one domain of it or in several.
         let ours = |index: &usize| {
             let other = accounts.get(*index);
-            other.is_some_and(|other| {
-                other.registrar == settings.registrar
-                    && other.domain.host.eq_ignore_ascii_case(host)
-            })
+            other.is_some_and(|other| other.domain.host.eq_ignore_ascii_case(host))
+                && self.same_pbx(*index, account)
         };
-        let mut by_domain = [carried].into_iter().chain(0..accounts.len());
-        if let Some(index) = by_domain.find(ours) {
-            call::Caller::extension(index, &from.user)
-        } else if host.parse() == Ok(source.ip()) {
-            call::Caller::extension(carried, &from.user)
-        } else if host.is_empty() {
-            call::Caller::unknown(&from.uri)
-        } else {
-            call::Caller::elsewhere(&from.user, host)
-        }
+        let mut by_domain = [account].into_iter().chain(0..accounts.len());
+        let at_its_address = (host.parse() == Ok(source.ip())).then_some(account);
+        by_domain.find(ours).or(at_its_address)
+    }
+
+    fn same_pbx(&self, one: usize, other: usize) -> bool {
+        let registrar = |account: usize| Some(&self.config.accounts.get(account)?.registrar);
+        registrar(one) == registrar(other)
     }
 
     fn incoming(

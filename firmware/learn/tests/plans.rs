@@ -41,6 +41,8 @@ struct Folder(PathBuf);
 impl Folder {
     fn new(name: &str) -> Folder {
         let path = std::env::temp_dir().join(format!("trubka-learn-{}-{name}", std::process::id()));
+        // A killed run whose process had the same number may have left its sockets.
+        let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         std::fs::write(path.join("trubka.toml"), CONFIG).unwrap();
         Folder(path)

@@ -25,7 +25,7 @@ pub struct SessionConfig {
     pub ptime_ms: u32,
     /// Payload type of `telephone-event/8000` in our offers, 96..=127.
     pub telephone_event_pt: u8,
-    /// Take RFC 4733 events on `telephone_event_pt` although the peer did not agree to them. Off by default: a key opens a door.
+    /// Take RFC 4733 events on `telephone_event_pt` although the peer did not agree to them, as broken senders do.
     pub accept_unnegotiated_events: bool,
     /// Whether tones in the peer's sound are keys. Off by default: RFC 4733 and INFO cannot be mistaken.
     pub inband_keys: InbandKeys,

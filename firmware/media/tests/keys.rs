@@ -287,6 +287,27 @@ fn a_key_pressed_before_the_answer_does_not_open_after_it() {
     assert_eq!(digits(&mut session), 1);
 }
 
+/// What is no event to the peer is none here: its sound must never look like a key.
+#[test]
+fn sound_on_the_number_of_events_is_no_key() {
+    for offer in [
+        "m=audio 5000 RTP/AVP 8 101\r\na=rtpmap:101 G726-32/8000\r\n",
+        "m=audio 5000 RTP/AVP 101 8\r\na=rtpmap:101 PCMU/8000\r\n",
+    ] {
+        let mut config = SessionConfig::new(address(1, 4000));
+        config.accept_unnegotiated_events = true;
+        let mut session = Session::new(config, [1; 32]);
+        session.create_offer();
+        let answer = format!("v=0\r\nc=IN IP4 127.77.0.9\r\n{offer}");
+        session.accept_answer(ms(0), answer.as_bytes()).unwrap();
+        session.start(ms(0));
+        for packet in press(0, 0, PEER_SSRC, 101) {
+            session.handle_rtp(ms(0), peer(), &packet);
+        }
+        assert_eq!(digits(&mut session), 0, "{offer}");
+    }
+}
+
 #[test]
 fn events_the_peer_did_not_agree_to_are_ignored_unless_allowed() {
     for allowed in [false, true] {

@@ -282,9 +282,28 @@ fn payload_types_may_differ_by_direction() {
         ours.poll_event(),
         Some(MediaEvent::Digit { digit: '7', .. })
     ));
-    // 112 means PCMU at the peer, not here.
+    // Many send on the numbers of their own instead; 112 can mean nothing else.
     ours.handle_rtp(ms(50), peer, &rtp(112, false, 3, 960, 1, &[0xff; 160]));
+    assert_eq!(ours.stats().packets_received, 3);
+    // What neither description names stays out.
+    ours.handle_rtp(ms(60), peer, &rtp(113, false, 4, 1120, 1, &[0xff; 160]));
     assert_eq!(ours.stats().dropped.wrong_pt, 1);
+}
+
+#[test]
+fn a_number_that_means_something_here_is_not_taken_for_the_peers() {
+    let mut ours = session();
+    ours.create_offer();
+    // 101 is PCMU at the peer and a key here; 8 is PCMA everywhere.
+    let said =
+        offer("m=audio 5000 RTP/AVP 101 8\r\na=rtpmap:101 PCMU/8000\r\na=rtpmap:8 PCMU/8000\r\n");
+    ours.accept_answer(ms(0), said.as_bytes()).unwrap();
+    ours.start(ms(0));
+    let peer = address(9, 5000);
+    ours.handle_rtp(ms(10), peer, &rtp(101, false, 1, 0, 1, &[0xff; 160]));
+    assert_eq!(ours.stats().packets_received, 0);
+    ours.handle_rtp(ms(20), peer, &rtp(8, false, 2, 160, 1, &[0xd5; 160]));
+    assert_eq!(ours.stats().packets_received, 1);
 }
 
 #[test]

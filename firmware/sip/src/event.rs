@@ -125,6 +125,9 @@ pub enum UaEvent {
         call: CallId,
         /// Account the call came in on; `None` for a direct call.
         account: Option<usize>,
+        /// Accounts whose PBX it may have come from: several PBXs at one host cannot be told apart where a call comes from none of
+        /// their ports.
+        accounts: Vec<usize>,
         /// Caller as From names it.
         from: Party,
         /// Caller as P-Asserted-Identity names it (RFC 3325); only taken from the PBX of an
@@ -299,6 +302,7 @@ impl fmt::Debug for UaEvent {
             Self::Incoming {
                 call,
                 account,
+                accounts: _,
                 from,
                 asserted,
                 to_user,

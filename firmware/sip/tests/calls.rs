@@ -77,6 +77,7 @@ fn ring_answer_talk_hang_up() {
     let UaEvent::Incoming {
         call: at_b,
         account,
+        accounts: _,
         from,
         asserted,
         to_user,
@@ -435,4 +436,39 @@ fn an_asserted_identity_counts_from_the_pbx_only() {
         matches!(&events[..], [UaEvent::Incoming { asserted: None, .. }]),
         "{events:?}"
     );
+}
+
+#[test]
+fn who_is_called_past_the_pbx_gets_our_own_address_and_the_pbx_its_domain() {
+    let config = || {
+        config_with(
+            "127.0.0.2:5070",
+            Account {
+                registrar: Some(addr("127.0.0.1:5061")),
+                ..Account::new("42", "pbx.example", "secret")
+            },
+        )
+    };
+    let pbx = ("pbx.example", "127.0.0.1:5061");
+    for (target, (domain, to)) in [
+        ("400", pbx),
+        ("sip:400@pbx.example", pbx),
+        // The PBX by its address is the PBX, whatever port it has.
+        ("sip:400@127.0.0.1", pbx),
+        ("sip:400@127.0.0.1:5061", pbx),
+        ("sip:400@127.0.0.1:5080", ("127.0.0.2", "127.0.0.1:5080")),
+        ("sip:400@127.0.0.9", ("127.0.0.2", "127.0.0.9:5060")),
+    ] {
+        let mut ua = UserAgent::new(config(), seed(1));
+        assert_eq!(ua.goes_direct(0, target), domain == "127.0.0.2", "{target}");
+        let call = OutgoingCall {
+            target: target.into(),
+            ..Default::default()
+        };
+        ua.invite(ms(0), 0, call).unwrap();
+        let sent = ua.poll_transmit().unwrap();
+        let invite = trubka_sip::message::read(&sent.payload).unwrap();
+        assert_eq!(invite.from().unwrap().uri, format!("sip:42@{domain}"));
+        assert_eq!(sent.destination, addr(to), "{target}");
+    }
 }

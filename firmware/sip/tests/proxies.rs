@@ -209,3 +209,100 @@ fn nobody_is_called_registered_beyond_the_granted_time() {
     ua.handle_timeout(secs(10));
     assert!(!registered(&ua));
 }
+
+/// The value of the digest in a request that follows, if one follows.
+fn answer_of(ua: &mut UserAgent, header: &str) -> Option<String> {
+    let mut all = std::iter::from_fn(|| ua.poll_transmit());
+    let request = all.find(|t| !t.payload.starts_with(b"ACK"))?;
+    let request = read(&request.payload).unwrap();
+    request.headers.get(header).map(str::to_owned)
+}
+
+/// A registered account behind an outbound proxy, and its INVITE with the proxy's challenge answered. Proxy and PBX have one realm.
+fn call_through_a_proxy_of_the_same_realm(realm: Option<&str>) -> (UserAgent, Message) {
+    let config = config_with(
+        UA,
+        Account {
+            realm: realm.map(str::to_owned),
+            registrar: Some(addr(PROXY)),
+            ..Account::new("42", "pbx.example", "secret")
+        },
+    );
+    let mut ua = UserAgent::new(config, seed(1));
+    ua.set_options(
+        0,
+        AccountOptions {
+            outbound_proxy: true,
+            ..Default::default()
+        },
+    );
+    ua.start(Duration::ZERO);
+    let (_, register) = one(&mut ua);
+    challenge(&mut ua, PROXY, &register, 401, "house");
+    let (_, register) = one(&mut ua);
+    let mut ok = Message::response_to(&register, 200, Some("r"));
+    ok.headers.push("Expires", "300");
+    ua.handle_datagram(ms(6), addr(PROXY), &ok.to_bytes());
+    let call = OutgoingCall {
+        target: "400".into(),
+        sdp_offer: b"v=0\r\n".to_vec(),
+        ..Default::default()
+    };
+    ua.invite(ms(7), 0, call).unwrap();
+    let (_, invite) = one(&mut ua);
+    challenge(&mut ua, PROXY, &invite, 407, "house");
+    let all: Vec<Transmit> = std::iter::from_fn(|| ua.poll_transmit()).collect();
+    let invite = read(&all.last().unwrap().payload).unwrap();
+    assert!(invite.headers.get("Proxy-Authorization").is_some());
+    (ua, invite)
+}
+
+#[test]
+fn behind_a_proxy_of_the_same_realm_a_second_challenge_is_answered_only_where_the_realm_is_named() {
+    for (realm, answered) in [(None, false), (Some("house"), true)] {
+        let (mut ua, invite) = call_through_a_proxy_of_the_same_realm(realm);
+        challenge(&mut ua, PROXY, &invite, 401, "house");
+        let answer = answer_of(&mut ua, "Authorization");
+        assert_eq!(answer.is_some(), answered, "{realm:?}");
+        // Nobody's own realm gets an answer in any case.
+        let (mut ua, invite) = call_through_a_proxy_of_the_same_realm(realm);
+        challenge(&mut ua, PROXY, &invite, 401, "of the phone");
+        assert_eq!(answer_of(&mut ua, "Authorization"), None, "{realm:?}");
+        assert_eq!(ua.counters().foreign_challenges, 1);
+    }
+}
+
+#[test]
+fn a_pinned_realm_leaves_the_proxys_own_login_alone() {
+    let config = config_with(
+        UA,
+        Account {
+            realm: Some("registrar".into()),
+            registrar: Some(addr(PROXY)),
+            ..Account::new("42", "pbx.example", "secret")
+        },
+    );
+    let mut ua = UserAgent::new(config, seed(1));
+    ua.set_options(
+        0,
+        AccountOptions {
+            outbound_proxy: true,
+            ..Default::default()
+        },
+    );
+    let login = ProxyLogin {
+        address: addr(PROXY),
+        user: "first".into(),
+        password: "edge".into(),
+    };
+    ua.set_proxy_logins(0, vec![login]);
+    ua.start(Duration::ZERO);
+    let (_, register) = one(&mut ua);
+    challenge(&mut ua, PROXY, &register, 407, "edge");
+    let (_, register) = one(&mut ua);
+    let shown = register.headers.get("Proxy-Authorization").unwrap();
+    assert!(shown.contains("username=\"first\""), "{shown}");
+    challenge(&mut ua, PROXY, &register, 401, "someone");
+    assert!(ua.poll_transmit().is_none(), "another realm is answered");
+    assert_eq!(ua.counters().foreign_challenges, 1);
+}

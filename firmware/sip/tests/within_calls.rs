@@ -71,6 +71,11 @@ fn an_offerless_reinvite_gets_our_offer() {
     b.run(5);
     let ok = b.net.sent(addr(UA), "SIP/2.0 200").pop().unwrap().1;
     assert_eq!(ok.body, b"v=0 mine\r\n");
+    // Until the ACK brings the answer, the open offer is ours (RFC 3311 5.2).
+    let glare = "Contact: <sip:400@127.0.0.1:5060>\nContent-Type: application/sdp\n\nv=0";
+    let update = b.in_dialog(&invite, "UPDATE", 4, glare);
+    let why = "an offer of ours is under way";
+    assert_eq!(refused(&b.say(&update)), [(491, why)]);
     let ack = b.in_dialog(
         &invite,
         "ACK",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use line_interface::{DriveBlock, LineKind, SenseBlock};
 
 use crate::panel::{PanelState, Stamped};
-use crate::script::Action;
+use crate::script::{Action, Script};
 use crate::setup::Fault;
 
 /// A panel, its line and its handsets behind a line card, advanced 10 ms at a time.
@@ -39,6 +39,9 @@ pub trait LineModel: std::fmt::Debug + Send {
 
     /// Runs the script once more from its beginning.
     fn restart_script(&mut self);
+
+    /// Runs a script, whose time begins now, instead of the one so far.
+    fn begin_script(&mut self, script: Script);
 
     /// Does one action now.
     fn act(&mut self, action: &Action);

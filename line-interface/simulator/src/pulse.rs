@@ -603,6 +603,9 @@ impl LineModel for PulseSimulation {
     fn restart_script(&mut self) {
         self.runner.restart(Self::now(self));
     }
+    fn begin_script(&mut self, script: Script) {
+        self.runner.begin(script, Self::now(self));
+    }
     fn act(&mut self, action: &Action) {
         match action {
             Action::Dial(address) => self.dial(*address),

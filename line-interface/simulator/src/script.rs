@@ -261,12 +261,17 @@ impl Runner {
         }
     }
 
-    pub(crate) fn restart(&mut self, now: Duration) {
-        let script = std::mem::take(&mut self.script);
+    /// Carries out `script`, whose time begins now.
+    pub(crate) fn begin(&mut self, script: Script, now: Duration) {
         *self = Self {
             start: now,
             ..Self::new(script)
         };
+    }
+
+    pub(crate) fn restart(&mut self, now: Duration) {
+        let script = std::mem::take(&mut self.script);
+        self.begin(script, now);
     }
 
     pub(crate) fn finished(&self) -> bool {

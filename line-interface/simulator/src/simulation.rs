@@ -388,6 +388,9 @@ impl LineModel for Simulation {
     fn restart_script(&mut self) {
         Self::restart_script(self);
     }
+    fn begin_script(&mut self, script: Script) {
+        self.runner.begin(script, self.now);
+    }
     fn act(&mut self, action: &Action) {
         Self::act(self, action);
     }

@@ -16,6 +16,9 @@ const MIN_SWING_VOLTS: f32 = 1.0;
 const NOISE_SWINGS: f32 = 6.0;
 /// A tone is read to a hundredth of its frequency.
 const MIN_TOLERANCE: f32 = 0.03;
+/// Tones are told apart from this part of their frequency on, and are one below that.
+const APART: f32 = 0.12;
+const SAME: f32 = 0.03;
 /// Where the thresholds stand between low and rest: as those of the shipped profile.
 const LOW_PART: f32 = 0.45;
 const HIGH_PART: f32 = 0.77;
@@ -234,16 +237,38 @@ fn tones(base: &str, book: &PulseBook, levels: &LevelBook, changes: &mut Vec<Cha
             "the panel's tone after the handset's button".to_owned(),
         );
     }
+    // A selection that nobody answered rang, or said that the code is wrong. Two tones that are
+    // neither the ring's nor the door's say nothing.
+    let known = PulseProfile::from_toml(base);
+    let door = heard.or(known.as_ref().ok().map(|known| known.tone.opened_hz.value));
+    let apart = |hz: f32, other: f32| (hz / other - 1.0).abs() > APART;
+    let refused: Vec<f32> = book
+        .unanswered_hz
+        .iter()
+        .copied()
+        .filter(|hz| apart(*hz, ring) && door.is_none_or(|door| apart(*hz, door)))
+        .collect();
+    let mean = refused.iter().sum::<f32>() / refused.len().max(1) as f32;
+    let alike = refused.iter().all(|hz| (hz / mean - 1.0).abs() < SAME);
+    let wrong = (!refused.is_empty() && alike).then_some(mean);
+    if let Some(mean) = wrong {
+        push(
+            "wrong_code_hz",
+            format!("{mean:.0}"),
+            format!("{} selection(s) of nobody", refused.len()),
+        );
+    }
     // The tones as they now are may lie closer together than those of the file.
-    let Ok(known) = PulseProfile::from_toml(base) else {
+    let Ok(known) = known else {
         return;
     };
     let tone = &known.tone;
-    let all = [
+    let mut all = [
         ring,
-        tone.wrong_code_hz.value,
+        wrong.unwrap_or(tone.wrong_code_hz.value),
         heard.unwrap_or(tone.opened_hz.value),
     ];
+    all.sort_by(f32::total_cmp);
     let apart = all
         .windows(2)
         .map(|two| (two[1] - two[0]) / (two[1] + two[0]))
@@ -258,23 +283,35 @@ fn tones(base: &str, book: &PulseBook, levels: &LevelBook, changes: &mut Vec<Cha
     }
 }
 
-/// How much of what is known of pulse lines this one shows, 0 to 1, and what does not fit. Only one
-/// class of them has ever been measured (line-facts 3), so there is no other name to guess.
+/// How much of what is known of pulse lines this one shows, 0 to 1, and what does not fit: the mean of
+/// five parts, each the share of its readings that lie where they are known to, the ring by its distance
+/// too; what was not seen counts nothing. Only one class of pulse lines has ever been measured
+/// (line-facts 3), so there is no other name to guess.
 #[must_use]
 pub fn guess_pulse(book: &PulseBook, levels: &LevelBook) -> (String, f32, String) {
     let Some(known) = PulseProfile::builtin("laskomex-class") else {
         return (String::new(), 0.0, String::new());
     };
     let a = &known.address;
-    let within = |of: &[u32], low: u64, high: u64| {
-        !of.is_empty() && least(of) >= low as f32 && most(of) <= high as f32
+    let share = |of: &[u32], low: u64, high: u64| {
+        let inside = of
+            .iter()
+            .filter(|us| (low..=high).contains(&u64::from(**us)));
+        inside.count() as f32 / of.len().max(1) as f32
     };
-    let ring = known.tone.ring_hz.value;
-    let near = |hz: &f32| (hz / ring - 1.0).abs() <= known.tone.tolerance.value;
+    let volts =
+        |range: &LevelRange, fits: bool| f32::from(u8::from(range.blocks > 0 && fits)) / 2.0;
+    let (low, rest) = (book.low.mean_volts(), book.rest.mean_volts());
+    let level = volts(&book.low, low <= known.level.low_max_volts.value)
+        + volts(&book.rest, rest >= known.level.high_min_volts.value);
+    let (ring, tolerance) = (known.tone.ring_hz.value, known.tone.tolerance.value);
+    let near = |hz: f32| (1.0 - ((hz / ring - 1.0).abs() / tolerance)).max(0.0);
+    let rung = levels.bursts.iter().map(|burst| near(burst.0)).sum::<f32>();
     let parts = [
+        ("levels", level),
         (
             "resets",
-            within(
+            share(
                 &book.resets_us,
                 a.reset_min_ms.value * 1000,
                 a.reset_max_ms.value * 1000,
@@ -282,23 +319,31 @@ pub fn guess_pulse(book: &PulseBook, levels: &LevelBook) -> (String, f32, String
         ),
         (
             "pulse widths",
-            within(&book.widths_us, a.pulse_min_us.value, a.pulse_max_us.value),
+            share(&book.widths_us, a.pulse_min_us.value, a.pulse_max_us.value),
         ),
-        ("spacing", within(&book.gaps_us, 0, a.end_us.value)),
+        // A single pulse has no spacing.
         (
-            "ring",
-            !levels.bursts.is_empty() && levels.bursts.iter().all(|burst| near(&burst.0)),
+            "spacing",
+            if book.widths_us.len() == 1 {
+                1.0
+            } else {
+                share(&book.gaps_us, 0, a.end_us.value)
+            },
         ),
+        ("ring", rung / levels.bursts.len().max(1) as f32),
     ];
-    let odd: Vec<&str> = parts.iter().filter(|p| !p.1).map(|p| p.0).collect();
-    let share = (parts.len() - odd.len()) as f32 / parts.len() as f32;
+    let odd: Vec<&str> = parts.iter().filter(|p| p.1 < 0.5).map(|p| p.0).collect();
+    let fit = parts.iter().map(|p| p.1).sum::<f32>() / parts.len() as f32;
     let why = if odd.is_empty() {
-        "resets, pulses and ring are those of the one class of pulse lines that is known".to_owned()
+        "levels, resets, pulses and ring are those of the one class of pulse lines that is known"
+            .to_owned()
     } else {
         format!(
-            "not as the one known class of pulse lines: {}",
+            "not seen, or not as on the one known class of pulse lines: {}",
             odd.join(", ")
         )
     };
-    ("laskomex-class".to_owned(), share, why)
+    // Nothing of it: then it is no such line.
+    let name = if fit < 0.3 { "" } else { "laskomex-class" };
+    (name.to_owned(), (fit * 100.0).round() / 100.0, why)
 }

@@ -15,6 +15,8 @@ pub(super) struct ForeignWatch {
     leaking_ms: u64,
     dry_ms: u64,
     last: BlockReading,
+    /// What shows it: the mean of a period, of mains its peak.
+    volts: f32,
 }
 
 impl ForeignWatch {
@@ -28,6 +30,7 @@ impl ForeignWatch {
         let hum = rule.foreign_hum_volts.value;
         // A panel's own signals have one sign; hum on a pair at rest has both.
         let mains = low <= -hum && high >= hum && reading.tone_hz.is_none();
+        self.volts = if mains { high.max(-low) } else { mean };
         self.foreign_ms = count(
             self.foreign_ms,
             mean.abs() >= rule.foreign_min_volts.value || mains,
@@ -39,6 +42,11 @@ impl ForeignWatch {
 
     pub(super) const fn foreign(&self, ms: u64) -> bool {
         self.foreign_ms >= ms
+    }
+
+    /// The voltage that shows it.
+    pub(super) const fn volts(&self) -> f32 {
+        self.volts
     }
 
     pub(super) const fn present(&self) -> bool {

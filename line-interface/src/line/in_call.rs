@@ -20,6 +20,7 @@ const SETTLE_EXTRA_MS: u64 = 3000;
 impl Line {
     pub(super) fn begin_call(&mut self) {
         self.drive = self.in_place(Load::OffHook);
+        self.answered_unfed = self.pauses_unfed() && self.tracker.band() == Band::Idle;
         self.bias = BiasWatch::default();
         self.steady = super::Dwell::default();
         self.tone_at = self.now;
@@ -36,11 +37,14 @@ impl Line {
             self.hand_over();
             return;
         }
-        if self.state != LineState::HangingUp
-            && self
-                .steady
-                .reached(Band::Idle, self.profile.timing.panel_end_ms.value)
-        {
+        self.answered_unfed &= self.tracker.band() == Band::Idle;
+        // The next burst shows the panel our load; until then a dead pair is the pause that it was.
+        let unfed_ms = if self.answered_unfed {
+            self.profile.ring.hold_off_ms.value
+        } else {
+            self.profile.timing.panel_end_ms.value
+        };
+        if self.state != LineState::HangingUp && self.steady.reached(Band::Idle, unfed_ms) {
             self.fail_door(DoorFailure::PanelEnded);
             self.emit(LineEvent::PanelEnded);
             self.leave();

@@ -78,6 +78,15 @@ pub struct Line {
     foreign: foreign::ForeignWatch,
     /// An on-hook handset was seen since the pair was selected.
     seen_on_hook: bool,
+    /// The fed pair was seen other than with a lifted handset since it was selected.
+    not_lifted_seen: bool,
+    /// This panel keeps the pair fed between its bursts: then a dead pair is the end of the ring.
+    /// Nothing is documented about it, and detectors in the field bridge seconds (line-facts 1.6).
+    fed_pauses: bool,
+    /// Pauses may be unfed at all: not where a name, or a reset, tells when a call is over.
+    bridging: bool,
+    /// A phone answered in such a pause, and the panel has not fed the pair since.
+    answered_unfed: bool,
     /// The handset looked on-hook when last seen in its own call.
     back_on_hook: bool,
     /// The handset's door button is held.
@@ -115,6 +124,10 @@ impl Line {
             reversed_ms: 0,
             foreign: foreign::ForeignWatch::default(),
             seen_on_hook: false,
+            not_lifted_seen: false,
+            fed_pauses: false,
+            bridging: false,
+            answered_unfed: false,
             back_on_hook: false,
             button_held: false,
             bias: watch::BiasWatch::default(),
@@ -303,11 +316,20 @@ impl Line {
             events,
             now: self.now,
             since: self.now,
+            bridging: self.bridging,
             ..Self::new(profile, fitting)
         };
         if !was_idle {
             self.emit(LineEvent::Idle);
         }
+    }
+
+    /// Takes a pair that goes dead after a burst as a pause of the ring, for as long as the profile's
+    /// hold-off, until the panel has shown that it feeds its pauses.
+    #[must_use]
+    pub const fn bridging_unfed_pauses(mut self) -> Self {
+        self.bridging = true;
+        self
     }
 
     /// What the card shall do during the next block.
@@ -423,8 +445,13 @@ impl Line {
     fn raise(&mut self, kind: FaultKind) {
         if !self.faults.contains(&kind) {
             self.faults.push(kind);
+            let volts = match kind {
+                FaultKind::ForeignVoltage if self.foreign.present() => self.foreign.volts(),
+                FaultKind::StuckOffHook => self.reading.level_volts,
+                _ => self.reading.mean_volts,
+            };
             let reading = Reading {
-                volts: self.reading.mean_volts,
+                volts,
                 milliamps: self.reading.milliamps,
                 handset_volts: self.reading.handset_volts,
             };

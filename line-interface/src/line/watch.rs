@@ -14,6 +14,8 @@ pub(super) struct BiasWatch {
     on_hook_ms: u64,
 }
 
+/// A pair that is still fed this long after a burst is fed in the pauses.
+const FED_PAUSE_MS: u64 = 50;
 /// A missing or shorted handset is no hurry: this rides over plugging and bounce.
 const BIAS_FAULT_MS: u64 = 500;
 
@@ -54,6 +56,8 @@ impl Line {
             && self.steady.ms >= self.profile.timing.selected_ms.value;
         if self.ring.ringing() || fed || self.line_fault().is_some() {
             self.seen_on_hook = false;
+            self.not_lifted_seen = false;
+            self.fed_pauses = false;
             self.emit(LineEvent::CallDetected);
             self.enter(LineState::Selected);
             self.watch_selected();
@@ -61,6 +65,7 @@ impl Line {
     }
 
     pub(super) fn watch_selected(&mut self) {
+        self.watch_hook();
         if self.ring.ringing() {
             self.emit(LineEvent::RingConfirmed);
             self.seen_on_hook = true;
@@ -83,7 +88,26 @@ impl Line {
         }
     }
 
+    /// A dead pair may be a pause between two bursts.
+    pub(super) const fn pauses_unfed(&self) -> bool {
+        self.bridging && !self.fed_pauses
+    }
+
+    fn watch_hook(&mut self) {
+        self.not_lifted_seen |=
+            self.fed.ms >= 2 * BLOCK_MS && !matches!(self.fed.band, Band::OffHook | Band::Idle);
+    }
+
     pub(super) fn watch_ringing(&mut self) {
+        self.watch_hook();
+        self.fed_pauses |= self.ring.silent_ms() >= FED_PAUSE_MS
+            && self.steady.band != Band::Idle
+            && self.steady.ms >= FED_PAUSE_MS;
+        let unfed_ms = if self.pauses_unfed() {
+            self.profile.ring.hold_off_ms.value
+        } else {
+            self.profile.ring.idle_ends_ms.value
+        };
         if self.reversed_ms >= self.profile.timing.fault_ms.value {
             // Swapped wires ring too, but no handset of ours could answer.
             self.emit(LineEvent::PanelGaveUp);
@@ -91,12 +115,12 @@ impl Line {
             self.enter(LineState::Fault);
         } else if self.handset_lifted_on_line() || self.handset_lifted_in_burst() {
             // Not every panel ends its burst for a lifted handset, so the bursts are read too.
+            if !self.not_lifted_seen {
+                // A panel that rings at once leaves no time for the fault of a pair that is only fed.
+                self.raise(FaultKind::StuckOffHook);
+            }
             self.hand_over();
-        } else if !self.ring.ringing()
-            || self
-                .steady
-                .reached(Band::Idle, self.profile.ring.idle_ends_ms.value)
-        {
+        } else if !self.ring.ringing() || self.steady.reached(Band::Idle, unfed_ms) {
             self.emit(LineEvent::PanelGaveUp);
             self.leave();
         }
@@ -172,6 +196,8 @@ impl Line {
     }
 
     fn rest_again(&mut self) {
+        // Nothing is known of the hook of an unfed pair; the next call tells it again.
+        self.clear(FaultKind::StuckOffHook);
         self.ring.reset();
         self.drive = self.rest();
         self.enter(LineState::Idle);

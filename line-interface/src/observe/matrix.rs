@@ -61,6 +61,9 @@ impl MatrixObserver {
         self.now_ms += BLOCK_MS;
         let began = |since_ms: u64| self.now_ms.saturating_sub(since_ms);
         match self.reader.handle_block(&self.block) {
+            // A panel that leaves its pauses unfed selects the same pair for each burst.
+            Some(MatrixEvent::Selected { cell, .. })
+                if self.cell == Some(cell) && self.pair.in_call() => {}
             Some(MatrixEvent::Selected { cell, since_ms }) => {
                 let t_ms = began(since_ms);
                 self.push(t_ms, Observation::Cell { cell });

@@ -23,6 +23,8 @@ const TONE_VOLTS: f32 = 0.3;
 const TONE_MS: u64 = 150;
 /// Frequencies of one tone differ by less than this part.
 const SAME_TONE: f32 = 0.06;
+/// Noise breaks a tone up; half of its blocks must hold it all the same.
+const TONE_BRIDGED_BLOCKS: u64 = 4;
 /// Without a current reading: the least level by which a fed short shows, and its largest change.
 const SHORT_VOLTS: f32 = 0.05;
 const SHORT_STEADY_VOLTS: f32 = 0.03;
@@ -88,7 +90,15 @@ pub struct PairObserver {
     /// Bursts seen before the ring rule was met.
     early: Vec<Run>,
     tone: Option<Run>,
+    /// The level before a small step, and the step: since when, and how high.
+    rest_volts: Option<f32>,
     squashed: Option<(u64, f32)>,
+    /// When the line came to rest while the lock-out still ran.
+    rested_at: Option<u64>,
+    /// The lock-out ran out on a line that was active all along.
+    goes_on: bool,
+    /// The lifted handset is the fault that was told, and no news.
+    stuck: bool,
     book: LevelBook,
     seen: VecDeque<Seen>,
 }
@@ -108,7 +118,7 @@ impl PairObserver {
     #[must_use]
     pub fn new(profile: Profile, has_current: bool) -> Self {
         Self {
-            line: Line::new(profile, HandsetFitting::Relayed),
+            line: Line::new(profile, HandsetFitting::Relayed).bridging_unfed_pauses(),
             has_current,
             now_ms: 0,
             active_since: None,
@@ -121,10 +131,31 @@ impl PairObserver {
             ringing: false,
             early: Vec::new(),
             tone: None,
+            rest_volts: None,
             squashed: None,
+            rested_at: None,
+            goes_on: false,
+            stuck: false,
             book: LevelBook::default(),
             seen: VecDeque::new(),
         }
+    }
+
+    /// Of a pulse line: its resets end a call, so a dead pair is no pause.
+    #[must_use]
+    pub(super) fn of_pulses(profile: Profile) -> Self {
+        Self {
+            line: Line::new(profile.clone(), HandsetFitting::Relayed),
+            ..Self::new(profile, false)
+        }
+    }
+
+    /// A ring, or what came of it, is under way.
+    pub(super) fn in_call(&self) -> bool {
+        matches!(
+            self.line.status().state,
+            LineState::Ringing | LineState::HandsetHasCall
+        )
     }
 
     /// Takes the next 10 ms.
@@ -197,9 +228,13 @@ impl PairObserver {
         let active = reading.level_volts.abs() > bands.idle_max_volts.value
             || RingDetector::sounds(&self.line.profile().ring, reading);
         if active {
+            let anew = start.saturating_sub(self.active_until) >= QUIET_MS;
+            let state = self.line.status().state;
+            if anew && state == LineState::LockOut && self.active_since.is_some() {
+                self.rested_at.get_or_insert(self.active_until);
+            }
             if self.active_since.is_none()
-                || self.line.status().state == LineState::Idle
-                    && start.saturating_sub(self.active_until) >= QUIET_MS
+                || anew && matches!(state, LineState::Idle | LineState::LockOut)
             {
                 self.active_since = Some(start);
             }
@@ -292,6 +327,7 @@ impl PairObserver {
 
     fn translate(&mut self, event: LineEvent) {
         match event {
+            LineEvent::CallDetected if std::mem::take(&mut self.goes_on) => self.squashed = None,
             LineEvent::CallDetected => {
                 let t_ms = self.active_since.unwrap_or(self.now_ms - BLOCK_MS);
                 self.squashed = None;
@@ -315,7 +351,9 @@ impl PairObserver {
             LineEvent::HandsetLifted => {
                 let at = self.at(Band::OffHook);
                 self.stop_ring(at);
-                self.push(at, Observation::HandsetLifted);
+                if !std::mem::take(&mut self.stuck) {
+                    self.push(at, Observation::HandsetLifted);
+                }
             }
             LineEvent::HandsetReplaced => {
                 self.end_tone();
@@ -324,7 +362,20 @@ impl PairObserver {
             LineEvent::DoorButton => self.push(self.at(Band::Open), Observation::DoorButton),
             LineEvent::Idle => {
                 self.early.clear();
-                if self.active_since.take().is_some() {
+                self.end_tone();
+                let active = self.active_until == self.now_ms;
+                if let Some(t_ms) = self.rested_at.take() {
+                    self.push(t_ms, Observation::LineIdle);
+                    if !active {
+                        // It rested, came back, and rests again, all under the lock-out.
+                        if let Some(since) = self.active_since.take() {
+                            self.push(since, Observation::LineActive);
+                            self.push(self.active_until, Observation::LineIdle);
+                        }
+                    }
+                } else if active && self.active_since.is_some() {
+                    self.goes_on = true;
+                } else if self.active_since.take().is_some() {
                     self.push(self.active_until, Observation::LineIdle);
                 }
             }
@@ -339,7 +390,10 @@ impl PairObserver {
         let (name, t_ms) = match kind {
             FaultKind::OpenPair => ("open", self.at(Band::Open)),
             FaultKind::Short => ("short", self.at(Band::Short)),
-            FaultKind::StuckOffHook => ("stuck_off_hook", self.at(Band::OffHook)),
+            FaultKind::StuckOffHook => {
+                self.stuck = self.ringing;
+                ("stuck_off_hook", self.at(Band::OffHook))
+            }
             FaultKind::ReversedPolarity => ("reversed", self.active_since.unwrap_or(self.now_ms)),
             FaultKind::Leakage => ("leakage", self.now_ms.saturating_sub(rule.leakage_ms.value)),
             FaultKind::ForeignVoltage => (
@@ -367,7 +421,11 @@ impl PairObserver {
     }
 
     fn follow_tone(&mut self, start: u64, reading: &BlockReading) {
-        let talking = self.line.status().state == LineState::HandsetHasCall;
+        // After a call the ring may remain for a while, which the lock-out rides over.
+        let talking = matches!(
+            self.line.status().state,
+            LineState::HandsetHasCall | LineState::LockOut
+        );
         let hz = reading
             .tone_hz
             .filter(|_| talking && reading.swing_volts >= TONE_VOLTS);
@@ -375,7 +433,7 @@ impl PairObserver {
             (Some(run), Some(hz)) if (hz / run.mean_hz() - 1.0).abs() < SAME_TONE => {
                 run.add(self.now_ms, hz);
             }
-            (Some(run), None) if run.gap < BRIDGED_BLOCKS => run.gap += 1,
+            (Some(run), None) if run.gap < TONE_BRIDGED_BLOCKS => run.gap += 1,
             (_, hz) => {
                 self.end_tone();
                 self.tone = hz.map(|hz| Run::begin(start, hz, reading.chopped));
@@ -386,6 +444,7 @@ impl PairObserver {
     fn end_tone(&mut self) {
         if let Some(run) = self.tone.take()
             && run.length_ms() >= TONE_MS
+            && run.blocks * 2.0 * BLOCK_MS as f32 >= run.length_ms() as f32
         {
             let what = Observation::Tone {
                 kind: if run.chopped { "residual" } else { "steady" },
@@ -422,26 +481,34 @@ impl PairObserver {
         }
     }
 
-    /// A fed pair that is shorted shows a small steady step where a call should be.
+    /// A fed pair that is shorted shows a small steady step where a call should be. A recorder's own
+    /// offset is no step.
     fn follow_short(&mut self, start: u64, reading: &BlockReading) {
         let profile = self.line.profile();
         let level = reading.level_volts;
-        let inside = self.line.status().state == LineState::Idle
-            && level >= SHORT_VOLTS
-            && level <= profile.bands.idle_max_volts.value;
-        match (inside, self.squashed) {
-            (true, Some((_, first)))
-                if (level - first).abs() <= SHORT_STEADY_VOLTS + first / 4.0 => {}
-            (true, _) => self.squashed = Some((start, level)),
-            (false, Some((since, level))) => {
+        let idle = self.line.status().state == LineState::Idle;
+        let quiet = idle && level.abs() <= profile.bands.idle_max_volts.value;
+        let before = self.rest_volts.unwrap_or(level);
+        match self.squashed {
+            _ if !quiet => {
+                // A call begins: what was small before it was no short.
+                self.squashed = None;
+                self.rest_volts = None;
+            }
+            None if level - before >= SHORT_VOLTS => self.squashed = Some((start, level)),
+            None => self.rest_volts = Some(level),
+            Some((_, first)) if (level - first).abs() <= SHORT_STEADY_VOLTS + first.abs() / 4.0 => {
+            }
+            Some((since, volts)) => {
                 self.squashed = None;
                 let length = start.saturating_sub(since);
-                if self.line.status().state == LineState::Idle
+                let over = (level - before).abs() < SHORT_VOLTS;
+                if over
                     && length >= profile.timing.fault_ms.value
                     && length < profile.fault.leakage_ms.value
                 {
                     let reading = Reading {
-                        volts: level,
+                        volts,
                         ..Reading::default()
                     };
                     let what = Observation::Fault {
@@ -452,9 +519,10 @@ impl PairObserver {
                     self.push(since, Observation::LineActive);
                     self.push(since, what);
                     self.push(start, Observation::LineIdle);
+                } else if !over {
+                    self.squashed = Some((start, level));
                 }
             }
-            (false, None) => {}
         }
     }
 }

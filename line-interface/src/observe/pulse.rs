@@ -6,8 +6,12 @@ use super::levels::LevelBook;
 use super::pair::PairObserver;
 use super::{Observation, Seen};
 use crate::card::{BLOCK_MS, SenseBlock};
+use crate::learn::{PulseBook, WireRuns};
 use crate::pulse::{PanelTone, PulseDoubt, PulseEvent, PulseProfile, PulseReader, ToneReader};
 use crate::reading::BlockReading;
+
+/// A resting wire moves less than this within a block, hum included.
+const STEADY_VOLTS: f32 = 3.0;
 
 /// A run of blocks that hold one of the panel's tones.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +36,14 @@ pub struct PulseObserver {
     last_ring_ms: u64,
     last_active_ms: u64,
     book: LevelBook,
+    /// How the panel counts, for the guess of the profile.
+    wire: WireRuns,
+    pulses: PulseBook,
     /// From its address to the next reset the wire is the called handset's, and a pair.
     pair: PairObserver,
     called: bool,
+    /// Its handset is off its hook: a talk needs no tone to go on.
+    lifted: bool,
     seen: VecDeque<Seen>,
 }
 
@@ -44,8 +53,9 @@ impl PulseObserver {
     pub fn new(profile: PulseProfile) -> Self {
         Self {
             reader: PulseReader::new(profile.address.clone()),
-            pair: PairObserver::new(profile.line(), false),
+            pair: PairObserver::of_pulses(profile.line()),
             called: false,
+            lifted: false,
             profile,
             high: true,
             now_ms: 0,
@@ -55,12 +65,17 @@ impl PulseObserver {
             last_ring_ms: 0,
             last_active_ms: 0,
             book: LevelBook::default(),
+            wire: WireRuns::default(),
+            pulses: PulseBook::default(),
             seen: VecDeque::new(),
         }
     }
 
     /// One sample of the wire at the recording's own rate.
     pub fn sample(&mut self, at_us: u64, volts: f32) {
+        if let Some(runs) = self.wire.sample(at_us, volts) {
+            self.pulses.count(&runs);
+        }
         let high = if self.high {
             volts > self.profile.level.low_max_volts.value
         } else {
@@ -74,6 +89,7 @@ impl PulseObserver {
         };
         match event {
             Some(PulseEvent::Address { address, at_us }) => {
+                self.end_call(at_us / 1000);
                 self.begin(at_us / 1000);
                 self.called = true;
                 self.push(at_us / 1000, Observation::Address { address });
@@ -84,9 +100,14 @@ impl PulseObserver {
                 ..
             }) => {}
             Some(PulseEvent::Rejected { why, at_us }) => {
+                self.end_call(at_us / 1000);
+                self.begin(at_us / 1000);
                 self.push(at_us / 1000, Observation::BadAddress { why });
             }
-            Some(PulseEvent::Reset) => self.called = false,
+            Some(PulseEvent::Reset) => {
+                self.called = false;
+                self.lifted = false;
+            }
             None => {}
         }
     }
@@ -102,6 +123,9 @@ impl PulseObserver {
             self.pair.handle_block(&SenseBlock::default());
         }
         self.hear_handset();
+        if self.lifted {
+            self.last_active_ms = self.now_ms;
+        }
         let tone = ToneReader::classify(&self.profile.tone, &reading);
         let hz = reading.tone_hz.unwrap_or(0.0);
         match (&mut self.run, tone) {
@@ -122,11 +146,20 @@ impl PulseObserver {
                 });
             }
         }
-        if self.run.is_some() {
+        if let Some(run) = self.run {
             self.last_active_ms = self.now_ms;
-            self.book.ring.add(reading.high_volts);
-        } else {
+            // The block in which a burst begins or ends is only partly its own.
+            if run.tone == PanelTone::Ring && run.end_ms == self.now_ms && run.blocks > 1.0 {
+                self.book.ring.add(reading.high_volts);
+            }
+        } else if !self.active && self.high && reading.high_volts - reading.low_volts < STEADY_VOLTS
+        {
             self.book.idle.add(reading.mean_volts);
+            self.pulses.rest.add(reading.mean_volts);
+            self.book.noise(reading.low_volts, reading.high_volts);
+        }
+        if reading.high_volts < self.profile.level.low_max_volts.value {
+            self.pulses.low.add(reading.mean_volts);
         }
         let now = self.now_ms;
         let quiet = |since: u64| now.saturating_sub(since);
@@ -161,6 +194,11 @@ impl PulseObserver {
                 Observation::HandsetLifted | Observation::HandsetReplaced | Observation::DoorButton
             );
             if of_handset {
+                match seen.what {
+                    Observation::HandsetLifted => self.lifted = self.called,
+                    Observation::HandsetReplaced => self.lifted = false,
+                    _ => {}
+                }
                 self.last_active_ms = self.last_active_ms.max(seen.t_ms);
                 self.seen.push_back(seen);
             }
@@ -178,8 +216,25 @@ impl PulseObserver {
         &self.book
     }
 
+    /// How the panel counted.
+    #[must_use]
+    pub const fn pulses(&self) -> &PulseBook {
+        &self.pulses
+    }
+
     fn push(&mut self, t_ms: u64, what: Observation) {
         self.seen.push_back(Seen { t_ms, what });
+    }
+
+    /// The panel calls anew: what was before is over. A capture may come late, so the ring of the
+    /// new call can be under way.
+    fn end_call(&mut self, at_ms: u64) {
+        if self.run.is_some_and(|run| run.start_ms < at_ms) {
+            self.end_run();
+        }
+        self.stop_ring();
+        self.last_active_ms = self.last_active_ms.min(at_ms);
+        self.rest();
     }
 
     fn begin(&mut self, t_ms: u64) {

@@ -98,8 +98,12 @@ impl PanelLine {
                 (line, Way::Pulses(pulses), served, own)
             }
         };
+        let mut line = Line::new(profile.clone(), handset);
+        if matches!(way, Way::Pair) {
+            line = line.bridging_unfed_pauses();
+        }
         Self {
-            line: Line::new(profile.clone(), handset),
+            line,
             way,
             served,
             profile,

@@ -19,6 +19,8 @@ pub(crate) enum Command {
         /// What.
         action: Action,
     },
+    /// The script's time begins.
+    Begin,
     /// The program ends.
     Quit,
 }
@@ -28,7 +30,7 @@ const MAX_MS: u64 = 3_600_000;
 /// A press of the handset's button when no time is given.
 const PRESS_MS: u64 = 500;
 
-const HINT: &str = "dial N, say FILE, resident FILE, leave, lift, replace, button [MS], fault NAME, clear, poll MS, click, quit; \"1: dial 42\" names line 1";
+const HINT: &str = "dial N, say FILE, resident FILE, leave, lift, replace, button [MS], fault NAME, clear, poll MS, click, begin, quit; \"1: dial 42\" names line 1";
 
 /// Reads commands on a thread of its own until the input ends.
 pub(crate) fn read_stdin(messages: SyncSender<Message>) {
@@ -94,6 +96,7 @@ pub(crate) fn parse(text: &str) -> Result<Command, ScriptError> {
         "replace" => Action::Replace,
         "clear" => Action::Clear,
         "click" => Action::Click,
+        "begin" => return Ok(Command::Begin),
         "quit" => return Ok(Command::Quit),
         other => return Err(bad(format!("{other:?} is not a command"))),
     };
@@ -121,6 +124,7 @@ mod tests {
                 "{text}"
             );
         }
+        assert_eq!(parse("begin").unwrap(), Command::Begin);
         assert_eq!(parse("quit").unwrap(), Command::Quit);
     }
 

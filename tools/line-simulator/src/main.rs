@@ -103,6 +103,9 @@ struct Args {
     /// Time stands still until a gateway connects for the first time.
     #[arg(long)]
     wait_for_gateway: bool,
+    /// The script's time stands still until the command "begin" comes; the line rests meanwhile.
+    #[arg(long, requires = "script")]
+    wait_for_begin: bool,
     /// No old handset is there.
     #[arg(long)]
     no_handset: bool,

@@ -15,8 +15,8 @@ use crate::gateway::{Link, Message};
 use crate::output::Outputs;
 use crate::{Args, Failure, Speed};
 
-/// Without a drive frame for this long the card lets go of everything.
-const WATCHDOG_MS: u64 = 100;
+/// Without a drive frame for this long the card lets go of everything: the shortest time of the real board's watchdog.
+const WATCHDOG_MS: u64 = 390;
 /// Drives that may wait: a gateway that stalled must not leave its delay behind in the audio.
 const QUEUED_DRIVES: usize = 2;
 /// How long lockstep waits before it looks for signals.
@@ -25,6 +25,8 @@ const LOCKSTEP_WAIT: Duration = Duration::from_millis(50);
 const FLUSH_BLOCKS: u64 = 100;
 /// A clock this late (a suspended machine) starts anew instead of catching up.
 const MAX_LATE: Duration = Duration::from_secs(2);
+/// A block that comes later than this is caught up with: several run at once, and no gateway can answer each.
+const CAUGHT_UP: Duration = Duration::from_millis(2 * BLOCK_MS);
 
 /// All lines and what is connected to them.
 pub(crate) struct Station {
@@ -40,8 +42,12 @@ pub(crate) struct Station {
     /// Connections that were told as lost already and whose end has not been noticed yet.
     told_lost: Vec<u64>,
     waiting: bool,
+    /// This block makes up for time in which this program itself stood still.
+    late: bool,
     blocks: u64,
     scripted: bool,
+    /// The script that waits for the word to begin.
+    held: Option<Script>,
     repeat: bool,
     speed: Speed,
     outputs: Outputs,
@@ -56,13 +62,14 @@ impl Station {
     ) -> Result<Self, Failure> {
         let count = usize::from(args.lines);
         let scripted = script.is_some();
-        let script = script.unwrap_or_default();
+        let mut script = script.unwrap_or_default();
         if let Some(step) = script.steps.iter().find(|s| s.line >= count) {
             return Err(Failure::new(
                 format!("the script uses line {}, there are {count}", step.line),
                 "lines count from 0; raise --lines",
             ));
         }
+        let held = args.wait_for_begin.then(|| std::mem::take(&mut script));
         let mut lines = Vec::with_capacity(count);
         for line in 0..count {
             lines.push(crate::lines::build(args, line, script.for_line(line))?);
@@ -80,8 +87,10 @@ impl Station {
             link: None,
             told_lost: Vec::new(),
             waiting: args.wait_for_gateway,
+            late: false,
             blocks: 0,
             scripted,
+            held,
             repeat: args.repeat,
             speed: args.speed,
             outputs,
@@ -137,6 +146,7 @@ impl Station {
             } else if now.saturating_duration_since(tick) > MAX_LATE {
                 tick = now;
             }
+            self.late = now.saturating_duration_since(tick) > CAUGHT_UP;
             tick += block;
             while let Ok(message) = inbox.try_recv() {
                 self.handle(message);
@@ -166,7 +176,7 @@ impl Station {
         if stop.load(Ordering::Relaxed) || self.quit {
             return true;
         }
-        if !self.scripted || !self.lines.iter().all(|line| line.finished()) {
+        if !self.scripted || self.held.is_some() || !self.lines.iter().all(|line| line.finished()) {
             return false;
         }
         if self.repeat {
@@ -234,6 +244,20 @@ impl Station {
         let t_ms = self.t_ms();
         match command {
             Ok(Command::Quit) => self.quit = true,
+            Ok(Command::Begin) => match self.held.take() {
+                Some(script) => {
+                    for (line, simulation) in self.lines.iter_mut().enumerate() {
+                        simulation.begin_script(script.for_line(line));
+                    }
+                    self.outputs
+                        .event(t_ms, None, "command", json!({ "command": text }));
+                }
+                None => self.refuse(
+                    text,
+                    "no script waits for it",
+                    "start the program with --script and --wait-for-begin",
+                ),
+            },
             Ok(Command::Act { line, action }) => {
                 let count = self.lines.len();
                 if let Some(simulation) = self.lines.get_mut(line) {
@@ -278,10 +302,12 @@ impl Station {
         for drive in &mut self.current {
             drive.audio.fill(0);
         }
-        if self.silent_ms < WATCHDOG_MS {
+        // The gateway is silent only while it was asked: what this program slept through is not its fault.
+        if self.silent_ms < WATCHDOG_MS && !self.late {
             self.silent_ms += BLOCK_MS;
             if self.silent_ms >= WATCHDOG_MS && self.holds {
-                self.let_go("watchdog", "no drive for 100 ms");
+                let why = format!("no drive for {WATCHDOG_MS} ms");
+                self.let_go("watchdog", &why);
             }
         }
     }

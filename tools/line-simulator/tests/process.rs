@@ -20,6 +20,8 @@ impl Folder {
     fn new(name: &str) -> Self {
         let path =
             std::env::temp_dir().join(format!("line-simulator-{}-{name}", std::process::id()));
+        // A killed run whose process had the same number may have left its files.
+        let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -47,7 +49,7 @@ impl Simulator {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let until = Instant::now() + Duration::from_secs(5);
+        let until = Instant::now() + Duration::from_secs(60);
         while !folder.path("card").exists() {
             assert!(Instant::now() < until, "the socket never appeared");
             std::thread::sleep(Duration::from_millis(5));
@@ -79,7 +81,7 @@ impl Drop for Simulator {
 fn connect(path: &Path) -> VirtualCard<UnixStream> {
     let stream = UnixStream::connect(path).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_secs(5)))
+        .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     VirtualCard::connect(stream, "test").unwrap()
 }
@@ -182,6 +184,7 @@ fn commands_drive_a_line_and_a_silent_gateway_lets_go_of_it() {
     assert_eq!(card.info().lines, [LineKind::Pair; 2]);
     simulator.type_in("1: dial 7");
     simulator.type_in("sing");
+    simulator.type_in("begin");
     let profile = Profile::builtin("vizit").unwrap();
     let mut line = Line::new(profile, HandsetFitting::Relayed);
     let mut drive = [DriveBlock::default(); 2];
@@ -203,16 +206,16 @@ fn commands_drive_a_line_and_a_silent_gateway_lets_go_of_it() {
         }
         assert!(blocks < 500, "no ring");
     }
-    // Blocks come at the simulator's pace, one every 10 ms.
+    // Blocks come at the simulator's pace, one every 10 ms. A busy machine may keep us from asking in time, never make them early.
     let pace = start.elapsed().as_secs_f64() * 100.0 / f64::from(blocks);
-    assert!((0.7..1.5).contains(&pace), "{pace}");
+    assert!((0.7..5.0).contains(&pace), "{pace}");
     drive[1].drive = line.drive();
     for _ in 0..30 {
         card.exchange(&drive, &mut sense).unwrap();
     }
     assert!(sense[1].line_milliamps[40] > 10.0, "off-hook current");
     // The gateway hangs without closing: the watchdog gives the line back.
-    std::thread::sleep(Duration::from_millis(600));
+    std::thread::sleep(Duration::from_millis(1000));
     simulator.type_in("quit");
     assert!(simulator.0.wait().unwrap().success());
     let events = simulator.events();
@@ -221,6 +224,39 @@ fn commands_drive_a_line_and_a_silent_gateway_lets_go_of_it() {
     assert_eq!(named(&events, "call_dropped")[0]["why"], "on_hook");
     let refused = named(&events, "command_refused");
     assert!(refused[0]["hint"].as_str().unwrap().contains("dial N"));
+    // Nothing waited for the word.
+    let hint = refused[1]["hint"].as_str().unwrap();
+    assert!(hint.contains("--wait-for-begin"), "{hint}");
+}
+
+#[test]
+fn a_script_waits_for_the_word_to_begin() {
+    let folder = Folder::new("begin");
+    std::fs::write(
+        folder.path("visit.toml"),
+        "[[step]]\nat_s = 0\ndials = 7\n[[step]]\nat_s = 2\nleaves = true\n",
+    )
+    .unwrap();
+    let arguments = "--script visit.toml --speed lockstep --wait-for-begin";
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let mut simulator = Simulator::start(&folder, &arguments);
+    let mut card = connect(&folder.path("card"));
+    let (drive, mut sense) = ([DriveBlock::default()], [SenseBlock::default()]);
+    for _ in 0..300 {
+        card.exchange(&drive, &mut sense).unwrap();
+    }
+    simulator.type_in("begin");
+    // Typed words and drives come on different ways.
+    let mut blocks = 0;
+    while card.exchange(&drive, &mut sense).is_ok() {
+        blocks += 1;
+        assert!(blocks < 500_000, "the simulator never ended");
+    }
+    assert!(simulator.0.wait().unwrap().success());
+    let events = simulator.events();
+    let begun = named(&events, "command")[0]["t_ms"].as_u64().unwrap();
+    let dialled = named(&events, "dialled")[0]["t_ms"].as_u64().unwrap();
+    assert!(begun >= 3_000 && dialled >= begun, "{events:?}");
 }
 
 #[test]

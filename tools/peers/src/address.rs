@@ -3,7 +3,7 @@
 //! The whole of 127.0.0.0/8 is this machine. Tests run in parallel processes, so an address is taken by
 //! binding a socket on it that nobody else needs and holding that socket.
 
-use crate::Failure;
+use crate::{Failure, holders};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,6 +18,8 @@ const CLAIM_BELOW: u16 = 10_000;
 /// calls (20000 to 21999), below that of the gateways (from 30000). A peer that opens its sound on every
 /// address at once, as baresip does, collides with a port that anybody has on any of them.
 const FIRST_PORT: u16 = 22_000;
+/// So often a peer that finds its ports in use is started on others.
+const TRIES: usize = 4;
 /// So many tens of ports there are.
 const TENS: u32 = 790;
 /// Addresses are handed out from 127.71.0.0/16.
@@ -91,10 +93,46 @@ impl Ports {
         Err(Failure::new("no ten free ports on 127.0.0.1"))
     }
 
+    /// Starts a peer on ports nobody has, and once more on others when it finds them in use after all: somebody may take
+    /// one between the look and the start.
+    ///
+    /// # Errors
+    /// When there are no ports, when `start` fails for another reason, or when it was tried often enough.
+    pub fn start_on<T>(
+        mut start: impl FnMut(&Self) -> Result<T, Failure>,
+    ) -> Result<(Self, T), Failure> {
+        // Kept, so that the same ones are not handed out again.
+        let mut in_use = Vec::new();
+        loop {
+            let ports = Self::take()?;
+            match start(&ports) {
+                Ok(started) => return Ok((ports, started)),
+                Err(failure) if in_use.len() < TRIES && says_in_use(&failure.to_string()) => {
+                    let holders = holders::of_ports(ports.first..ports.first + 10);
+                    eprintln!(
+                        "{failure}
+trying other ports; these have: {holders}"
+                    );
+                    in_use.push(ports);
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
     /// The first of the ten.
     pub fn first(&self) -> u16 {
         self.first
     }
+}
+
+/// Whether a program says that it did not get an address or port.
+#[must_use]
+pub fn says_in_use(words: &str) -> bool {
+    let words = words.to_lowercase();
+    ["already in use", "eaddrinuse"]
+        .iter()
+        .any(|sign| words.contains(sign))
 }
 
 fn free_on_every_address(port: u16) -> bool {
@@ -127,10 +165,34 @@ mod tests {
     #[test]
     fn a_port_somebody_has_on_another_address_is_not_handed_out() {
         let elsewhere = Address::take().unwrap();
-        let first = Ports::take().unwrap().first();
-        // A process begins its search at the same ports every time.
+        let ports = Ports::take().unwrap();
+        let first = ports.first();
         let _other = UdpSocket::bind((elsewhere.ip(), first + 4)).unwrap();
+        drop(ports);
+        // A process begins its search at the same ports every time.
         assert_ne!(Ports::take().unwrap().first(), first);
+    }
+
+    #[test]
+    fn a_peer_that_finds_its_ports_in_use_is_started_on_others() {
+        let mut tried = Vec::new();
+        let (ports, ()) = Ports::start_on(|ports| {
+            tried.push(ports.first());
+            match tried.len() {
+                1 | 2 => Err(Failure::new("bind: Address already in use")),
+                _ => Ok(()),
+            }
+        })
+        .unwrap();
+        assert_eq!(tried.len(), 3);
+        assert_eq!(tried.last(), Some(&ports.first()));
+        tried.sort_unstable();
+        tried.dedup();
+        assert_eq!(tried.len(), 3, "the same ports again: {tried:?}");
+        let other = Ports::start_on(|_| -> Result<(), Failure> { Err(Failure::new("no file")) });
+        assert_eq!(other.unwrap_err().to_string(), "no file");
+        let never = |_: &Ports| -> Result<(), Failure> { Err(Failure::new("EADDRINUSE")) };
+        assert!(Ports::start_on(never).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{Failure, Outcome, address::Address, folder::Folder, process, process
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const CONFIGURATION: [(&str, &str); 8] = [
@@ -45,6 +46,10 @@ const EMPTY: [&str; 9] = [
 
 /// How long it may take from start to ready on a busy machine; half a second is usual.
 const BOOT_LIMIT: Duration = Duration::from_secs(20);
+/// Before a console command is asked again.
+const CONSOLE_PAUSE: Duration = Duration::from_millis(300);
+/// So many call files were written by this process.
+static CALL_FILES: AtomicU32 = AtomicU32::new(0);
 /// The right password of every extension until [`Asterisk::set_password`].
 pub const PASSWORD: &str = "correct horse 42";
 
@@ -330,8 +335,16 @@ impl Asterisk {
     /// # Errors
     /// When Asterisk does not answer.
     pub fn rx(&self, line: &str) -> Result<String, Failure> {
-        self.try_rx(line)
-            .map_err(|failure| Failure::new(format!("console command '{line}': {failure}")))
+        // On a busy machine the console now and then hangs up before it has said anything.
+        let mut said = self.try_rx(line);
+        for _ in 0..4 {
+            if said.as_ref().is_ok_and(|said| !said.is_empty()) {
+                break;
+            }
+            std::thread::sleep(CONSOLE_PAUSE);
+            said = self.try_rx(line);
+        }
+        said.map_err(|failure| Failure::new(format!("console command '{line}': {failure}")))
     }
 
     fn try_rx(&self, line: &str) -> Result<String, String> {
@@ -424,8 +437,10 @@ impl Asterisk {
         );
         // Written beside and moved, so that it is never seen half.
         let beside = self.folder.write("spool/tmp/call", &text)?;
-        // An extension may be a whole SIP URI, with strokes that no file name bears.
-        let name = extension.replace('/', "-");
+        // An extension may be a whole SIP URI, with strokes that no file name bears. Asterisk removes the file when the call is
+        // over, so the next call must not have its name.
+        let count = CALL_FILES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{count}", extension.replace('/', "-"));
         std::fs::rename(
             &beside,
             self.folder.join(&format!("spool/outgoing/{name}.call")),

@@ -8,6 +8,7 @@ pub mod address;
 pub mod asterisk;
 pub mod failure;
 pub mod folder;
+pub mod holders;
 pub mod process;
 pub mod speech;
 pub mod wait;

@@ -2,6 +2,7 @@
 
 use crate::{Failure, failure::Doing};
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -30,12 +31,45 @@ impl Process {
         self.quiet = true;
     }
 
+    /// As [`Process::start`], for a program that is told things on its standard input, see [`Process::tell`].
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub fn start_listening(
+        name: &str,
+        command: &mut Command,
+        folder: &Path,
+    ) -> Result<Self, Failure> {
+        Self::spawn(name, command, folder, Stdio::piped())
+    }
+
+    /// Writes a line to the standard input of a program that was started with [`Process::start_listening`].
+    ///
+    /// # Errors
+    /// When the program does not listen or has ended.
+    pub fn tell(&mut self, line: &str) -> Result<(), Failure> {
+        self.must_live()?;
+        let name = self.name.clone();
+        let input = self.child.stdin.as_mut();
+        let input = input.ok_or_else(|| Failure::new(format!("{name} takes no words")))?;
+        writeln!(input, "{line}").doing(|| format!("telling {name} '{line}'"))
+    }
+
     /// Starts the program; its output goes to `<name>.out` and `<name>.err` in `folder`, added to
     /// what an earlier process of that name left there.
     ///
     /// # Errors
     /// When it cannot be started; the sentence names the program.
     pub fn start(name: &str, command: &mut Command, folder: &Path) -> Result<Self, Failure> {
+        Self::spawn(name, command, folder, Stdio::null())
+    }
+
+    fn spawn(
+        name: &str,
+        command: &mut Command,
+        folder: &Path,
+        input: Stdio,
+    ) -> Result<Self, Failure> {
         let output = folder.join(format!("{name}.out"));
         let errors = folder.join(format!("{name}.err"));
         let open = |path: &Path| -> Result<File, Failure> {
@@ -46,7 +80,7 @@ impl Process {
                 .doing(|| format!("opening {}", path.display()))
         };
         let child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(open(&output)?)
             .stderr(open(&errors)?)
             .spawn()

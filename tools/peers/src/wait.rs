@@ -4,12 +4,36 @@ use crate::{Failure, Outcome};
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(20);
+/// What a wait that promises nothing is given beyond its usual time: a busy machine may stand still for many seconds,
+/// and patience costs nothing when all goes well.
+const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Asks again and again until `check` has an answer. `what` completes "no ... within N s".
+/// Asks again and again until `check` has an answer. `what` completes "no ... within N s". `usual` is what it takes at most
+/// on a machine with nothing else to do; it is waited for much longer. What is promised in time is checked by [`promised`].
+///
+/// # Errors
+/// When even that is over, or at once when `check` itself fails.
+pub fn until<T>(
+    what: &str,
+    usual: Duration,
+    check: impl FnMut() -> Result<Option<T>, Failure>,
+) -> Result<T, Failure> {
+    ask(what, usual + PATIENCE, check)
+}
+
+/// As [`until_true`] with a limit that is the point of the check: nothing is given beyond it.
 ///
 /// # Errors
 /// When the limit is over, or at once when `check` itself fails.
-pub fn until<T>(
+pub fn promised(
+    what: &str,
+    limit: Duration,
+    mut check: impl FnMut() -> Result<bool, Failure>,
+) -> Outcome {
+    ask(what, limit, || Ok(check()?.then_some(())))
+}
+
+fn ask<T>(
     what: &str,
     limit: Duration,
     mut check: impl FnMut() -> Result<Option<T>, Failure>,
@@ -35,10 +59,10 @@ pub fn until<T>(
 /// When the limit is over, or at once when `check` itself fails.
 pub fn until_true(
     what: &str,
-    limit: Duration,
+    usual: Duration,
     mut check: impl FnMut() -> Result<bool, Failure>,
 ) -> Outcome {
-    until(what, limit, || Ok(check()?.then_some(())))
+    until(what, usual, || Ok(check()?.then_some(())))
 }
 
 /// Watches for the whole time that something does not happen.

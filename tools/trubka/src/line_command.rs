@@ -23,6 +23,7 @@ fn number(name: &'static str, value: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .value_name(value)
+        .allow_negative_numbers(true)
         .value_parser(clap::value_parser!(f32))
 }
 
@@ -44,7 +45,7 @@ pub(crate) fn add_to(group: Command) -> Command {
     group
         .subcommand(
             Command::new("analyze")
-                .about("Tells what happened in a recording of a line, one JSON object a line.")
+                .about("Tells what happened in a recording of a line; with --json one object a line.")
                 .arg(file.clone())
                 .arg(volts.clone())
                 .arg(
@@ -52,7 +53,7 @@ pub(crate) fn add_to(group: Command) -> Command {
                         .long("topology")
                         .value_name("KIND")
                         .value_parser(["pair", "matrix", "pulse"])
-                        .help("pair unless the channels name taps"),
+                        .help("pair unless channels, switch or profile say otherwise"),
                 )
                 .arg(
                     Arg::new("channels")
@@ -138,7 +139,7 @@ pub(crate) fn add_to(group: Command) -> Command {
 /// Runs one of the offline commands; `None` when the command is the daemon's.
 pub(crate) fn run(globals: &Globals, matches: &ArgMatches) -> Option<Result<(), Failed>> {
     match matches.subcommand() {
-        Some(("analyze", sub)) => Some(analyze::run(sub)),
+        Some(("analyze", sub)) => Some(analyze::run(globals, sub)),
         Some(("learn", sub)) if sub.contains_id("live") => Some(learn_live::run(globals, sub)),
         Some(("learn", sub)) => Some(learn::run(globals, sub)),
         _ => None,
@@ -164,6 +165,13 @@ fn profile(name: &str) -> Result<line_interface::Profile, Failed> {
     let key = if name == "auto" { "custom" } else { name };
     if let Some(profile) = Profile::builtin(key) {
         return Ok(profile);
+    }
+    if line_interface::pulse::PulseProfile::builtin(name).is_some() {
+        return Err(failed(
+            USAGE,
+            format!("{name} is the profile of a pulse line"),
+            "add --topology pulse, or name the profile of a brand",
+        ));
     }
     let known: Vec<&str> = Profile::builtin_names().collect();
     let text = std::fs::read_to_string(name).map_err(|e| {

@@ -269,7 +269,7 @@ fn mistakes_have_a_hint() {
     wav(&file, spec(2, 8000, 16), 0.5, |_, _| 0.0);
     let file = file.to_str().unwrap();
     for (file, volts, more, hint) in [
-        ("/does/not/exist.wav", "16", vec![], "sox"),
+        ("/does/not/exist.wav", "16", vec![], "check the name"),
         (file, "0", vec![], "such as 16"),
         (file, "16", vec!["--profile", "nobody"], "vizit"),
         (file, "16", vec!["--channels", "line,X"], "current"),

@@ -13,6 +13,7 @@ use dsp::sample::{to_f32, to_i16};
 use line_interface::{CardError, CardErrorKind, SAMPLE_RATE_HZ};
 
 use super::bridge::{Bridges, locked};
+use super::pace::{BRAKE, Pace};
 
 /// How often the devices are looked after.
 const LOOK: Duration = Duration::from_millis(100);
@@ -25,13 +26,8 @@ const SILENT: Duration = Duration::from_secs(2);
 const SLIPS_IN_A_ROW: u32 = 50;
 /// Calls of the devices in a second: 10 ms each.
 const CALLS_PER_SECOND: u32 = 100;
-/// A device that slips, fails or calls without end is kept waiting for this long each time: its thread would otherwise take
-/// a whole processor core until the device is given up.
-const BRAKE: Duration = Duration::from_millis(5);
 /// Slips in a row that are nothing special yet.
 const SLIPS_UNBRAKED: u32 = 3;
-/// A device may be ahead of our clock by this much: its buffers are filled at the start and after a slip.
-const MOST_AHEAD: Duration = Duration::from_millis(500);
 /// Most frames that a call may bring; beyond that the rest is let go.
 const MOST_FRAMES: usize = 16_384;
 
@@ -252,33 +248,6 @@ fn take(side: &mut super::bridge::Side, direction: Direction, error: &cpal::Erro
     }
 }
 
-/// Whether a device keeps its rate. ALSA's `null` plug-in calls thousands of times too often, a sound server that has just
-/// lost a device may for a while.
-struct Pace {
-    rate_hz: u32,
-    /// When the frames so far are over at the device's rate.
-    until: Duration,
-}
-
-impl Pace {
-    fn new(rate_hz: u32) -> Pace {
-        Pace {
-            rate_hz,
-            until: Duration::ZERO,
-        }
-    }
-
-    /// Counts the frames of a call; waits when the device is far ahead of our clock.
-    fn keep(&mut self, began: Instant, frames: usize) {
-        let now = began.elapsed();
-        let length = Duration::from_secs_f64(frames as f64 / f64::from(self.rate_hz));
-        self.until = self.until.max(now) + length;
-        if self.until > now + MOST_AHEAD {
-            std::thread::sleep(BRAKE.max(length.min(MOST_AHEAD)));
-        }
-    }
-}
-
 fn converter(from_hz: u32, to_hz: u32) -> Result<Option<Resampler>, String> {
     if from_hz == to_hz {
         return Ok(None);
@@ -302,11 +271,10 @@ fn open_capture(
             .map_err(|why| cpal::Error::with_message(ErrorKind::UnsupportedConfig, why))?;
         let mut samples = Vec::with_capacity(MOST_FRAMES);
         let mut line = vec![0.0; MOST_FRAMES];
-        let mut pace = Pace::new(sound.rate_hz);
+        let mut pace = Pace::of_capture(sound.rate_hz);
         device.build_input_stream::<i16, _, _>(
             config,
             move |data, _| {
-                pace.keep(began, data.len() / step);
                 samples.clear();
                 let ours = data.iter().skip(usize::from(channel)).step_by(step);
                 samples.extend(ours.take(MOST_FRAMES).map(|sample| to_f32(*sample)));
@@ -318,10 +286,14 @@ fn open_capture(
                     }
                 };
                 let now = began.elapsed();
-                let mut side = locked(&side);
-                side.called = Some(now);
-                side.slips = 0;
-                side.bridge.push(now, line.get(..count).unwrap_or_default());
+                {
+                    let mut side = locked(&side);
+                    side.called = Some(now);
+                    side.slips = 0;
+                    side.bridge.push(now, line.get(..count).unwrap_or_default());
+                }
+                // Only now: what was brought does not wait.
+                pace.keep(began, data.len() / step);
             },
             move |error| note(&told, Direction::Capture, &error),
             None,
@@ -347,7 +319,7 @@ fn open_playback(
         let mut samples = vec![0.0; MOST_FRAMES];
         // At a higher rate the line's samples come in whole ones: the rest of the last one waits.
         let mut ready = 0..0;
-        let mut pace = Pace::new(sound.rate_hz);
+        let mut pace = Pace::of_playback(sound.rate_hz);
         device.build_output_stream::<i16, _, _>(
             config,
             move |data, _| {
@@ -397,27 +369,6 @@ fn started((stream, channels): (Stream, u16)) -> Result<(Stream, u16), String> {
 mod tests {
     use super::*;
     use crate::sound::bridge::Side;
-
-    #[test]
-    fn a_device_that_calls_without_end_is_held_to_its_rate() {
-        let began = Instant::now();
-        let mut pace = Pace::new(8000);
-        let mut calls = 0;
-        while began.elapsed() < Duration::from_millis(300) {
-            pace.keep(began, 80);
-            calls += 1;
-        }
-        // Half a second ahead, and 300 ms: 80 calls of 10 ms. Thousands without the brake.
-        assert!((40..=100).contains(&calls), "{calls}");
-    }
-
-    #[test]
-    fn a_device_at_its_rate_never_waits() {
-        let began = Instant::now();
-        let mut pace = Pace::new(48_000);
-        pace.keep(began, 960);
-        assert!(began.elapsed() < Duration::from_millis(100));
-    }
 
     #[test]
     fn slips_without_end_are_braked_and_then_a_lost_device() {

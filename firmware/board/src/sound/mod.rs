@@ -9,6 +9,8 @@ mod device;
 #[cfg(not(feature = "sound"))]
 mod none;
 #[cfg(feature = "sound")]
+mod pace;
+#[cfg(feature = "sound")]
 mod port;
 
 #[cfg(not(feature = "sound"))]

@@ -24,10 +24,10 @@ impl Controller {
             Some(early) if alive(early) => return false,
             _ => {}
         }
-        let fork = calls.forks.iter().find(|fork| fork.leg == leg);
-        let party = fork.map(|fork| fork.target.address.clone());
+        let fork = calls.forks.iter().find(|fork| fork.leg == leg).cloned();
         calls.early = Some(leg);
         let taken = std::mem::replace(&mut calls.taken, true);
+        let party = fork.map(|fork| self.shown(&fork));
         self.actions.push_back(if taken {
             Action::JoinLine { line, leg }
         } else {

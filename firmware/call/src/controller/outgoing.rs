@@ -6,7 +6,7 @@ use std::time::Duration;
 use config::{Facts, Ring, Route};
 
 use super::{Calls, Controller, Fork, Phase, Talker, Target};
-use crate::access::may_forward;
+use crate::access::{extension_name, may_forward};
 use crate::event::Event;
 use crate::leg::{Action, LegId};
 
@@ -98,6 +98,7 @@ impl Controller {
 
     fn call_target(&mut self, now: Duration, line: usize, target: Target) {
         let leg = self.new_leg();
+        let account = self.route(line).map_or(0, |route| route.account);
         let Phase::Ringing { calls, .. } = &mut self.phases[line] else {
             return;
         };
@@ -105,6 +106,7 @@ impl Controller {
         calls.forks.push(Fork {
             leg,
             target,
+            account,
             since: now,
             ringing: false,
         });
@@ -159,6 +161,25 @@ impl Controller {
         });
     }
 
+    /// A call is placed through this account, which need not be the one of the route: another one may stand in for it.
+    pub fn leg_placed(&mut self, leg: LegId, account: usize) {
+        if let Some((_, fork)) = self.fork_of(leg) {
+            fork.account = account;
+        } else {
+            self.transfer_placed(leg, account);
+        }
+    }
+
+    /// How a party that was called through an account is shown.
+    pub(super) fn shown_called(&self, account: usize, address: &str) -> String {
+        let account = self.settings.accounts.get(account);
+        extension_name(address, account.and_then(|account| account.pbx.as_deref()))
+    }
+
+    pub(super) fn shown(&self, fork: &Fork) -> String {
+        self.shown_called(fork.account, &fork.target.address)
+    }
+
     fn fork_of(&mut self, leg: LegId) -> Option<(usize, &mut Fork)> {
         self.phases
             .iter_mut()
@@ -200,7 +221,8 @@ impl Controller {
             return;
         }
         fork.ringing = true;
-        let party = fork.target.address.clone();
+        let fork = fork.clone();
+        let party = self.shown(&fork);
         self.tell(Event::CallRinging {
             line: self.line_name(line),
             party,
@@ -225,7 +247,8 @@ impl Controller {
             return;
         };
         self.drop_forks(now, line, "answered elsewhere");
-        self.begin_talk(now, line, Some(leg), Talker::Called(fork.target.address));
+        let talker = Talker::Called(self.shown(&fork));
+        self.begin_talk(now, line, Some(leg), talker);
     }
 
     /// A leg ended, whoever ended it. `status` is the final SIP status of a failed attempt.
@@ -363,7 +386,7 @@ impl Controller {
             let event = Event::CallEnded {
                 line: self.line_name(line),
                 apartment: self.apartment(line),
-                party: fork.target.address,
+                party: self.shown(&fork),
                 reason: why.to_owned(),
                 talk_ms: 0,
             };
@@ -419,7 +442,7 @@ impl Controller {
 fn failure_hint(status: Option<u16>) -> &'static str {
     match status {
         Some(401 | 403 | 407) => {
-            "the PBX refused the account: check password, auth_user and the extension's rights to call"
+            "the PBX refused the account: check password, auth_user, realm and the extension's rights to call"
         }
         Some(404 | 484 | 604) => "the PBX knows no such number: check targets in the [[route]]",
         Some(408 | 503) | None => {

@@ -65,10 +65,12 @@ impl Controller {
         let event = event("asked", &address, "");
         self.tell(event);
         let new = self.new_leg();
+        let account = self.route(line).map_or(0, |route| route.account);
         if let Phase::Talking(talk) = &mut self.phases[line] {
             talk.transfer = Some(Transfer {
                 leg: new,
                 target: address.clone(),
+                account,
                 since: now,
             });
         }
@@ -87,6 +89,15 @@ impl Controller {
 
     pub(super) fn is_transferring(&self, line: usize) -> bool {
         matches!(&self.phases[line], Phase::Talking(talk) if talk.transfer.is_some())
+    }
+
+    pub(super) fn transfer_placed(&mut self, leg: LegId, account: usize) {
+        if let Some(line) = self.transfer_of(leg)
+            && let Phase::Talking(talk) = &mut self.phases[line]
+            && let Some(transfer) = &mut talk.transfer
+        {
+            transfer.account = account;
+        }
     }
 
     pub(super) fn transfer_provisional(&mut self, leg: LegId, status: u16) -> bool {
@@ -108,16 +119,19 @@ impl Controller {
         let Some(line) = self.transfer_of(leg) else {
             return false;
         };
-        let account = self.route(line).map_or(0, |route| route.account);
         let Phase::Talking(talk) = &mut self.phases[line] else {
             return false;
         };
         let Some(transfer) = talk.transfer.take() else {
             return false;
         };
-        let talker = match &talk.talker {
-            Talker::Caller(_) => Talker::Caller(Caller::called_at(account, &transfer.target)),
-            _ => Talker::Called(transfer.target),
+        let called_in = matches!(talk.talker, Talker::Caller(_));
+        let (account, target) = (transfer.account, &transfer.target);
+        let pbx = self.settings.accounts.get(account);
+        let pbx = pbx.and_then(|account| account.pbx.as_deref());
+        let talker = match called_in {
+            true => Talker::Caller(Caller::called_at(account, target, pbx)),
+            false => Talker::Called(self.shown_called(account, target)),
         };
         self.hand_over(now, line, leg, talker, false);
         true

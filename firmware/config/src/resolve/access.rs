@@ -7,6 +7,7 @@ use crate::document::Entry;
 use crate::host::HostPort;
 use crate::model::{Access, Account, Call, Incoming, Unanswered};
 use crate::party::{At, Party};
+use crate::pbx::pbx_of_each;
 use crate::problem::ProblemKind;
 use crate::template::Header;
 
@@ -161,7 +162,7 @@ impl Resolver<'_> {
                 Err(why) => {
                     let cause = format!("\"{text}\": {why}");
                     let hint = format!(
-                        "write {key} = [\"200\"] for an extension of any PBX, \"200@HOST\" for one of the account with that domain or registrar, or for a phone that calls from that host"
+                        "write {key} = [\"200\"] for an extension of any PBX, \"200@HOST\" or \"200@HOST:PORT\" for one of the account with that domain or registrar, or for a phone that calls from that host"
                     );
                     self.problem(entry, key, ProblemKind::OutOfRange, cause, hint);
                 }
@@ -173,24 +174,13 @@ impl Resolver<'_> {
 
     /// An extension that is named without its PBX where there are several.
     fn ambiguous(&mut self, entry: &Entry, key: &str, accounts: &[Account], parties: &[Party]) {
-        // Accounts that stand in for each other are one PBX to their owner.
-        let same = |(index, one): (usize, &Account), other: &Account| {
-            one.registrar == other.registrar
-                || one.backup_account.is_some()
-                || other.backup_account == Some(index)
-        };
-        let first = accounts.first();
-        let several = first.is_some_and(|first| {
-            let mut all = accounts.iter().enumerate();
-            all.any(|(index, one)| {
-                !same((index, one), first) && first.backup_account != Some(index)
-            })
-        });
+        let pbxs = pbx_of_each(accounts);
+        let several = pbxs.iter().any(|pbx| Some(pbx) != pbxs.first());
         let plain = parties.iter().find(|party| party.at == At::AnyPbx);
         if let Some(party) = plain.filter(|_| several) {
             let user = &party.user;
             let cause = format!("\"{user}\" is that extension of every account's PBX");
-            let hint = "write \"200@HOST\" with the domain or the registrar of the account whose extension is meant";
+            let hint = "write \"200@HOST\" with the domain or the registrar of the account whose extension is meant, and its port where two are at one host";
             self.warning(entry, key, cause, hint);
         }
     }

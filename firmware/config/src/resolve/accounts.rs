@@ -152,6 +152,16 @@ impl Resolver<'_> {
         }
     }
 
+    fn realm(&mut self, entry: &Entry) -> Option<String> {
+        let realm = entry.optional_text("realm")?;
+        if realm.contains(['"', '\\']) {
+            let cause = format!("\"{}\" is no realm", realm.escape_debug());
+            let hint = "write it as the PBX does, without quotes; Asterisk's is \"asterisk\", often it is the domain";
+            self.problem(entry, "realm", ProblemKind::OutOfRange, cause, hint);
+        }
+        Some(realm)
+    }
+
     /// Index of the account that steps in.
     fn backup_account(&mut self, entry: &Entry) -> Option<usize> {
         let wanted = entry.optional_text("backup_account")?;
@@ -270,6 +280,7 @@ impl Resolver<'_> {
                     .unwrap_or_else(|| domain.host.clone()),
                 tls_identity: self.tls_identity(entry),
                 domain,
+                realm: self.realm(entry),
                 auth_user: entry.optional_text("auth_user"),
                 password: Secret::new(entry.text("password")),
                 password_file: entry.optional_text("password_file").map(PathBuf::from),

@@ -77,6 +77,7 @@ impl Resolver<'_> {
             codecs,
             crypto_suites,
             ptime_ms: number(entry, "ptime_ms"),
+            unnegotiated_events: entry.bool("unnegotiated_events"),
             telephone_event_payload_type: number(entry, "telephone_event_payload_type") as u8,
             echo_paths_file: entry.text("echo_paths_file").into(),
             dscp: number(entry, "dscp") as u8,

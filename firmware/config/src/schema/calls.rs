@@ -60,7 +60,7 @@ pub(super) const ROUTE: Section = Section {
             "may_open",
             Kind::TextList,
             Literal("[\"called\"]"),
-            "Who may open the door: \"called\" is the party the box called; others call in: \"200\" is that extension of the PBX of any account; \"200@HOST\" with an account's domain, registrar or proxy that extension of this account's PBX alone; \"200@HOST\" with any other host whom a PBX passes on from there, or a phone of direct_sources at that address. \"sip:\" may stand before it.",
+            "Who may open the door: \"called\" is the party the box called; others call in: \"200\" is that extension of the PBX of any account; \"200@HOST\" with an account's domain, registrar or proxy that extension of this account's PBX alone, \"200@HOST:PORT\" where two are at one host; \"200@HOST\" with any other host whom a PBX passes on from there, or a phone of direct_sources at that address. \"sip:\" may stand before it.",
         ),
         key(
             "gain_to_line_db",

@@ -47,6 +47,12 @@ pub(super) const MEDIA: Section = Section {
             "RTP payload type offered for RFC 4733 key events.",
         ),
         key(
+            "unnegotiated_events",
+            Kind::Bool,
+            Literal("true"),
+            "Whether key events (RFC 4733) are taken on telephone_event_payload_type although the other side did not agree to them, as some PBXs and phones send them; only from where the call's sound has to come.",
+        ),
+        key(
             "dscp",
             int(0, 63),
             Literal("46"),

@@ -197,6 +197,12 @@ pub(super) const ACCOUNT: Section = Section {
             "PEM file with the private key of the account's tls_certificate_file, mode 0600.",
         ),
         key(
+            "realm",
+            Kind::Text,
+            Unset,
+            "The only realm for which the account's password is used, as the PBX names it. Without it the realm is learned from the registration, or from the first call of an account that does not register. Name it where an outbound proxy and the PBX behind it have one realm and both ask for a password in calls: otherwise what asks second might be the phone that is called, and gets no answer.",
+        ),
+        key(
             "auth_user",
             Kind::Text,
             Unset,

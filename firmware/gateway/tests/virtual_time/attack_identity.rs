@@ -206,6 +206,75 @@ fn an_entry_with_a_host_names_the_extension_of_one_pbx() {
     }
 }
 
+/// Two PBXs at one host are told apart by their ports, and what comes from neither port is nobody's whom an entry with a port means.
+/// The journal says which one it was.
+#[test]
+fn two_pbxs_at_one_host_are_told_apart_by_the_port_they_call_from() {
+    const NEIGHBOUR: &str = "[[account]]\nname = \"second\"\nextension = \"700\"\n\
+        domain = \"127.77.0.2:5070\"\nregister = false\n";
+    let callers = [
+        (PBX_SIP, "200@127.77.0.2:5060"),
+        ("127.77.0.2:5070", "200@127.77.0.2:5070"),
+        ("127.77.0.2:6000", "200@127.77.0.2"),
+    ];
+    for (route, open) in [
+        ("may_open = [\"200\"]", &[0, 1, 2][..]),
+        ("may_open = [\"200@127.77.0.2\"]", &[0, 1, 2]),
+        ("may_open = [\"200@127.77.0.2:5060\"]", &[0]),
+        ("may_open = [\"200@127.77.0.2:5070\"]", &[1]),
+    ] {
+        for (index, (source, name)) in callers.into_iter().enumerate() {
+            let options = Options {
+                route,
+                config: NEIGHBOUR,
+                ..Options::with(answers(ms(300)))
+            };
+            let world = calls_from(source, options, "<sip:200@127.77.0.2>", "");
+            let opens = usize::from(open.contains(&index));
+            assert_eq!(
+                world.opened(),
+                opens,
+                "{route}: {source}\n{}",
+                world.story()
+            );
+            let told = world.last_words(match opens {
+                1 => "door_opened",
+                _ => "door_refused",
+            });
+            assert!(told.contains(&format!("\"{name}\"")), "{told}");
+        }
+    }
+}
+
+/// With one PBX a number says enough; with several each party is told with the PBX that carried its call.
+#[test]
+fn the_journal_names_the_pbx_of_each_party_where_there_are_several() {
+    for (config, party) in [("", "\"400\""), (SECOND, "\"400@127.77.0.2\"")] {
+        let mut world = World::ready(Options {
+            config,
+            ..Options::with(answers(ms(300)))
+        });
+        world.visit_until("call_answered");
+        world.run_for(seconds(1));
+        world.press('9', phone::KeyBy::Rfc4733);
+        world.wait("door_release_ended", 1);
+        world.wait("call_ended", 1);
+        for event in [
+            "call_ringing",
+            "call_answered",
+            "digit",
+            "door_opened",
+            "call_ended",
+            "call_quality",
+        ] {
+            let told = world.last_words(event);
+            assert!(told.contains(&format!("party: {party}")), "{told}");
+        }
+        // What is configured stays as it is written.
+        assert!(world.last_words("call_placed").contains("target: \"400\""));
+    }
+}
+
 /// The lists of callers and of those who dial feature codes are read the same way.
 #[test]
 fn who_may_call_in_can_be_told_by_his_pbx() {

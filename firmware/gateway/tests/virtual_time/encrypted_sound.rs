@@ -144,3 +144,40 @@ fn no_key_is_printed_anywhere() {
     }
     assert!(keys.iter().all(|key| !shown.contains(key.as_str())));
 }
+
+/// The keys of an account over TLS are safe in its own calls only: a phone that is called by its address gets SIP in the clear.
+#[test]
+fn keys_do_not_travel_in_the_clear_in_a_direct_call_of_an_account_over_tls() {
+    for (account, placed) in [
+        (
+            "media_encryption = \"optional\"\ntransport = \"tls\"\nregister = false",
+            true,
+        ),
+        (
+            "media_encryption = \"required\"\ntransport = \"tls\"\nregister = false",
+            false,
+        ),
+    ] {
+        let mut world = World::new(Options {
+            account,
+            sip: "direct_calls = true",
+            targets: "\"sip:401@127.77.0.50\"",
+            ..Options::with(answers(ms(300)))
+        });
+        world.visit_until("call_placed");
+        world.run_for(ms(500));
+        let sent = &world.network.to_strangers;
+        let texts: Vec<_> = sent
+            .iter()
+            .map(|(_, bytes)| String::from_utf8_lossy(bytes))
+            .collect();
+        let invites = texts.iter().filter(|text| text.starts_with("INVITE"));
+        let invites: Vec<_> = invites.collect();
+        assert_eq!(!invites.is_empty(), placed, "{account}");
+        for invite in &texts {
+            assert!(!invite.contains("crypto"), "{invite}");
+        }
+        assert_eq!(world.happened("encryption_refused"), usize::from(!placed));
+        assert_eq!(world.happened("call_failed"), usize::from(!placed));
+    }
+}

@@ -26,12 +26,14 @@ pub(crate) struct Agreed {
     pub(crate) remote_rtcp: Option<SocketAddr>,
     /// What we send, with the payload type the peer wants for it.
     pub(crate) send: (u8, Codec),
-    /// What we take, with the payload types of our own description.
+    /// What we take, with the payload types of our own description, and of the peer's where that cannot be confused.
     pub(crate) receive: Vec<(u8, Codec)>,
     /// What key events go out as, with the ticks of its clock in a line sample.
     pub(crate) event_send: Option<(u8, u32)>,
     /// The same for those that come.
     pub(crate) event_receive: Vec<(u8, u32)>,
+    /// The payload types that the peer's description uses, whatever for.
+    pub(crate) named_by_peer: Vec<u8>,
     /// What the peer asks of Opus.
     pub(crate) wishes: OpusWishes,
     pub(crate) ptime_ms: u32,
@@ -370,9 +372,18 @@ fn agree(local: &LocalAudio, remote: &RemoteAudio, own_ptime_ms: u32) -> Result<
         .find(|(_, codec)| local.codecs.iter().any(|(_, own)| own == codec))
         .copied()
         .ok_or_else(|| SdpError::new(SdpErrorKind::NoCommonCodec, "no codec in common"))?;
-    let receive = local.codecs.clone();
     // Each side receives on the payload types of its own description. Peers that send on theirs are common, so that
     // number is taken too as long as it means nothing else.
+    let mut receive = local.codecs.clone();
+    for (theirs, codec) in &remote.codecs {
+        let known = local.codecs.iter().any(|(_, own)| own == codec);
+        let taken = receive.iter().any(|(pt, _)| pt == theirs)
+            || local.events.iter().any(|(pt, _)| pt == theirs)
+            || Codec::from_static_payload_type(*theirs).is_some();
+        if known && !taken {
+            receive.push((*theirs, *codec));
+        }
+    }
     let mut event_receive: Vec<(u8, u32)> = Vec::new();
     for (own, ticks) in &local.events {
         let Some((theirs, _)) = remote.events.iter().find(|(_, known)| known == ticks) else {
@@ -399,6 +410,7 @@ fn agree(local: &LocalAudio, remote: &RemoteAudio, own_ptime_ms: u32) -> Result<
         receive,
         event_send: event_of(&common, send.1),
         event_receive,
+        named_by_peer: remote.numbers.clone(),
         wishes: remote.wishes,
         ptime_ms: send.1.packet_time(packet_time(remote, own_ptime_ms)),
         may_send: remote.direction.receives() && local.direction.sends() && remote.rtp.is_some(),

@@ -81,6 +81,8 @@ pub(crate) struct RemoteAudio {
     pub(crate) codecs: Vec<(u8, Codec)>,
     /// Payload types of key events in the peer's order, with the ticks of their clocks in a line sample; one for each clock.
     pub(crate) events: Vec<(u8, u32)>,
+    /// Payload types that stand for something else than key events, known or not.
+    pub(crate) numbers: Vec<u8>,
     /// What the peer asks of the Opus it receives.
     pub(crate) wishes: OpusWishes,
     pub(crate) ptime_ms: Option<u32>,
@@ -233,6 +235,12 @@ fn read_audio(
         direction,
         codecs: found,
         events,
+        numbers: media
+            .fmt
+            .split_whitespace()
+            .filter_map(|number| number.parse().ok())
+            .filter(|number| !is_event(media, *number))
+            .collect(),
         wishes,
         ptime_ms: milliseconds(attribute(media, session, "ptime")),
         max_ptime_ms: milliseconds(attribute(media, session, "maxptime")),
@@ -302,12 +310,19 @@ fn parameters_of(media: &Media, payload_type: u8) -> &str {
         .map_or("", |(_, parameters)| parameters)
 }
 
+fn map_of(media: &Media, payload_type: u8) -> Option<RtpMap> {
+    let mut maps = media.attributes_typed::<RtpMap>().filter_map(Result::ok);
+    maps.find(|map| map.payload_type == payload_type)
+}
+
+/// Whether a payload type stands for key events, of any clock.
+fn is_event(media: &Media, payload_type: u8) -> bool {
+    map_of(media, payload_type)
+        .is_some_and(|map| map.encoding_name.eq_ignore_ascii_case("telephone-event"))
+}
+
 fn format_of(media: &Media, payload_type: u8) -> Option<Format> {
-    let map = media
-        .attributes_typed::<RtpMap>()
-        .filter_map(Result::ok)
-        .find(|map| map.payload_type == payload_type);
-    let Some(map) = map else {
+    let Some(map) = map_of(media, payload_type) else {
         return Codec::from_static_payload_type(payload_type).map(Format::Speech);
     };
     let channels = map.encoding_params.as_deref().map(str::trim);

@@ -152,7 +152,9 @@ impl Session {
         if let Some((_, ticks)) = events.copied().find(|(pt, _)| *pt == payload_type) {
             return Some(Content::Event(ticks));
         }
-        if payload_type == self.negotiator.own_event_pt() {
+        // Where the peer uses the number for something else it means that.
+        let free = !agreed.named_by_peer.contains(&payload_type);
+        if payload_type == self.negotiator.own_event_pt() && free {
             if self.config.accept_unnegotiated_events {
                 return Some(Content::Event(1));
             }

@@ -77,9 +77,16 @@ impl AccountState {
         }
     }
 
+    /// Whether a proxy has credentials of its own.
+    pub(super) fn has_login_at(&self, proxy: SocketAddr) -> bool {
+        self.logins.iter().any(|login| login.address == proxy)
+    }
+
     /// Another server: nothing said to the last one counts.
     pub(super) fn forget_server(&mut self) {
         self.nonces = [None, None];
+        // A backup proxy has a realm of its own.
+        self.realms[Asker::Proxy as usize] = None;
         self.register = None;
         self.probe = None;
         self.answers_crlf = false;
@@ -95,7 +102,7 @@ impl UserAgent {
     }
 
     /// True if one of the account's registrar addresses fits.
-    fn has_target(&self, account: usize, fits: impl Fn(SocketAddr) -> bool) -> bool {
+    pub(super) fn has_target(&self, account: usize, fits: impl Fn(SocketAddr) -> bool) -> bool {
         self.accounts
             .get(account)
             .is_some_and(|state| state.targets.iter().any(|t| fits(t.address)))
@@ -125,18 +132,27 @@ impl UserAgent {
         self.set_registrars(now, account, &[registrar]);
     }
 
-    /// The account whose registrar is at `source`; among several the one with that user.
-    pub(super) fn account_by_source(&self, source: Hop, user: Option<&str>) -> Option<usize> {
+    /// The accounts whose PBX a message from `source` may come from: those with a server at that very address and port, else those
+    /// with one at that host, since a PBX may send from other ports.
+    pub(super) fn accounts_at(&self, source: Hop) -> Vec<usize> {
         // Who is expected over TLS is not taken over anything else.
         let here = |account: &usize| self.is_of_account(*account, source);
-        let all = 0..self.config.accounts.len();
-        let by_user = all.clone().filter(here).find(|a| {
-            self.config
-                .accounts
-                .get(*a)
-                .is_some_and(|c| Some(c.user.as_str()) == user)
-        });
-        by_user.or_else(|| all.clone().find(here))
+        let here: Vec<usize> = (0..self.config.accounts.len()).filter(here).collect();
+        let exact = |account: &usize| self.is_registrar(*account, source);
+        match here.iter().copied().filter(exact).collect::<Vec<_>>() {
+            exact if exact.is_empty() => here,
+            exact => exact,
+        }
+    }
+
+    /// The account that a message from `source` belongs to; among several the one with that user.
+    pub(super) fn account_by_source(&self, source: Hop, user: Option<&str>) -> Option<usize> {
+        let here = self.accounts_at(source);
+        let is_user = |account: &&usize| {
+            let settings = self.config.accounts.get(**account);
+            settings.is_some_and(|settings| Some(settings.user.as_str()) == user)
+        };
+        here.iter().find(is_user).or(here.first()).copied()
     }
 
     pub(super) fn start_account(&mut self, now: Duration, account: usize) {

@@ -111,20 +111,28 @@ impl UserAgent {
         let through_proxy = self.options.get(account).is_some_and(|o| o.outbound_proxy);
         let unknown_proxy =
             asker == Asker::Proxy && through_proxy && state.realms[asker as usize].is_none();
-        let foreign = match configured {
-            Some(realm) => realm != challenge.realm,
-            None if is_register || unknown_proxy => false,
-            None => {
-                let mut learned = state.realms.iter().flatten().peekable();
+        let own_login = asker == Asker::Proxy && state.has_login_at(client.destination.address);
+        let [of_end, of_proxy] = &state.realms;
+        let pinned = configured.is_some();
+        let foreign = match (&configured, asker) {
+            // What is pinned is the account's password; a proxy with a login of its own has a realm of its own.
+            (Some(realm), _) if *realm == challenge.realm => false,
+            (Some(_), _) if !own_login => true,
+            _ if is_register || unknown_proxy => false,
+            // Who knows us by our registration asks for calls in the same realm.
+            (None, Asker::End) if of_end.is_some() => of_end.as_ref() != Some(&challenge.realm),
+            _ => {
+                let mut learned = [of_end, of_proxy].into_iter().flatten().peekable();
                 learned.peek().is_some() && learned.all(|realm| *realm != challenge.realm)
             }
         };
         // Where the server itself asks for calls as a proxy (407), a 401 in its realm comes from behind it: from the phone that is
-        // called, which would get an answer to guess the password from.
+        // called, which would get an answer to guess the password from. An outbound proxy may have the realm of the PBX behind it,
+        // which nothing shows: then the owner has to say so, by naming the realm.
         let passed_on = asker == Asker::End
             && !is_register
-            && !through_proxy
-            && state.realms[Asker::Proxy as usize].as_ref() == Some(&challenge.realm);
+            && !(through_proxy && pinned)
+            && of_proxy.as_ref() == Some(&challenge.realm);
         if foreign || passed_on || !self.is_registrar(account, destination) {
             self.counters.foreign_challenges += 1;
             return None;

@@ -82,6 +82,7 @@ impl UserAgent {
         self.events.push_back(UaEvent::Incoming {
             call: CallId(id),
             account,
+            accounts: self.accounts_at(source),
             from: party(Some(&from)),
             asserted: asserted_identity(&invite).filter(|_| by_pbx).map(Box::new),
             to_user: party(invite.to().as_ref()).user,

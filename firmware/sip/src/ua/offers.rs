@@ -67,6 +67,9 @@ impl UserAgent {
             self.refuse_in_dialog(now, source, request(), 481, "the call is over");
         } else if call.our_offer.as_ref().is_some_and(|o| o.client.is_some()) {
             self.refuse_in_dialog(now, source, request(), 491, "an offer of ours is under way");
+        } else if call.awaiting_ack.is_some() && call.offer_in_2xx {
+            // RFC 3311 5.2: the offer that waits for its answer is ours.
+            self.refuse_in_dialog(now, source, request(), 491, "an offer of ours is under way");
         } else if call.their_offer.is_some() || call.awaiting_ack.is_some() {
             self.refuse_in_dialog(now, source, request(), 500, "an earlier offer is open");
         } else if !request().body.is_empty() && request().sdp().is_none() {

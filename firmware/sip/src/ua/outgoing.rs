@@ -9,6 +9,7 @@ use crate::hop::Hop;
 use crate::message::{Message, Method, Uri, host_port_literal, quote};
 use crate::transaction::T1X64;
 use crate::{CallId, EndCause, EndedBy, OutgoingCall, Transport, UaError, UaErrorKind, UaEvent};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Forks of one INVITE that are answered; more are left to their timers.
@@ -62,8 +63,7 @@ impl UserAgent {
         if self.calls.len() >= MAX_CALLS || self.shutting_down {
             return Err(UaError::new(UaErrorKind::TooMany, "too many calls at once"));
         }
-        let (uri, destination) =
-            target(&request.target, &settings.domain, self.registrar(account))?;
+        let (uri, destination) = self.target(account, &settings.domain, &request.target)?;
         let (call_id, local_tag) = (self.token(), self.token());
         let call_id = format!("{call_id}@{}", self.config.public_address().ip());
         let mut invite = Message::request(Method::INVITE, uri.clone());
@@ -74,10 +74,16 @@ impl UserAgent {
         let name = name
             .map(|name| format!("{} ", quote(&name)))
             .unwrap_or_default();
-        let from = format!(
-            "{name}<sip:{}@{}>;tag={local_tag}",
-            settings.user, settings.domain
-        );
+        // Who is called past the PBX gets the box's own address: the PBX has no part in that identity, and a phone that calls
+        // back has to find us (RFC 3261 8.1.1.3; a port does not belong there, 19.1.1).
+        let domain = match self.is_registrar(account, destination) {
+            true => settings.domain.clone(),
+            false => match self.address_towards(destination).ip() {
+                IpAddr::V4(own) => own.to_string(),
+                IpAddr::V6(own) => format!("[{own}]"),
+            },
+        };
+        let from = format!("{name}<sip:{}@{domain}>;tag={local_tag}", settings.user);
         invite.headers.push("From", from);
         invite.headers.push("To", format!("<{uri}>"));
         invite.headers.push("Call-ID", &call_id);
@@ -436,33 +442,53 @@ fn redirect_contacts(response: &Message) -> Vec<String> {
     contacts.into_iter().map(|(_, uri)| uri).collect()
 }
 
-/// Request-URI and next hop of a target.
-fn target(text: &str, domain: &str, registrar: Option<Hop>) -> Result<(String, Hop), UaError> {
-    let text = text.trim();
-    let no_address = || UaError::new(UaErrorKind::NoAccount, "registrar address not known");
-    let bad = || UaError::new(UaErrorKind::BadTarget, format!("bad target {text:?}"));
-    if !text.contains(':') && !text.contains('@') {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,#".contains(&b);
-        if text.is_empty() || !text.bytes().all(allowed) {
-            return Err(bad());
-        }
-        // '#' may not stand in a URI as it is (RFC 3261 25.1).
-        let user = text.replace('#', "%23");
-        return Ok((
-            format!("sip:{user}@{domain}"),
-            registrar.ok_or_else(no_address)?,
-        ));
+impl UserAgent {
+    /// Whether a call to `target` would go straight to an address, past the servers of the account and whatever keeps these safe.
+    pub fn goes_direct(&self, account: usize, target: &str) -> bool {
+        let domain = self.config.accounts.get(account).map(|a| a.domain.as_str());
+        let target = self.target(account, domain.unwrap_or_default(), target);
+        target.is_ok_and(|(_, hop)| !self.is_registrar(account, hop))
     }
-    let uri = Uri::parse(text).filter(|uri| uri.scheme == "sip" && uri.headers.is_none());
-    let uri = uri.ok_or_else(bad)?;
-    let transport = match uri.params.get("transport") {
-        Some(name) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
-        Some(name) if name.eq_ignore_ascii_case("tls") => Transport::Tls,
-        _ => Transport::Udp,
-    };
-    let own_domain = host_port_literal(domain, 5060).is_some_and(|own| uri.address() == Some(own));
-    match uri.address().filter(|_| !own_domain) {
-        Some(address) => Ok((text.to_owned(), Hop::new(transport, address))),
-        None => Ok((text.to_owned(), registrar.ok_or_else(no_address)?)),
+
+    /// The URI that a target of a call means, and where its INVITE goes.
+    fn target(&self, account: usize, domain: &str, text: &str) -> Result<(String, Hop), UaError> {
+        let text = text.trim();
+        let registrar = || {
+            let unknown = || UaError::new(UaErrorKind::NoAccount, "registrar address not known");
+            self.registrar(account).ok_or_else(unknown)
+        };
+        let bad = || UaError::new(UaErrorKind::BadTarget, format!("bad target {text:?}"));
+        if !text.contains(':') && !text.contains('@') {
+            let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,#".contains(&b);
+            if text.is_empty() || !text.bytes().all(allowed) {
+                return Err(bad());
+            }
+            // '#' may not stand in a URI as it is (RFC 3261 25.1).
+            let user = text.replace('#', "%23");
+            return Ok((format!("sip:{user}@{domain}"), registrar()?));
+        }
+        let uri = Uri::parse(text).filter(|uri| uri.scheme == "sip" && uri.headers.is_none());
+        let uri = uri.ok_or_else(bad)?;
+        let transport = match uri.params.get("transport") {
+            Some(name) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
+            Some(name) if name.eq_ignore_ascii_case("tls") => Transport::Tls,
+            _ => Transport::Udp,
+        };
+        let own_domain = |address| host_port_literal(domain, 5060) == Some(address);
+        match uri.address() {
+            Some(address) if !own_domain(address) && !self.is_server(account, &uri, address) => {
+                Ok((text.to_owned(), Hop::new(transport, address)))
+            }
+            _ => Ok((text.to_owned(), registrar()?)),
+        }
+    }
+
+    /// Whether a URI names one of the account's servers by its address. Without a port the server is meant whatever its own: 5060 in
+    /// the clear must not take the place of the 5061 of a server that is spoken to over TLS.
+    fn is_server(&self, account: usize, uri: &Uri, address: SocketAddr) -> bool {
+        self.has_target(account, |server| match uri.port {
+            Some(_) => server == address,
+            None => server.ip() == address.ip(),
+        })
     }
 }

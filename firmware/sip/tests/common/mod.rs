@@ -336,6 +336,10 @@ pub fn config_of(local: &str, registrar: &str) -> UaConfig {
     let mut account = Account::new("42", registrar, "secret");
     account.register = false;
     account.keepalive_s = 0;
+    config_with(local, account)
+}
+
+pub fn config_with(local: &str, account: Account) -> UaConfig {
     UaConfig {
         local: addr(local),
         advertised: None,

@@ -20,6 +20,13 @@ const EARLIEST: usize = 1600;
 const RANGE_MS: u32 = 1200;
 /// The filter is given this many samples before the first arrival, 2 ms.
 const LEAD: i64 = 16;
+/// Two answers this many samples apart are the same, 2 ms.
+const STEADY: u64 = 16;
+/// The first answers of a long recording take what comes before the echo's strongest part for its beginning now and then.
+const UNSETTLED: usize = 5;
+/// Less than this share of the microphone's energy taken out by the filter (30 dB less) is no echo: two voices of alike words are
+/// alike here and there.
+const LEAST_TAKEN: f64 = 0.001;
 /// A far end below this is silence: nothing can be said about its echo.
 const AUDIBLE_DBM0: f32 = -50.0;
 
@@ -113,7 +120,8 @@ pub(super) fn cancel(far: &[f32], mic: &[f32], options: Options) -> Outcome {
         })
         .map(Option::unwrap_or_default)
         .collect();
-    let out = filter(&far, mic, options);
+    let (out, taken) = filter(&far, mic, options);
+    let (delay, spread, removed) = told((delay, spread, removed), taken, energy(mic));
     let seconds: Vec<Second> = (0..mic.len())
         .step_by(SECOND)
         .map(|at| second(part(&far, at), part(mic, at), part(&out, at)))
@@ -129,6 +137,14 @@ pub(super) fn cancel(far: &[f32], mic: &[f32], options: Options) -> Outcome {
     }
 }
 
+/// Delay, its spread and what of it was removed, unless the filter took next to nothing out of a microphone of this energy.
+fn told(found: (Option<i64>, i64, i64), taken: Option<f64>, mic: f64) -> (Option<i64>, i64, i64) {
+    match taken {
+        Some(taken) if taken < LEAST_TAKEN * mic => (None, 0, 0),
+        _ => found,
+    }
+}
+
 fn block(samples: &[f32], at: usize) -> [f32; BLOCK] {
     std::array::from_fn(|i| samples.get(at + i).copied().unwrap_or(0.0))
 }
@@ -138,37 +154,52 @@ fn find_delay(far: &[f32], mic: &[f32]) -> (Option<i64>, i64) {
     let mut finder = DelayFinder::new(RANGE_MS);
     let mut found = Vec::new();
     let end = mic.len().min(far.len()) + EARLIEST;
+    let answer = |finder: &DelayFinder| {
+        finder
+            .find()
+            .map(|delay| delay.first as i64 - EARLIEST as i64)
+    };
     for (count, at) in (0..end).step_by(BLOCK).enumerate() {
         let late = at
             .checked_sub(EARLIEST)
             .map_or([0.0; BLOCK], |at| block(mic, at));
         finder.process(&block(far, at), &late);
         if count % 100 == 99 {
-            found.extend(
-                finder
-                    .find()
-                    .map(|delay| delay.first as i64 - EARLIEST as i64),
-            );
+            found.push(answer(&finder));
         }
     }
-    found.extend(
-        finder
-            .find()
-            .map(|delay| delay.first as i64 - EARLIEST as i64),
-    );
-    found.sort_unstable();
-    let spread = match (found.first(), found.last()) {
-        (Some(first), Some(last)) => last - first,
+    found.push(answer(&finder));
+    let mut sure = lasting(&found);
+    if sure.len() > 2 * UNSETTLED {
+        sure.drain(..UNSETTLED);
+    }
+    sure.sort_unstable();
+    let at = |part: usize| sure.get(sure.len() * part / 10).copied();
+    // A single odd answer is no movement.
+    let spread = match (at(1), at(9)) {
+        (Some(early), Some(late)) => late - early,
         _ => 0,
     };
-    (found.get(found.len() / 2).copied(), spread)
+    (at(5), spread)
 }
 
-/// Canceller and suppressor, the delay of the suppressor taken out.
-fn filter(far: &[f32], mic: &[f32], options: Options) -> Vec<f32> {
+/// Those answers that the next one confirms: one of them alone is chance, or an echo that has just moved.
+fn lasting(found: &[Option<i64>]) -> Vec<i64> {
+    found
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [Some(a), Some(b)] if a.abs_diff(*b) <= STEADY => Some(*a),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Canceller and suppressor, the delay of the suppressor taken out; and the energy that the canceller's filter took out, where
+/// the engine tells.
+fn filter(far: &[f32], mic: &[f32], options: Options) -> (Vec<f32>, Option<f64>) {
     #[cfg(feature = "sonora")]
     if options.engine == Engine::Sonora {
-        return with_sonora(far, mic, options.linear_only);
+        return (with_sonora(far, mic, options.linear_only), None);
     }
     let mut canceller = EchoCanceller::new(options.tail_ms);
     let mut suppressor = Suppressor::new(SuppressorConfig::default());
@@ -178,9 +209,16 @@ fn filter(far: &[f32], mic: &[f32], options: Options) -> Vec<f32> {
         (Suppressor::DELAY_MS * 8.0) as usize
     };
     let mut out = Vec::with_capacity(mic.len() + 2 * BLOCK);
+    let mut taken = 0.0;
     for at in (0..mic.len() + delay).step_by(BLOCK) {
-        let mut near = block(mic, at);
+        let before = block(mic, at);
+        let mut near = before;
         let report = canceller.process(&block(far, at), &mut near);
+        taken += before
+            .iter()
+            .zip(&near)
+            .map(|(before, after)| f64::from(before - after).powi(2))
+            .sum::<f64>();
         if !options.linear_only {
             suppressor.process(&mut near, Some(report));
         }
@@ -188,7 +226,7 @@ fn filter(far: &[f32], mic: &[f32], options: Options) -> Vec<f32> {
     }
     out.drain(..delay);
     out.truncate(mic.len());
-    out
+    (out, Some(taken))
 }
 
 /// Canceller and, unless `linear_only`, noise suppression of sonora; its canceller has no linear output of its own.
@@ -405,6 +443,28 @@ mod tests {
             "{}",
             dbm0(&error)
         );
+    }
+
+    #[test]
+    fn an_echo_that_moves_is_told_and_a_single_odd_answer_is_not() {
+        let far = babble(24 * SECOND, 5);
+        let (early, late) = (echo(&far, 80), echo(&far, 400));
+        let half = 12 * SECOND;
+        let moved = [&early[..half], &late[half..]].concat();
+        let outcome = cancel(&far, &moved, Options::default());
+        assert_eq!(outcome.spread, 320);
+        assert!(matches!(outcome.delay, Some(80 | 400)), "{outcome:?}");
+        let odd = [Some(7), Some(99), Some(7), Some(7), None, Some(7), Some(8)];
+        assert_eq!(lasting(&odd), [7, 7]);
+    }
+
+    #[test]
+    fn a_delay_of_which_no_filter_takes_anything_out_is_none() {
+        let (found, mic) = ((Some(-644), 16, -660), 10.0);
+        assert_eq!(told(found, Some(0.009), mic), (None, 0, 0));
+        assert_eq!(told(found, Some(0.011), mic), found);
+        // An engine that does not tell is believed.
+        assert_eq!(told(found, None, mic), found);
     }
 
     #[test]

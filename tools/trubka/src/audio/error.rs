@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use dsp::wav::WavError;
+
 use crate::exit::{FAILURE, Failed, USAGE};
 
 const CONVERT: &str = "convert it, for example: sox IN -r 8000 -b 16 OUT.wav";
@@ -68,24 +70,23 @@ impl AudioError {
     }
 
     /// What went wrong while `path` was being read.
-    pub(super) fn reading(path: &Path, error: &hound::Error) -> AudioError {
+    pub(super) fn reading(path: &Path, error: &WavError) -> AudioError {
         let cause = format!("{}: {error}", path.display());
         match error {
-            // The reader's own word for a file that ends within its header.
-            hound::Error::IoError(io) if io.kind() == std::io::ErrorKind::Other => {
-                AudioError::new(ErrorKind::NotWav, cause, CONVERT)
-            }
-            hound::Error::IoError(_) => AudioError::new(
+            WavError::Io(_) => AudioError::new(
                 ErrorKind::Unreadable,
                 cause,
                 "check the name and the rights",
             ),
-            hound::Error::FormatError(_) => AudioError::new(ErrorKind::NotWav, cause, CONVERT),
-            _ => AudioError::new(
+            WavError::NotWav(_) => AudioError::new(ErrorKind::NotWav, cause, CONVERT),
+            WavError::Unsupported(_) => AudioError::new(
                 ErrorKind::Unsupported,
                 cause,
-                "PCM of 8, 16, 24 or 32 bits or float of 32 bits is read",
+                format!("PCM, float, A-law and mu-law are read; {CONVERT}"),
             ),
+            WavError::Truncated(_) => {
+                AudioError::new(ErrorKind::Truncated, cause, "copy the file again")
+            }
         }
     }
 

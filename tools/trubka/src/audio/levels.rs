@@ -123,41 +123,42 @@ fn active(sorted_dbm0: &[f32]) -> (Option<f32>, usize) {
     result
 }
 
-/// Every channel of a file, or one.
-pub(super) fn measure(wav: &mut Wav, channel: Option<u16>) -> Result<Vec<Levels>, AudioError> {
+/// Every channel of a file, or one; and its frames.
+pub(super) fn measure(wav: Wav, channel: Option<u16>) -> Result<(Vec<Levels>, u64), AudioError> {
     let spec = wav.spec();
     let chosen = channel.map(|_| wav.choose(channel)).transpose()?;
-    let frame_length = (spec.sample_rate / 50).max(1);
+    let frame_length = (spec.rate_hz / 50).max(1);
     let mut channels: Vec<Gathering> = (0..spec.channels).map(|_| Gathering::default()).collect();
-    wav.each_frame(|frame| {
+    let frames = wav.each_frame(|frame| {
         for (channel, sample) in channels.iter_mut().zip(frame) {
             channel.take(*sample, frame_length);
         }
     })?;
-    Ok(channels
+    let levels = channels
         .into_iter()
         .zip(1..)
         .map(|(gathering, channel)| gathering.levels(channel))
         .filter(|levels| chosen.is_none_or(|index| usize::from(levels.channel) == index + 1))
-        .collect())
+        .collect();
+    Ok((levels, frames))
 }
 
 pub(super) fn run(file: &Path, channel: Option<u16>, json: bool) -> Result<String, AudioError> {
-    let mut wav = Wav::open(file)?;
-    let levels = measure(&mut wav, channel)?;
+    let wav = Wav::open(file)?;
     let spec = wav.spec();
-    let seconds = f64::from(wav.frames()) / f64::from(spec.sample_rate);
+    let (levels, frames) = measure(wav, channel)?;
+    let seconds = frames as f64 / f64::from(spec.rate_hz);
     if json {
         let channels: Vec<Value> = levels.iter().map(as_json).collect();
         let object = json!({
-            "duration_ms": (seconds * 1000.0).round(), "rate_hz": spec.sample_rate,
-            "bits": spec.bits_per_sample, "channels": channels,
+            "duration_ms": (seconds * 1000.0).round(), "rate_hz": spec.rate_hz,
+            "bits": spec.bits, "channels": channels,
         });
         return Ok(format!("{object:#}\n"));
     }
     let mut text = format!(
         "{seconds:.2} s, {} Hz, {} bits, {} channel(s)\n",
-        spec.sample_rate, spec.bits_per_sample, spec.channels
+        spec.rate_hz, spec.bits, spec.channels
     );
     for one in &levels {
         let active = one
@@ -215,7 +216,7 @@ mod tests {
             let clipped: Vec<f32> = sound.iter().map(|s| (s * 20.0).clamp(-1.0, 1.0)).collect();
             let sounds = [sound, offset, clipped];
             let file = scratch.wav("a.wav", rate, 3, Format::Int16, &sounds);
-            let got = measure(&mut Wav::open(&file).unwrap(), None).unwrap();
+            let got = measure(Wav::open(&file).unwrap(), None).unwrap().0;
             assert_eq!(got.len(), 3);
             let near = |a: f32, b: f32| (a - b).abs() < 0.2;
             assert!(near(got[0].rms_dbm0, -16.0), "{got:?}");

@@ -199,6 +199,8 @@ fn number(name: &'static str, value: &'static str, help: &'static str) -> Arg {
         .long(name)
         .value_name(value)
         .value_parser(clap::value_parser!(f64))
+        // So that the answer is what may be there, not that -1 is no option.
+        .allow_negative_numbers(true)
         .help(help)
 }
 
@@ -236,6 +238,8 @@ mod tests {
         assert!(!parses("audio aec --far a --mic b --engine other"));
         assert!(parses("audio plc --loss 5 in out"));
         assert!(parses("audio plc --pattern p in out"));
+        // Refused later, with what may be there.
+        assert!(parses("audio plc --loss -1 in out"));
         assert!(parses("audio levels a.wav"));
         assert!(!parses("audio dtmf a.wav --grade attic"));
         assert!(!parses("audio dtmf a.wav --channel 0"));
@@ -321,10 +325,10 @@ mod tests {
     #[test]
     fn a_rate_that_cannot_be_converted_names_those_that_can() {
         let scratch = Scratch::new("rate");
-        let odd = scratch.wav("odd.wav", 44_056, 1, Format::Int16, &[vec![0.1; 4000]]);
+        let odd = scratch.wav("odd.wav", 383_987, 1, Format::Int16, &[vec![0.1; 4000]]);
         let error = dtmf::run(&odd, None, false, true).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Rate);
-        assert!(error.hint.contains("44100"), "{error}");
+        assert!(error.hint.contains("1000 to 384000"), "{error}");
         // Levels need no conversion.
         assert!(levels::run(&odd, None, true).is_ok());
     }

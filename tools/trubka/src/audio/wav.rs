@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use dsp::resample::{RECORDING_RATES_HZ, Resampler};
-use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+use dsp::resample::Resampler;
+use dsp::wav::{WavError, WavReader, WavSpec};
+use hound::{SampleFormat, WavWriter};
 
 use super::error::{AudioError, ErrorKind};
 
@@ -13,6 +14,8 @@ use super::error::{AudioError, ErrorKind};
 const LONGEST_S: u64 = 2 * 3600;
 /// Input samples converted at a time.
 const PIECE: usize = 4096;
+const RATES: &str =
+    "rates of 1000 to 384000 are read, above 50000 round ones: sox IN -r 8000 OUT.wav";
 
 /// An open WAV file.
 pub(super) struct Wav {
@@ -22,40 +25,35 @@ pub(super) struct Wav {
 
 impl Wav {
     pub(super) fn open(path: &Path) -> Result<Wav, AudioError> {
-        let reader = WavReader::open(path).map_err(|error| AudioError::reading(path, &error))?;
+        let file =
+            File::open(path).map_err(|error| AudioError::reading(path, &WavError::Io(error)))?;
+        let reader = WavReader::new(BufReader::new(file))
+            .map_err(|error| AudioError::reading(path, &error))?;
         let name = path.display().to_string();
-        let spec = reader.spec();
-        if spec.sample_rate == 0 {
+        if reader.spec().rate_hz == 0 {
             return Err(AudioError::new(
                 ErrorKind::Rate,
                 format!("{name} says that it has 0 samples a second"),
-                rates_hint(),
+                RATES,
             ));
         }
-        if reader.duration() == 0 {
-            return Err(AudioError::new(
-                ErrorKind::Empty,
-                format!("{name} holds no samples"),
-                "check that the recorder was stopped properly",
-            ));
+        let wav = Wav { reader, name };
+        if let Some(frames) = wav.reader.frames() {
+            wav.check_length(frames)?;
         }
-        if u64::from(reader.duration()) > LONGEST_S * u64::from(spec.sample_rate) {
-            return Err(AudioError::new(
-                ErrorKind::TooLong,
-                format!("{name} is longer than {} hours", LONGEST_S / 3600),
-                "cut it into pieces",
-            ));
-        }
-        Ok(Wav { reader, name })
+        Ok(wav)
     }
 
     pub(super) fn spec(&self) -> WavSpec {
         self.reader.spec()
     }
 
-    /// Samples per channel.
-    pub(super) fn frames(&self) -> u32 {
-        self.reader.duration()
+    fn longest(&self) -> u64 {
+        LONGEST_S * u64::from(self.spec().rate_hz)
+    }
+
+    fn check_length(&self, frames: u64) -> Result<(), AudioError> {
+        check_length(&self.name, frames, self.longest())
     }
 
     /// The index of the channel that the command line chose, from 1.
@@ -70,58 +68,74 @@ impl Wav {
             _ => Err(AudioError::new(
                 ErrorKind::Usage,
                 format!("{} has {channels} channel(s)", self.name),
-                format!("choose one with --channel 1 to --channel {channels}"),
+                if channels == 1 {
+                    "leave --channel out".to_owned()
+                } else {
+                    format!("choose one with --channel 1 to --channel {channels}")
+                },
             )),
         }
     }
 
-    /// Gives every frame, full scale at 1.0, to `take`.
-    pub(super) fn each_frame(&mut self, take: impl FnMut(&[f32])) -> Result<(), AudioError> {
-        let spec = self.spec();
-        let full_scale = 2.0_f32.powi(i32::from(spec.bits_per_sample.clamp(1, 32)) - 1);
-        let frames = self.frames();
-        let done = match spec.sample_format {
-            SampleFormat::Float => gather(self.reader.samples::<f32>(), spec.channels, take),
-            SampleFormat::Int => {
-                let scaled = |sample: Result<i32, _>| sample.map(|s| s as f32 / full_scale);
-                gather(
-                    self.reader.samples::<i32>().map(scaled),
-                    spec.channels,
-                    take,
-                )
-            }
-        };
-        done.map_err(|(got, error)| match error {
-            hound::Error::Unsupported
-            | hound::Error::InvalidSampleFormat
-            | hound::Error::TooWide => AudioError::new(
-                ErrorKind::Unsupported,
-                format!("{}: samples of {} bits", self.name, spec.bits_per_sample),
-                "PCM of 8, 16, 24 or 32 bits or float of 32 bits is read",
-            ),
-            error => AudioError::new(
+    /// Gives every frame, full scale at 1.0, to `take`; returns how many there are.
+    pub(super) fn each_frame(self, mut take: impl FnMut(&[f32])) -> Result<u64, AudioError> {
+        let (name, longest, promised) = (self.name.clone(), self.longest(), self.reader.frames());
+        let mut left = longest + 1;
+        let done = self.reader.each_frame(|frame| {
+            take(frame);
+            left -= 1;
+            left > 0
+        });
+        match done {
+            Ok(frames) => check_length(&name, frames, longest).map(|()| frames),
+            Err(WavError::Truncated(got)) => Err(AudioError::new(
                 ErrorKind::Truncated,
-                format!("{} ends after {got} of {frames} frames: {error}", self.name),
+                format!(
+                    "{name} ends after {got} of {} frames",
+                    promised.unwrap_or(got)
+                ),
                 "copy the file again, or repair its header: sox --ignore-length IN OUT.wav",
-            ),
-        })
+            )),
+            Err(error) => Err(AudioError::reading(Path::new(&name), &error)),
+        }
     }
 
     /// One channel at 8 kHz, the delay of the conversion taken out.
-    pub(super) fn at_8_khz(mut self, channel: Option<u16>) -> Result<Vec<f32>, AudioError> {
+    pub(super) fn at_8_khz(self, channel: Option<u16>) -> Result<Vec<f32>, AudioError> {
         let channel = self.choose(channel)?;
-        let rate = self.spec().sample_rate;
+        let rate = self.spec().rate_hz;
         let mut converter = Converter::new(rate).ok_or_else(|| {
             AudioError::new(
                 ErrorKind::Rate,
                 format!("{} has {rate} samples a second", self.name),
-                rates_hint(),
+                RATES,
             )
         })?;
-        self.each_frame(|frame| converter.push(frame.get(channel).copied().unwrap_or(0.0)))?;
-        let wanted = u64::from(self.frames()) * 8000 / u64::from(rate);
+        let frames =
+            self.each_frame(|frame| converter.push(frame.get(channel).copied().unwrap_or(0.0)))?;
+        // Half a sample at the end makes a whole one: a recording of one sample has one.
+        let wanted = (frames * 8000).div_ceil(u64::from(rate));
         Ok(converter.finish(wanted as usize))
     }
+}
+
+/// That there is something, and not too much.
+fn check_length(name: &str, frames: u64, longest: u64) -> Result<(), AudioError> {
+    if frames == 0 {
+        return Err(AudioError::new(
+            ErrorKind::Empty,
+            format!("{name} holds no samples"),
+            "check that the recorder was stopped properly",
+        ));
+    }
+    if frames > longest {
+        return Err(AudioError::new(
+            ErrorKind::TooLong,
+            format!("{name} is longer than {} hours", LONGEST_S / 3600),
+            "cut it into pieces: sox IN OUT.wav trim 0 1:00:00",
+        ));
+    }
+    Ok(())
 }
 
 /// Reads a channel of a file at 8 kHz.
@@ -131,7 +145,7 @@ pub(super) fn read(path: &Path, channel: Option<u16>) -> Result<Vec<f32>, AudioE
 
 /// Writes 8 kHz, mono, 16 bit.
 pub(super) fn write(path: &Path, samples: &[f32]) -> Result<(), AudioError> {
-    let spec = WavSpec {
+    let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 8000,
         bits_per_sample: 16,
@@ -145,26 +159,6 @@ pub(super) fn write(path: &Path, samples: &[f32]) -> Result<(), AudioError> {
         wav.finalize()
     };
     write().map_err(|error| AudioError::writing(path, &error))
-}
-
-/// Puts interleaved samples together to frames; an error comes with the number of whole frames before it.
-fn gather(
-    samples: impl Iterator<Item = Result<f32, hound::Error>>,
-    channels: u16,
-    mut take: impl FnMut(&[f32]),
-) -> Result<(), (u64, hound::Error)> {
-    let mut frame = Vec::with_capacity(usize::from(channels));
-    let mut count = 0;
-    for sample in samples {
-        let sample = sample.map_err(|error| (count, error))?;
-        frame.push(if sample.is_finite() { sample } else { 0.0 });
-        if frame.len() == usize::from(channels) {
-            take(&frame);
-            frame.clear();
-            count += 1;
-        }
-    }
-    Ok(())
 }
 
 struct Converter {
@@ -211,15 +205,11 @@ impl Converter {
     }
 }
 
-fn rates_hint() -> String {
-    let rates: Vec<String> = RECORDING_RATES_HZ.iter().map(u32::to_string).collect();
-    format!("rates that are read: {}", rates.join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Format, Scratch};
     use super::*;
+    use dsp::resample::RECORDING_RATES_HZ;
 
     #[test]
     fn every_width_and_rate_gives_the_same_sound() {

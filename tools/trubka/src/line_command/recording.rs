@@ -13,6 +13,55 @@ use crate::exit::{FAILURE, Failed};
 /// Channels of one recording: all taps of the largest switch.
 const MAX_CHANNELS: u16 = 512;
 
+/// Samples at full scale for longer than this are told.
+const CLIPPED_MS: u64 = 5;
+
+/// What a recording turned out to hold.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    /// Length of what was there, and of what the header promised.
+    pub(super) duration_ms: u64,
+    promised_ms: u64,
+    clipped_ms: u64,
+    /// Samples that are no numbers.
+    odd: u64,
+    low: f32,
+    high: f32,
+}
+
+impl Read {
+    /// What makes its readings doubtful.
+    pub(super) fn notes(&self, quiet: bool) -> Vec<String> {
+        let mut notes = Vec::new();
+        // A recorder that writes into a pipe leaves a length that nobody means.
+        if self.promised_ms > self.duration_ms + 20 {
+            notes.push(format!(
+                "the file ends after {} ms of the {} ms that its header tells: copy it again if it was not recorded into a pipe",
+                self.duration_ms, self.promised_ms
+            ));
+        }
+        if self.clipped_ms >= CLIPPED_MS {
+            notes.push(format!(
+                "{} ms are at full scale, what is above was cut off: record with more range",
+                self.clipped_ms
+            ));
+        }
+        if self.odd > 0 {
+            notes.push(format!(
+                "{} samples are no numbers and were read as 0 V",
+                self.odd
+            ));
+        }
+        if quiet {
+            notes.push(format!(
+                "nothing happened: all readings lie between {:.2} and {:.2} V; check --full-scale-volts, the channel, and that the recorder is coupled by DC",
+                self.low, self.high
+            ));
+        }
+        notes
+    }
+}
+
 /// An open recording.
 pub(super) struct Recording {
     reader: WavReader<BufReader<File>>,
@@ -26,10 +75,19 @@ pub(super) struct Recording {
 impl Recording {
     pub(super) fn open(path: &Path, full_scale: f32) -> Result<Self, Failed> {
         let name = path.display();
-        let hint = "a WAV file is needed: sox in.flac out.wav";
-        let reader =
-            WavReader::open(path).map_err(|e| failed(FAILURE, format!("{name}: {e}"), hint))?;
+        let reader = WavReader::open(path).map_err(|e| unread(path, &e))?;
         let spec = reader.spec();
+        let widths: &[u16] = match spec.sample_format {
+            SampleFormat::Float => &[32],
+            SampleFormat::Int => &[8, 16, 24, 32],
+        };
+        if !widths.contains(&spec.bits_per_sample) {
+            return Err(failed(
+                FAILURE,
+                format!("{name}: samples of {} bits", spec.bits_per_sample),
+                CONVERT,
+            ));
+        }
         if spec.channels == 0
             || spec.channels > MAX_CHANNELS
             || !(1000..=4_000_000).contains(&spec.sample_rate)
@@ -40,7 +98,7 @@ impl Recording {
                     "{name}: {} channels at {} Hz",
                     spec.channels, spec.sample_rate
                 ),
-                "8000 Hz or more, one channel for each tapped wire",
+                "1000 Hz to 4 MHz are read (44100 Hz is right for most), one channel for each tapped wire",
             ));
         }
         let scale = match spec.sample_format {
@@ -64,10 +122,6 @@ impl Recording {
         self.channels
     }
 
-    pub(super) fn duration_ms(&self) -> u64 {
-        u64::from(self.reader.duration()) * 1000 / u64::from(self.rate)
-    }
-
     /// Another full scale for one channel.
     pub(super) fn scale_channel(&mut self, channel: usize, full_scale: f32) {
         if let Some(slot) = self.full_scale.get_mut(channel) {
@@ -81,23 +135,41 @@ impl Recording {
         mut self,
         mut raw: impl FnMut(u64, &[f32]),
         mut block: impl FnMut(&[[f32; BLOCK_SAMPLES]]),
-    ) -> Result<(), Failed> {
+    ) -> Result<Read, Failed> {
+        let promised_ms = u64::from(self.reader.duration()) * 1000 / u64::from(self.rate);
         let format = self.reader.spec().sample_format;
         let mut frame = vec![0.0_f32; self.channels];
         let mut resampler = Resampler::new(self.rate, self.channels);
         let (rate, scale) = (u64::from(self.rate), self.scale);
         let full = std::mem::take(&mut self.full_scale);
         let mut count = 0_u64;
+        let mut read = Read {
+            promised_ms,
+            low: f32::INFINITY,
+            high: f32::NEG_INFINITY,
+            ..Read::default()
+        };
+        // The largest number of a width lies a step below its full scale.
+        let top = match format {
+            SampleFormat::Float => 1.0,
+            SampleFormat::Int => 1.0 - 1.5 * scale,
+        };
+        let (mut clipped, mut clips) = (0_u64, false);
         let mut feed = |channel: usize, value: f32| {
+            let volts = value * scale * full.get(channel).copied().unwrap_or(0.0);
+            (read.low, read.high) = (read.low.min(volts), read.high.max(volts));
+            clips |= (value * scale).abs() >= top;
             if let (Some(slot), Some(full)) = (frame.get_mut(channel), full.get(channel)) {
-                *slot = value * scale * full;
+                *slot = value * scale * *full;
             }
             if channel + 1 == full.len() {
                 raw(count * 1_000_000 / rate, &frame);
                 resampler.push(&frame, &mut block);
                 count += 1;
+                clipped += u64::from(std::mem::take(&mut clips));
             }
         };
+        let mut odd = 0;
         let channels = self.channels;
         match format {
             SampleFormat::Float => {
@@ -107,6 +179,7 @@ impl Recording {
                     .map_while(Result::ok)
                     .enumerate()
                 {
+                    odd += u64::from(!v.is_finite());
                     feed(i % channels, if v.is_finite() { v } else { 0.0 });
                 }
             }
@@ -125,20 +198,43 @@ impl Recording {
             return Err(failed(
                 FAILURE,
                 "the recording holds no samples",
-                "record again",
+                "record again; if the file is large its header is wrong: sox --ignore-length IN.wav OUT.wav",
             ));
         }
-        Ok(())
+        read.odd = odd;
+        read.duration_ms = count * 1000 / rate;
+        read.clipped_ms = clipped * 1000 / rate;
+        Ok(read)
     }
 }
 
-/// Area-weighted: each sample at 8 kHz is the mean of what the recording holds over its 125 us. DC
-/// and the halves of a ring keep their levels.
+const CONVERT: &str =
+    "PCM of 8, 16, 24 or 32 bits or float of 32 bits is read: sox IN.wav -b 16 -e signed OUT.wav";
+
+fn unread(path: &Path, error: &hound::Error) -> Failed {
+    let hint = match error {
+        hound::Error::IoError(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            "check the name and the folder; a WAV file is needed"
+        }
+        hound::Error::IoError(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+            "the file may not be read by this user"
+        }
+        hound::Error::Unsupported | hound::Error::InvalidSampleFormat | hound::Error::TooWide => {
+            CONVERT
+        }
+        hound::Error::FormatError(what) if what.contains("bits per sample") => CONVERT,
+        _ => "a WAV file is needed: sox in.flac out.wav",
+    };
+    failed(FAILURE, format!("{}: {error}", path.display()), hint)
+}
+
+/// Sample and hold, as the card's converter does: each sample at 8 kHz is what the recording holds at
+/// that moment. A mean over 125 us would round off a ring above 1500 Hz until it looks like a whistle.
 struct Resampler {
-    step: f64,
-    /// How much of the present output sample is filled, 0 to 1.
-    filled: f64,
-    sums: Vec<f64>,
+    rate: u64,
+    /// Frames that came in and samples that went out.
+    came: u64,
+    went: u64,
     at: usize,
     blocks: Vec<[f32; BLOCK_SAMPLES]>,
 }
@@ -146,36 +242,27 @@ struct Resampler {
 impl Resampler {
     fn new(rate: u32, channels: usize) -> Self {
         Self {
-            step: f64::from(SAMPLE_RATE_HZ) / f64::from(rate),
-            filled: 0.0,
-            sums: vec![0.0; channels],
+            rate: u64::from(rate),
+            came: 0,
+            went: 0,
             at: 0,
             blocks: vec![[0.0; BLOCK_SAMPLES]; channels],
         }
     }
 
     fn push(&mut self, frame: &[f32], block: &mut impl FnMut(&[[f32; BLOCK_SAMPLES]])) {
-        let mut left = self.step;
-        while left > 1e-9 {
-            let part = left.min(1.0 - self.filled);
-            for (sum, v) in self.sums.iter_mut().zip(frame) {
-                *sum += part * f64::from(*v);
+        self.came += 1;
+        while self.went * self.rate < self.came * u64::from(SAMPLE_RATE_HZ) {
+            for (to, v) in self.blocks.iter_mut().zip(frame) {
+                if let Some(slot) = to.get_mut(self.at) {
+                    *slot = *v;
+                }
             }
-            self.filled += part;
-            left -= part;
-            if self.filled > 1.0 - 1e-9 {
-                for (to, sum) in self.blocks.iter_mut().zip(&mut self.sums) {
-                    if let Some(slot) = to.get_mut(self.at) {
-                        *slot = *sum as f32;
-                    }
-                    *sum = 0.0;
-                }
-                self.filled = 0.0;
-                self.at += 1;
-                if self.at == BLOCK_SAMPLES {
-                    self.at = 0;
-                    block(&self.blocks);
-                }
+            self.went += 1;
+            self.at += 1;
+            if self.at == BLOCK_SAMPLES {
+                self.at = 0;
+                block(&self.blocks);
             }
         }
     }
@@ -198,6 +285,35 @@ mod tests {
             assert!((out[100] - 2.5).abs() < 1e-4 && (out[7000] - 6.4).abs() < 1e-4);
             let step = out.iter().position(|v| *v > 4.0).unwrap();
             assert!((3998..=4002).contains(&step), "{rate}: {step}");
+        }
+    }
+
+    #[test]
+    fn a_square_wave_of_any_ring_frequency_keeps_its_shape() {
+        let rule = line_interface::Profile::builtin("custom").unwrap().ring;
+        for rate in [11_025, 22_050, 44_100, 48_000, 96_000, 192_000] {
+            // Four samples a period is what a recording itself needs.
+            let fits = |hz: &f64| hz * 4.0 <= f64::from(rate);
+            for hz in [300.0, 1000.0, 1600.0, 2400.0, 3000.0]
+                .into_iter()
+                .filter(fits)
+            {
+                let mut r = Resampler::new(rate, 1);
+                let (mut blocks, mut rings) = (0, 0);
+                for i in 0..rate {
+                    let up = (f64::from(i) * hz / f64::from(rate)).fract() < 0.5;
+                    r.push(&[if up { 2.5 } else { 0.05 }], &mut |b| {
+                        let sense = line_interface::SenseBlock {
+                            line_volts: b[0],
+                            ..Default::default()
+                        };
+                        let reading = line_interface::BlockReading::of(&sense);
+                        blocks += 1;
+                        rings += u32::from(line_interface::RingDetector::sounds(&rule, &reading));
+                    });
+                }
+                assert_eq!((blocks, rings), (100, 100), "{hz} Hz at {rate}");
+            }
         }
     }
 }

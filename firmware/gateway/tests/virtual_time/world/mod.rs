@@ -198,8 +198,8 @@ impl World {
         }
     }
 
-    /// The gateway gets no time while the world goes on: the card's watchdog lets go after its 100 ms
-    /// as that of `line-simulator` does, blocks wait and then come all at once, and after 2.5 s the
+    /// The gateway gets no time while the world goes on: the card's watchdog lets go after 100 ms,
+    /// sooner than any real one, blocks wait and then come all at once, and after 2.5 s the
     /// card cuts the gateway off.
     pub(crate) fn stall(&mut self, time: Duration) {
         let end = self.now + time;

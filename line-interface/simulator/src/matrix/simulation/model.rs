@@ -8,7 +8,7 @@ use line_interface::{DriveBlock, LineKind, SAMPLE_RATE_HZ, SenseBlock};
 use super::{Entrance, MatrixSimulation};
 use crate::model::LineModel;
 use crate::panel::{PanelState, Stamped};
-use crate::script::Action;
+use crate::script::{Action, Script};
 
 impl LineModel for MatrixSimulation {
     fn kind(&self) -> LineKind {
@@ -44,6 +44,9 @@ impl LineModel for MatrixSimulation {
     }
     fn restart_script(&mut self) {
         self.runner.restart(self.now);
+    }
+    fn begin_script(&mut self, script: Script) {
+        self.runner.begin(script, self.now);
     }
     /// Handset and faults are those of the pair that the first panel calls or called last.
     fn act(&mut self, action: &Action) {
