@@ -238,6 +238,9 @@ pub struct Record {
 pub struct Journal {
     /// Records, oldest first.
     pub records: Vec<Record>,
+    /// Older ones follow when the same is asked with `before=` this number.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub more_before: Option<i64>,
 }
 
 /// Answer to `sip test-call`.

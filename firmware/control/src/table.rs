@@ -7,6 +7,8 @@ pub struct Argument {
     pub name: &'static str,
     /// Whether it must be given.
     pub required: bool,
+    /// Whether it is named: `--name VALUE` on the command line, `name=VALUE` on the socket, in any place.
+    pub named: bool,
     /// What it is.
     pub doc: &'static str,
 }
@@ -32,7 +34,9 @@ impl Command {
         let mut usage = self.name.to_owned();
         for argument in self.arguments {
             let upper = argument.name.to_uppercase();
-            usage += &if argument.required {
+            usage += &if argument.named {
+                format!(" [--{} {upper}]", argument.name)
+            } else if argument.required {
                 format!(" {upper}")
             } else {
                 format!(" [{upper}]")
@@ -46,6 +50,16 @@ const fn argument(name: &'static str, required: bool, doc: &'static str) -> Argu
     Argument {
         name,
         required,
+        named: false,
+        doc,
+    }
+}
+
+const fn option(name: &'static str, doc: &'static str) -> Argument {
+    Argument {
+        name,
+        required: false,
+        named: true,
         doc,
     }
 }
@@ -166,14 +180,26 @@ pub static COMMANDS: &[Command] = &[
     },
     Command {
         name: "journal",
-        arguments: &[argument(
-            "limit",
-            false,
-            "how many records, newest last; 20 unless given",
-        )],
+        arguments: &[
+            argument(
+                "limit",
+                false,
+                "how many records, newest last; 20 unless given, 10000 at the most",
+            ),
+            option("last", "the same"),
+            option(
+                "since",
+                "only records from then on: 2026-11-21, 2026-11-21T18:30 (UTC), or 30m, 12h, 7d for so long ago",
+            ),
+            option("apartment", "only records that name this apartment"),
+            option(
+                "before",
+                "only records with a smaller number, for those that come before an answer",
+            ),
+        ],
         ask_first: None,
         help: "The last records of the journal.",
-        example: "trubka journal 50",
+        example: "trubka journal --since 7d --apartment 42",
     },
     Command {
         name: "doctor",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use call::{Cause, LegId};
 use config::Config;
-use control::reply::{Journal as JournalReply, Levels, RtpStats, Status, TestCall};
+use control::reply::{Levels, RtpStats, Status, TestCall};
 use control::{Failure, FailureKind, Request, Response, table};
 use gateway::{Gateway, HeadsetMode};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::doctor;
 use crate::headset::Headset;
-use crate::journal::Journal;
+use crate::journal::{Journal, Query};
 use crate::startup;
 use crate::taps::Taps;
 
@@ -166,7 +166,7 @@ impl Commands {
             "sip test-call" => self.test_call(now, gateway, request, reply),
             "door test" => door_test(now, gateway, argument(0).unwrap_or(""), argument(1)),
             "do-not-disturb" => do_not_disturb(now, gateway, argument(0), argument(1)),
-            "journal" => self.read_journal(request.id, argument(0), reply),
+            "journal" => self.read_journal(request, reply),
             "doctor" => {
                 self.doctor(request.id, gateway, reply);
                 Ok(Answer::Later)
@@ -254,22 +254,17 @@ impl Commands {
         }
     }
 
-    fn read_journal(&self, id: u64, limit: Option<&str>, reply: &Reply) -> Result<Answer, Failure> {
-        let limit = match limit.map(str::parse::<usize>) {
-            None => 20,
-            Some(Ok(limit @ 1..=10_000)) => limit,
-            Some(_) => {
-                return Err(Failure::new(
-                    FailureKind::Usage,
-                    "the limit is not a number 1..10000",
-                    "usage: journal [LIMIT]",
-                ));
-            }
-        };
+    fn read_journal(&self, request: &Request, reply: &Reply) -> Result<Answer, Failure> {
+        let id = request.id;
+        let query = Query::parse(&request.arguments).map_err(|why| {
+            let usage = table::find(&["journal"]).map(|(command, _)| command.usage());
+            let usage = usage.unwrap_or_default();
+            Failure::new(FailureKind::Usage, why, format!("usage: {usage}"))
+        })?;
         let (journal, reply) = (self.journal.clone(), reply.clone());
         tokio::spawn(async move {
-            let response = match journal.read(limit).await {
-                Ok(records) => done(id, &JournalReply { records }),
+            let response = match journal.read(query).await {
+                Ok(page) => done(id, &page),
                 Err(why) => Response::Failed {
                     id,
                     failure: Failure::new(FailureKind::Refused, why, "run: trubka doctor"),

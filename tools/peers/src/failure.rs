@@ -1,25 +1,32 @@
 //! The one error of the harness: a sentence that says what was expected and what came.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a test function returns.
 pub type Outcome = Result<(), Failure>;
 
-static ANY: AtomicBool = AtomicBool::new(false);
+/// Failures that somebody holds: what a wait asked in vain and dropped again is none.
+static HELD: AtomicUsize = AtomicUsize::new(0);
 
 /// Something did not happen as the test needs it.
 pub struct Failure(String);
 
 impl Failure {
-    /// Notes a failure; folders of this process are then kept for a look at them.
+    /// Notes a failure; folders that are dropped while it lives are kept for a look at them.
     pub fn new(what: impl Into<String>) -> Self {
-        ANY.store(true, Ordering::Relaxed);
+        HELD.fetch_add(1, Ordering::Relaxed);
         Self(what.into())
     }
 
-    /// Whether this test process has failed: a failure was made or a thread is panicking.
+    /// Whether this test process has failed: a failure is on its way out or a thread is panicking.
     pub fn happened() -> bool {
-        ANY.load(Ordering::Relaxed) || std::thread::panicking()
+        HELD.load(Ordering::Relaxed) > 0 || std::thread::panicking()
+    }
+}
+
+impl Drop for Failure {
+    fn drop(&mut self) {
+        HELD.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -62,5 +69,32 @@ pub trait Doing<T> {
 impl<T, E: std::fmt::Display> Doing<T> for Result<T, E> {
     fn doing(self, what: impl FnOnce() -> String) -> Result<T, Failure> {
         self.map_err(|error| Failure::new(format!("{}: {error}", what())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folder::Folder;
+
+    #[test]
+    fn a_folder_is_kept_for_a_failure_that_goes_out_and_not_for_one_that_was_passed_over() {
+        let asked = || -> Result<(), Failure> { Err(Failure::new("not yet")) };
+        let passed = || -> Result<std::path::PathBuf, Failure> {
+            let folder = Folder::new("passed")?;
+            assert!(asked().is_err());
+            Ok(folder.path().to_owned())
+        };
+        assert!(!passed().unwrap().exists());
+        let mut path = std::path::PathBuf::new();
+        let mut failed = || -> Outcome {
+            let folder = Folder::new("failed")?;
+            folder.path().clone_into(&mut path);
+            asked()
+        };
+        let failure = failed();
+        assert!(path.exists());
+        drop(failure);
+        std::fs::remove_dir_all(path).unwrap();
     }
 }

@@ -87,11 +87,13 @@ fn leaf(word: &'static str, entry: &'static table::Command) -> Command {
         .about(entry.help)
         .after_help(format!("Example:\n  {}", entry.example));
     for argument in entry.arguments {
-        leaf = leaf.arg(
-            Arg::new(argument.name)
-                .required(argument.required)
-                .help(argument.doc),
-        );
+        let mut arg = Arg::new(argument.name)
+            .required(argument.required)
+            .help(argument.doc);
+        if argument.named {
+            arg = arg.long(argument.name);
+        }
+        leaf = leaf.arg(arg);
     }
     leaf
 }

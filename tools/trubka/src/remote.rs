@@ -47,7 +47,13 @@ pub(crate) fn run(globals: &Globals, word: &str, matches: &ArgMatches) -> Result
             format!("no such command: {}", words.join(" ")),
         ));
     };
-    let value = |argument: &table::Argument| matches.get_one::<String>(argument.name).cloned();
+    let value = |argument: &table::Argument| {
+        let value = matches.get_one::<String>(argument.name)?;
+        Some(match argument.named {
+            true => format!("{}={value}", argument.name),
+            false => value.clone(),
+        })
+    };
     let arguments: Vec<String> = command.arguments.iter().filter_map(value).collect();
     if let Some(question) = command.ask_first
         && !globals.yes
@@ -59,13 +65,42 @@ pub(crate) fn run(globals: &Globals, word: &str, matches: &ArgMatches) -> Result
         return follow(globals, &mut client, command.name, &arguments);
     }
     client.set_timeout(Some(Duration::from_secs(60)))?;
-    let result = client.call(command.name, &arguments)?;
+    let result = match command.name {
+        "journal" => whole_journal(&mut client, &arguments)?,
+        name => client.call(name, &arguments)?,
+    };
     if globals.json {
         print(&format!("{result:#}\n"))?;
     } else {
         print(&render::answer(command.name, &result))?;
     }
     verdict(command.name, &result)
+}
+
+/// As many records as were asked for: what does not fit into one answer is asked for with the next.
+fn whole_journal(client: &mut Client, arguments: &[String]) -> Result<Value, Failed> {
+    let mut result = client.call("journal", arguments)?;
+    let count = |word: &String| match word.split_once('=') {
+        None => word.parse().ok(),
+        Some(("last" | "limit", value)) => value.parse().ok(),
+        Some(_) => None,
+    };
+    let wanted: usize = arguments.iter().filter_map(count).next_back().unwrap_or(20);
+    let records = |page: &Value| page["records"].as_array().cloned().unwrap_or_default();
+    let mut all = records(&result);
+    while let Some(before) = result["more_before"]
+        .as_i64()
+        .filter(|_| all.len() < wanted)
+    {
+        let left = wanted - all.len();
+        let mut words = arguments.to_vec();
+        words.retain(|word| count(word).is_none() && !word.starts_with("before="));
+        words.extend([format!("last={left}"), format!("before={before}")]);
+        result = client.call("journal", &words)?;
+        all.splice(0..0, records(&result));
+    }
+    result["records"] = all.into();
+    Ok(result)
 }
 
 /// Asks on the terminal; without one nothing is done.

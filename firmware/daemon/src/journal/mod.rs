@@ -4,6 +4,7 @@
 //! the disk cannot take it, the record goes to the system log and waits in a bounded queue; the
 //! opening goes ahead, and an alarm says so.
 
+mod query;
 mod store;
 mod syslog;
 
@@ -14,11 +15,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use call::{Event, RecordId};
-use control::reply::Record;
+use control::reply::Journal as Page;
 use tokio::sync::oneshot;
 
 use crate::fanout::Stamped;
 use crate::input::{Inbox, Input};
+pub(crate) use query::Query;
 use store::Store;
 
 /// Records kept in memory while the disk fails.
@@ -33,8 +35,8 @@ enum Job {
         stamped: Stamped,
     },
     Read {
-        limit: usize,
-        reply: oneshot::Sender<Result<Vec<Record>, String>>,
+        query: Query,
+        reply: oneshot::Sender<Result<Page, String>>,
     },
     Check {
         reply: oneshot::Sender<Result<String, String>>,
@@ -86,9 +88,9 @@ impl Journal {
         }
     }
 
-    /// The last records, oldest first.
-    pub(crate) async fn read(&self, limit: usize) -> Result<Vec<Record>, String> {
-        self.ask(|reply| Job::Read { limit, reply }).await
+    /// The newest records that are asked for, oldest first.
+    pub(crate) async fn read(&self, query: Query) -> Result<Page, String> {
+        self.ask(|reply| Job::Read { query, reply }).await
     }
 
     /// Whether the journal can be written, in words.
@@ -145,9 +147,14 @@ impl Keeper {
                 queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
             };
             match job {
-                Ok(Job::Write { record, stamped }) => self.write(record, stamped),
-                Ok(Job::Read { limit, reply }) => {
-                    let _ = reply.send(self.store.read(limit));
+                Ok(Job::Write { record, stamped }) => {
+                    let time = stamped.time.clone();
+                    self.write(record, stamped);
+                    // After the answer: no door waits for it.
+                    self.store.prune(&time);
+                }
+                Ok(Job::Read { query, reply }) => {
+                    let _ = reply.send(self.store.read(&query));
                 }
                 Ok(Job::Check { reply }) => {
                     self.flush();
