@@ -313,3 +313,65 @@ fn a_recorded_wire_is_counted_like_the_capture() {
         captured[0][0]
     );
 }
+
+/// A call that is learned, behind one to an address of nobody.
+fn learn_with_a_wrong_code(wrong_hz: Option<f32>) -> Guide {
+    let setup = PulseSetup {
+        known: vec![9],
+        ..setup(31, PulseSignals::default())
+    };
+    let mut sim = PulseSimulation::new(setup).unwrap();
+    let mut guide = Guide::of_pulses(Fitting::Handset);
+    let mut sense = SenseBlock::default();
+    for block in 0..4000_u64 {
+        match block {
+            300 if wrong_hz.is_some() => sim.dial(77),
+            1200 => sim.dial(9),
+            1700 => sim.act(&Action::Lift),
+            2000 => sim.act(&Action::Press(Duration::from_millis(600))),
+            2300 => sim.act(&Action::Replace),
+            _ => {}
+        }
+        sim.step(&DriveBlock::default(), &mut sense);
+        let runs = match &sense.address {
+            AddressSense::Pulses(burst) => burst.runs(10_000, 600),
+            AddressSense::None | AddressSense::Taps(_) => Vec::new(),
+        };
+        guide.handle_pulses(&BlockReading::of(&sense), &runs, Drive::SAFE);
+        while guide.poll().is_some() {}
+    }
+    guide
+}
+
+#[test]
+fn the_tone_of_a_wrong_code_is_learned_when_one_was_dialled() {
+    for wrong in [None, Some(1890.0)] {
+        let guide = learn_with_a_wrong_code(wrong);
+        let made = proposal(&guide).unwrap_or_else(|r| panic!("{}", words(&r)));
+        let change = made.changes.iter().find(|c| c.key == "wrong_code_hz");
+        assert_eq!(change.is_some(), wrong.is_some(), "{:?}", made.changes);
+        let profile = PulseProfile::from_toml(&made.toml).unwrap();
+        // The wrong code is no ring, and takes nothing from what the ring is.
+        assert!((profile.tone.ring_hz.value / 1000.0 - 1.0).abs() < 0.03);
+        assert!((profile.tone.wrong_code_hz.value / 1890.0 - 1.0).abs() < 0.03);
+        assert!(
+            profile.level.low_max_volts.value > 2.0,
+            "{:?}",
+            profile.level
+        );
+    }
+    // Two tones that are nobody's ring say nothing; one like the ring is the ring.
+    let guide = learn_with_a_wrong_code(Some(1890.0));
+    for (more, proposed) in [(1500.0, false), (1880.0, true), (1000.0, true)] {
+        let mut book = guide.pulses().unwrap().clone();
+        book.unanswered_hz.push(more);
+        let stamp = Stamp {
+            line: "Riser 3".into(),
+            date: "2026-11-21".into(),
+        };
+        let made = propose_pulse(BASE, &book, &guide.levels(), &stamp);
+        let made = made.unwrap_or_else(|r| panic!("{}", words(&r)));
+        let found = made.changes.iter().any(|c| c.key == "wrong_code_hz");
+        assert_eq!(found, proposed, "{more}");
+    }
+}

@@ -130,6 +130,11 @@ impl Guide {
         };
         let lifted = matches!(self.measurer.phase(), Phase::Lifted | Phase::Button);
         let (reading, address) = watch.handle(reading, runs, lifted);
+        if std::mem::take(&mut watch.ended)
+            && let Some(hz) = self.measurer.handle_end()
+        {
+            watch.book.unanswered(hz);
+        }
         if let Some(pulses) = address {
             if self.told.len() >= MAX_TOLD {
                 self.told.pop_front();

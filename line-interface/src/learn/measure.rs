@@ -251,6 +251,29 @@ impl Measurer {
         self.unfed = 0;
     }
 
+    /// The call is over for certain, as a reset of a pulse line ends one. Gives the frequency of what a
+    /// call that nobody answered sounded with: it may be no ring, so nothing of that call is kept.
+    pub(super) fn handle_end(&mut self) -> Option<f32> {
+        let unanswered = matches!(self.phase, Phase::Fed | Phase::Ringing);
+        match self.phase {
+            Phase::Rest => return None,
+            Phase::Fed | Phase::Ringing => self.end_burst(),
+            _ => self.over(),
+        }
+        self.dead = 0;
+        if !unanswered {
+            return None;
+        }
+        let call = std::mem::take(&mut self.call);
+        self.enter(Phase::Rest);
+        let count = call.bursts.len();
+        if count > 0 {
+            self.tell(Heard::Over { complete: false });
+        }
+        let sum: f32 = call.bursts.iter().map(|burst| burst.0).sum();
+        (count > 0).then(|| sum / count as f32)
+    }
+
     /// Readings were lost: a call under way is measured no further.
     pub fn handle_gap(&mut self) {
         self.last = None;
@@ -403,6 +426,13 @@ impl Measurer {
     /// On-hook and lifted levels while the panel rings: the first plateau is the handset on its
     /// hook, a higher one the lifted handset.
     fn watch_lift(&mut self, reading: &BlockReading, level: f32) {
+        if self.fed.blocks >= 2 * PLATEAU_BLOCKS
+            && self.on_hook.volts() - self.fed.volts() >= APART_VOLTS
+        {
+            // The wire was high before the panel found the handset: that was no level of it.
+            self.on_hook = Level::default();
+            self.call.on_hook = crate::observe::LevelRange::default();
+        }
         let base = if self.on_hook.known() {
             Some(self.on_hook.volts())
         } else if self.fed.blocks >= 2 * PLATEAU_BLOCKS {

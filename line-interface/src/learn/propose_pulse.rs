@@ -16,6 +16,9 @@ const MIN_SWING_VOLTS: f32 = 1.0;
 const NOISE_SWINGS: f32 = 6.0;
 /// A tone is read to a hundredth of its frequency.
 const MIN_TOLERANCE: f32 = 0.03;
+/// Tones are told apart from this part of their frequency on, and are one below that.
+const APART: f32 = 0.12;
+const SAME: f32 = 0.03;
 /// Where the thresholds stand between low and rest: as those of the shipped profile.
 const LOW_PART: f32 = 0.45;
 const HIGH_PART: f32 = 0.77;
@@ -234,16 +237,38 @@ fn tones(base: &str, book: &PulseBook, levels: &LevelBook, changes: &mut Vec<Cha
             "the panel's tone after the handset's button".to_owned(),
         );
     }
+    // A selection that nobody answered rang, or said that the code is wrong. Two tones that are
+    // neither the ring's nor the door's say nothing.
+    let known = PulseProfile::from_toml(base);
+    let door = heard.or(known.as_ref().ok().map(|known| known.tone.opened_hz.value));
+    let apart = |hz: f32, other: f32| (hz / other - 1.0).abs() > APART;
+    let refused: Vec<f32> = book
+        .unanswered_hz
+        .iter()
+        .copied()
+        .filter(|hz| apart(*hz, ring) && door.is_none_or(|door| apart(*hz, door)))
+        .collect();
+    let mean = refused.iter().sum::<f32>() / refused.len().max(1) as f32;
+    let alike = refused.iter().all(|hz| (hz / mean - 1.0).abs() < SAME);
+    let wrong = (!refused.is_empty() && alike).then_some(mean);
+    if let Some(mean) = wrong {
+        push(
+            "wrong_code_hz",
+            format!("{mean:.0}"),
+            format!("{} selection(s) of nobody", refused.len()),
+        );
+    }
     // The tones as they now are may lie closer together than those of the file.
-    let Ok(known) = PulseProfile::from_toml(base) else {
+    let Ok(known) = known else {
         return;
     };
     let tone = &known.tone;
-    let all = [
+    let mut all = [
         ring,
-        tone.wrong_code_hz.value,
+        wrong.unwrap_or(tone.wrong_code_hz.value),
         heard.unwrap_or(tone.opened_hz.value),
     ];
+    all.sort_by(f32::total_cmp);
     let apart = all
         .windows(2)
         .map(|two| (two[1] - two[0]) / (two[1] + two[0]))

@@ -45,6 +45,8 @@ pub struct PulseBook {
     pub long_us: Vec<u32>,
     /// Tones of a lifted handset: what the panel plays when the door opens.
     pub opened_hz: Vec<f32>,
+    /// Tones of selections that nobody answered: a ring, or what says that the code is wrong.
+    pub unanswered_hz: Vec<f32>,
 }
 
 fn keep<T>(to: &mut Vec<T>, from: impl IntoIterator<Item = T>) {
@@ -68,6 +70,12 @@ impl PulseBook {
             keep(to, from.iter().copied());
         }
         keep(&mut self.opened_hz, other.opened_hz.iter().copied());
+        keep(&mut self.unanswered_hz, other.unanswered_hz.iter().copied());
+    }
+
+    /// A selection ended unanswered, and this was its tone.
+    pub(super) fn unanswered(&mut self, hz: f32) {
+        keep(&mut self.unanswered_hz, [hz]);
     }
 
     /// Takes the runs behind a reset and gives the number of pulses. The middle one of all lows
@@ -128,8 +136,12 @@ impl PulseBook {
 pub(super) struct PulseWatch {
     pub(super) book: PulseBook,
     called: bool,
+    /// A reset has ended what was before it.
+    pub(super) ended: bool,
     low_ms: u64,
     held: Option<f32>,
+    rest_held: Option<f32>,
+    rest_blocks: u64,
     counting_ms: u64,
     tone: Vec<f32>,
 }
@@ -146,6 +158,7 @@ impl PulseWatch {
         let mut address = None;
         if !runs.is_empty() {
             let count = self.book.count(runs);
+            self.ended |= self.called;
             self.called = count > 0;
             self.counting_ms = 0;
             address = Some(count).filter(|count| *count > 0);
@@ -157,7 +170,14 @@ impl PulseWatch {
             return (*reading, address);
         }
         if self.low_ms == 0 && self.counting_ms == 0 && reading.tone_hz.is_none() {
-            self.book.rest.add(reading.mean_volts);
+            // The first and the last block of a rest are partly what is beside it.
+            let held = self.rest_held.replace(reading.mean_volts);
+            if let Some(volts) = held.filter(|_| self.rest_blocks >= 2) {
+                self.book.rest.add(volts);
+            }
+            self.rest_blocks += 1;
+        } else {
+            (self.rest_held, self.rest_blocks) = (None, 0);
         }
         // Only the noise of what is no line of anybody's.
         let resting = BlockReading {
@@ -191,6 +211,7 @@ impl PulseWatch {
         }
         self.held = Some(reading.mean_volts);
         if self.low_ms >= RESET_MS {
+            self.ended |= self.called;
             self.called = false;
         }
     }
