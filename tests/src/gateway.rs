@@ -46,6 +46,9 @@ pub mod words {
 /// The apartment of every test; its handset hangs on the simulated line.
 pub const APARTMENT: u32 = 42;
 
+/// How the daemon says that the journal's disk is slow.
+const SLOW_DISK: [&str; 2] = ["the disk does not answer", "busy with a slow disk"];
+
 /// Seconds after which no test runs any more.
 const LONG_AFTER_S: u32 = 3600;
 
@@ -430,9 +433,15 @@ impl Gateway {
     /// # Errors
     /// When the command fails or does not print JSON.
     pub fn control(&mut self, words: &[&str]) -> Result<Value, Failure> {
-        self.daemon.must_live()?;
-        self.try_control(words)
-            .map_err(|why| Failure::new(format!("trubka {}: {why}", words.join(" "))))
+        // The daemon does not wait for a disk that takes many seconds, and says so; a test may.
+        let what = format!("disk that answers 'trubka {}'", words.join(" "));
+        let answer = wait::until(&what, Duration::from_secs(5), || {
+            self.daemon.must_live()?;
+            let answer = self.try_control(words);
+            let slow = |why: &String| SLOW_DISK.iter().any(|words| why.contains(words));
+            Ok((!answer.as_ref().is_err_and(slow)).then_some(answer))
+        })?;
+        answer.map_err(|why| Failure::new(format!("trubka {}: {why}", words.join(" "))))
     }
 
     // Errors as text: while the daemon comes up they are no failure of the test.

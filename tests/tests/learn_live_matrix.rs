@@ -24,9 +24,7 @@ fn call(visit: Visit, at: f64) -> Visit {
 
 #[test]
 fn learn_live_matrix() -> Outcome {
-    let visit = call(call(Visit::default(), 5.0), 24.0)
-        .dials(48.0)
-        .leaves(56.0);
+    let visit = call(call(Visit::default(), 5.0), 24.0);
     let mut settings = Settings::new("400", visit);
     settings.line = "profile = \"custom\"\ntopology = \"matrix\"\nswitch = \"bk-10\"".to_owned();
     settings.simulator = [
@@ -93,9 +91,12 @@ fn learn_live_matrix() -> Outcome {
     };
     let before = newest(&mut gateway)?;
     ensure(before.is_string(), || "no ring with a time".into())?;
+    // However long the learning took: he comes after it.
+    gateway.at_the_panel("dial 42")?;
     wait::until_true("the next call", seconds(30.0), || {
         Ok(newest(&mut gateway)? != before)
     })?;
+    gateway.at_the_panel("leave")?;
     let rings = gateway.journal("ring")?;
     ensure(
         rings

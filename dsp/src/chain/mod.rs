@@ -16,12 +16,15 @@
 //! Nothing allocates after set-up and the same input gives the same bits. The delay is that of the suppressor and of the limiter
 //! ([`Chain::delay_ms`]), and 10 ms more where blocks are not whole tens of milliseconds ([`Blocks`]).
 
+mod alone;
 mod config;
 mod played;
 mod status;
 
 pub use config::{Blocks, ChainConfig, EchoMode};
 pub use status::{ChainStatus, Duplex};
+
+use alone::AloneMeter;
 
 use crate::Rate;
 use crate::agc::Agc;
@@ -68,6 +71,7 @@ pub struct Chain {
     frame: Vec<f32>,
     linear: Vec<f32>,
     status: ChainStatus,
+    alone: AloneMeter,
 }
 
 /// What both directions have.
@@ -126,6 +130,7 @@ impl Chain {
             frame: vec![0.0; frame],
             linear: Vec::with_capacity((LONGEST_MS / 10 + 1) * frame),
             status: ChainStatus::default(),
+            alone: AloneMeter::default(),
             config,
         }
     }
@@ -178,10 +183,11 @@ impl Chain {
     fn hear_frame(&mut self, block: &mut [f32]) {
         self.played.take(&mut self.far);
         self.from_line.process(block);
-        let mut echo_share = 0.0;
+        let (mut echo_share, mut echo) = (0.0, 0.0);
+        let mic = mean_square(block);
         if let Some(canceller) = &mut self.canceller {
             let report = canceller.process(&self.far, block);
-            self.status.erle_db = report.erle_db;
+            echo = mean_square(&report.echo);
             self.status.echo_delay_ms = report.delay_ms;
             self.frame.copy_from_slice(block);
             if let Some(suppressor) = &mut self.suppressor {
@@ -195,6 +201,7 @@ impl Chain {
         }
         let (far, near) = (mean_square(&self.far), mean_square(&self.frame));
         let talk = self.talk.judge_powers(far, near, echo_share * near);
+        self.alone.take(mic, near, echo, talk.near);
         if self.linear.len() + self.frame.len() <= self.linear.capacity() {
             self.linear.extend_from_slice(&self.frame);
         }
@@ -267,6 +274,7 @@ impl Chain {
     /// What is known at the moment.
     pub fn status(&self) -> ChainStatus {
         ChainStatus {
+            erle_db: self.alone.erle_db(),
             duplex: if self.switch.is_half() {
                 Duplex::Half
             } else {

@@ -13,7 +13,8 @@ pub enum Duplex {
 /// Figures of the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ChainStatus {
-    /// Echo return loss enhancement of the linear canceller over about a second of far-end speech, dB; 0 until it is known.
+    /// Echo return loss enhancement of the linear canceller over about a second in which only the phone's side talked, dB; 0 until
+    /// it is known.
     pub erle_db: f32,
     /// Loss between what is sent to the line and what comes back to the phone while only the phone's side talks, dB; `None`
     /// until it is known.

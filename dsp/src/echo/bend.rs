@@ -95,7 +95,7 @@ impl Bend {
         }
         let without = energy(whole);
         let bent = energy(&self.echo);
-        if self.astray.judge_by(with, without, bent, HARM) {
+        if self.astray.judge_by(with, without, bent, HARM, HARM) {
             error.copy_from_slice(whole);
             self.forget();
             return without;

@@ -206,7 +206,7 @@ impl EchoCanceller {
             far: FarEnd::new(shape, longest),
             bulk: searches.then(|| BulkWatch::new(settings.rate, settings.search_ms)),
             front: Filter::new(shape),
-            kalman: Kalman::new(shape),
+            kalman: Kalman::suspicious(shape),
             bend: Bend::new(shape, longest),
             scout: Filter::new(shape),
             steps: StepControl::new(shape),
@@ -401,6 +401,8 @@ impl EchoCanceller {
     fn compare(&mut self, front: f32, scratch: &mut Scratch) -> (f32, f32) {
         let scout = differ(&mut scratch.scout_error, &scratch.near, &scratch.scout_echo);
         let apart = differ(&mut scratch.apart, &scratch.echo, &scratch.scout_echo);
+        let plausible = energy(&scratch.echo) + self.kalman.left_energy();
+        self.control.weigh(energy(&scratch.scout_echo), plausible);
         match self.control.judge(front, scout, apart + 1e-12) {
             Verdict::Keep => (front, scout),
             Verdict::Promote => {

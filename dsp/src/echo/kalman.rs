@@ -2,11 +2,13 @@
 //!
 //! Beside each weight stands how much doubt there is about it. A step is as large as the doubt is against everything else in
 //! the microphone, so a filter that has learned for some seconds hardly moves when the near end talks. The path is taken to
-//! stand still ([`KEEP`] is nearly 1); when it does not, the scout says so and the doubt is raised.
+//! stand still ([`KEEP`] is nearly 1); when it does not, the scout says so and the doubt is raised. It is raised too where the error
+//! is in step with the echo (`suspicion`).
 
 use super::far::FarEnd;
 use super::filter::Filter;
 use super::spectra::View;
+use super::suspicion::Suspicion;
 use super::{LEAST, Shape};
 
 /// How much of a weight's square is still believed in a block later: the path drifts by -50 dB in a block.
@@ -30,6 +32,9 @@ pub(super) struct Kalman {
     scale: Vec<f32>,
     doubtful_echo: Vec<f32>,
     echo: Vec<f32>,
+    suspicion: Option<Suspicion>,
+    /// Share of each weight's square that is doubted at least.
+    least: Vec<f32>,
 }
 
 impl Kalman {
@@ -43,6 +48,16 @@ impl Kalman {
             scale: bins.clone(),
             doubtful_echo: bins.clone(),
             echo: bins,
+            suspicion: None,
+            least: vec![0.0; shape.stride],
+        }
+    }
+
+    /// One that also suspects what is in step with its error.
+    pub(super) fn suspicious(shape: Shape) -> Kalman {
+        Kalman {
+            suspicion: Some(Suspicion::new(shape)),
+            ..Kalman::new(shape)
         }
     }
 
@@ -80,6 +95,11 @@ impl Kalman {
         }
     }
 
+    /// Energy of the echo that the doubt left in the last block.
+    pub(super) fn left_energy(&self) -> f32 {
+        self.left.iter().sum::<f32>() / self.shape.bins as f32
+    }
+
     /// Power of the echo that the doubt leaves in this block, bin by bin.
     pub(super) fn left(&self) -> &[f32] {
         &self.left
@@ -94,9 +114,13 @@ impl Kalman {
         other: &[f32],
     ) {
         self.follow(filter.echo_spectrum(), error, other);
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.follow(filter.echo_spectrum(), error, &mut self.least);
+        }
         for (partition, doubt) in self.doubt.chunks_exact_mut(self.shape.stride).enumerate() {
             let (re, im) = filter.partition_mut(partition);
-            step(doubt, re, im, far.spectrum(partition), error, &self.scale);
+            let scales = (&self.scale[..], &self.least[..]);
+            step(doubt, re, im, far.spectrum(partition), error, scales);
         }
     }
 
@@ -142,7 +166,7 @@ fn add(left: &mut [f32], doubt: &[f32], x: View<'_>) {
     }
 }
 
-/// One step of a partition: its weights, and the doubt about them.
+/// One step of a partition: its weights, and the doubt about them. `scales` are those of the steps, and of the least doubt.
 #[inline(never)]
 fn step(
     doubt: &mut [f32],
@@ -150,10 +174,10 @@ fn step(
     w_im: &mut [f32],
     far: View<'_>,
     error: View<'_>,
-    scale: &[f32],
+    scales: (&[f32], &[f32]),
 ) {
     let (keep, forget) = (KEEP * KEEP, 1.0 - KEEP * KEEP);
-    for (((((((doubt, w_re), w_im), x_re), x_im), e_re), e_im), scale) in doubt
+    for ((((((((doubt, w_re), w_im), x_re), x_im), e_re), e_im), scale), wrong) in doubt
         .iter_mut()
         .zip(w_re)
         .zip(w_im)
@@ -161,7 +185,8 @@ fn step(
         .zip(far.im)
         .zip(error.re)
         .zip(error.im)
-        .zip(scale)
+        .zip(scales.0)
+        .zip(scales.1)
     {
         let step = *doubt * scale;
         let re = *w_re + step * (x_re * e_re + x_im * e_im);
@@ -170,7 +195,9 @@ fn step(
         *w_im = im;
         let power = x_re * x_re + x_im * x_im;
         let left = *doubt * (1.0 - 0.5 * step * power);
-        let after = keep * left + forget * (re * re + im * im);
-        *doubt = if after > 1e-12 { after } else { 1e-12 };
+        let square = re * re + im * im;
+        let after = keep * left + forget * square;
+        let least = wrong * square + 1e-12;
+        *doubt = if after > least { after } else { least };
     }
 }

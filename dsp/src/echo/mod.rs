@@ -21,6 +21,7 @@ mod kalman;
 mod path;
 mod spectra;
 mod step;
+mod suspicion;
 
 pub use canceller::{EchoCanceller, EchoReport, EchoSettings};
 pub use path::EchoPath;

@@ -192,13 +192,15 @@ async fn serve(
             config.control_socket.display()
         )
     })?;
-    let tracer = Tracer::open(
+    let mut tracer = Tracer::open(
         &config.trace,
         own,
         bound.port(),
         &config.media.rtp_ports,
         followers.clone(),
     );
+    let port_ipv6 = config.sip.listen_ipv6.map(|listen| listen.port());
+    tracer.set_ipv6(own_ipv6.zip(port_ipv6).map(SocketAddr::from));
     let setup = Setup {
         config: config.clone(),
         plans,

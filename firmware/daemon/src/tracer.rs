@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub(crate) struct Tracer {
     followers: Followers,
     rtp: PcapRtp,
     sip: SocketAddr,
+    /// Ours beside `sip`, of IPv6.
+    sip_ipv6: Option<SocketAddr>,
     rtp_ports: Vec<u16>,
 }
 
@@ -105,18 +107,36 @@ impl Tracer {
             followers,
             rtp: trace.pcap_rtp,
             sip: SocketAddr::new(own, sip_port),
+            sip_ipv6: None,
             rtp_ports: rtp_ports.to_vec(),
         }
     }
 
+    /// Names the second address of SIP, of IPv6.
+    pub(crate) fn set_ipv6(&mut self, own: Option<SocketAddr>) {
+        self.sip_ipv6 = own;
+    }
+
+    /// Our address towards a peer. A packet has two addresses of one family: without one of the peer's the host stays open.
+    fn own_towards(&self, peer: SocketAddr) -> SocketAddr {
+        let ours = [Some(self.sip), self.sip_ipv6];
+        let mut ours = ours.into_iter().flatten();
+        let open: IpAddr = match peer {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        ours.find(|own| own.is_ipv4() == peer.is_ipv4())
+            .unwrap_or(SocketAddr::new(open, self.sip.port()))
+    }
+
     /// A SIP message came in over `carrier`.
     pub(crate) fn sip_in(&mut self, carrier: Carrier, source: SocketAddr, payload: &[u8]) {
-        self.sip(carrier, source, self.sip, payload);
+        self.sip(carrier, source, self.own_towards(source), payload);
     }
 
     /// A SIP message goes out over `carrier`. Of TLS, this is what is inside.
     pub(crate) fn sip_out(&mut self, carrier: Carrier, destination: SocketAddr, payload: &[u8]) {
-        self.sip(carrier, self.sip, destination, payload);
+        self.sip(carrier, self.own_towards(destination), destination, payload);
     }
 
     fn sip(&mut self, carrier: Carrier, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
@@ -140,7 +160,7 @@ impl Tracer {
 
     /// An RTP or RTCP packet came in.
     pub(crate) fn rtp_in(&mut self, slot: usize, rtcp: bool, source: SocketAddr, payload: &[u8]) {
-        let own = self.rtp_address(slot, rtcp);
+        let own = self.rtp_address(slot, rtcp, source);
         self.rtp(rtcp, source, own, payload);
     }
 
@@ -152,7 +172,7 @@ impl Tracer {
         destination: SocketAddr,
         payload: &[u8],
     ) {
-        let own = self.rtp_address(slot, rtcp);
+        let own = self.rtp_address(slot, rtcp, destination);
         self.rtp(rtcp, own, destination, payload);
     }
 
@@ -172,9 +192,10 @@ impl Tracer {
         self.write(&packet, kept);
     }
 
-    fn rtp_address(&self, slot: usize, rtcp: bool) -> SocketAddr {
+    fn rtp_address(&self, slot: usize, rtcp: bool, peer: SocketAddr) -> SocketAddr {
         let port = self.rtp_ports.get(slot).copied().unwrap_or(0);
-        SocketAddr::new(self.sip.ip(), port.saturating_add(u16::from(rtcp)))
+        let own = self.own_towards(peer).ip();
+        SocketAddr::new(own, port.saturating_add(u16::from(rtcp)))
     }
 
     fn write(&mut self, packet: &[u8], kept: usize) {
@@ -249,6 +270,31 @@ mod tests {
         let (mut late, path) = tracer("late", |trace| trace.pcap_limit = Duration::ZERO);
         late.sip_in(Carrier::Udp, PEER.into(), b"x");
         assert_eq!(written(late, &path).len(), 24);
+    }
+
+    /// An account over IPv6 beside others over IPv4 is captured as they are, and so is its sound.
+    #[test]
+    fn both_families_are_captured_and_followed_with_an_address_of_ours() {
+        let peer: SocketAddr = "[::1]:5070".parse().unwrap();
+        for (own, shown) in [
+            (Some("[::2]:5065".parse().unwrap()), "[::2]:5065"),
+            (None, "[::]:5060"),
+        ] {
+            let name = format!("family-{}", own.is_some());
+            let (mut tracer, path) = tracer(&name, |_| {});
+            tracer.set_ipv6(own);
+            let mut follower = tracer.followers.subscribe();
+            tracer.sip_out(Carrier::Udp, peer, b"OPTIONS sip:a SIP/2.0\r\n\r\n");
+            let seen = follower.try_recv().unwrap();
+            assert_eq!((seen.from.to_string(), seen.to), (shown.to_owned(), peer));
+            tracer.sip_in(Carrier::Udp, PEER.into(), b"OPTIONS sip:a SIP/2.0\r\n\r\n");
+            let seen = follower.try_recv().unwrap();
+            assert_eq!(seen.to.to_string(), "127.0.0.1:5060");
+            tracer.rtp_in(0, false, peer, &[0x80; 16]);
+            let bytes = written(tracer, &path);
+            let messages = (16 + 48 + 25) + (16 + 28 + 25);
+            assert_eq!(bytes.len(), 24 + messages + 16 + 40 + RTP_HEADER_BYTES);
+        }
     }
 
     #[test]
