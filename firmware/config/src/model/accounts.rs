@@ -76,7 +76,7 @@ pub struct Account {
     pub outbound_proxy: Option<Proxy>,
     /// Server used while the first does not answer.
     pub backup_proxy: Option<Proxy>,
-    /// Index into [`Config::accounts`] of the account that steps in.
+    /// Index into [`Config::accounts`](crate::Config::accounts) of the account that steps in.
     pub backup_account: Option<usize>,
     /// Certificates that may vouch for the PBX; none takes the system's.
     pub tls_ca_file: Option<PathBuf>,

@@ -88,7 +88,7 @@ pub enum Handset {
 pub struct Line {
     /// Short name.
     pub name: String,
-    /// Index into [`Config::cards`].
+    /// Index into [`Config::cards`](crate::Config::cards).
     pub card: usize,
     /// Number on the card.
     pub channel: usize,

@@ -21,9 +21,9 @@ pub enum Ring {
 pub struct Route {
     /// Apartment.
     pub apartment: u16,
-    /// Index into [`Config::schedules`]; none: always in force.
+    /// Index into [`Config::schedules`](crate::Config::schedules); none: always in force.
     pub when: Option<usize>,
-    /// Index into [`Config::accounts`].
+    /// Index into [`Config::accounts`](crate::Config::accounts).
     pub account: usize,
     /// Targets in order.
     pub targets: Vec<String>,
